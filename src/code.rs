@@ -1,0 +1,241 @@
+//! The single list of diagnostic codes: stable kebab-case names, what each means and which exit status it leads to.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// What kind of end a code stands for. The program maps it to an exit status in one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Judged, and bad.
+    Rejected,
+    /// Could not be judged, or policy says not to.
+    Undecided,
+    /// The operator's command or configuration is wrong.
+    Usage,
+    /// The input is damaged or malformed.
+    Damaged,
+    /// I/O, permission or network.
+    Environment,
+    /// Nothing failed: something to know.
+    Notice,
+    /// A defect of bulla.
+    Bug,
+}
+
+macro_rules! codes {
+    ($($(#[$section:meta])* $class:ident: { $($variant:ident = $name:literal, $explanation:literal;)* })*) => {
+        /// A stable name for one kind of failure or notice.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum DiagnosticCode {
+            $($(#[doc = $explanation] $variant,)*)*
+        }
+
+        impl DiagnosticCode {
+            /// Every code, in the order of the list.
+            pub const ALL: &'static [Self] = &[$($(Self::$variant,)*)*];
+
+            /// The kebab-case name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($(Self::$variant => $name,)*)* }
+            }
+
+            /// What it means and what to do, in a sentence or two.
+            pub const fn explanation(self) -> &'static str {
+                match self { $($(Self::$variant => $explanation,)*)* }
+            }
+
+            /// The kind of end it stands for.
+            pub const fn class(self) -> Class {
+                match self { $($(Self::$variant => Class::$class,)*)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // ── judged, and bad ─────────────────────────────────────────────────────────────────────────────────────────
+    Rejected: {
+        SignatureAbsent = "signature-absent", "No Notary Project signature is attached to the artifact. Ask its publisher to sign it, or export it again with its referrers.";
+        SignatureInvalid = "signature-invalid", "The signature value does not fit the signed bytes under the signer's key: one of them was altered.";
+        SignatureManifestInvalid = "signature-manifest-invalid", "The manifest that should carry a signature does not follow the Notary Project's form: one layer, an envelope media type, an empty config.";
+        EnvelopeMalformed = "envelope-malformed", "The signature envelope cannot be parsed, or breaks a rule of its format.";
+        EnvelopeUnsupported = "envelope-unsupported", "The signature envelope is of a type that this version of bulla cannot judge, so it is not accepted.";
+        EnvelopeTooLarge = "envelope-too-large", "The signature envelope is larger than the limit.";
+        AlgorithmMismatch = "algorithm-mismatch", "The signature algorithm is not the one that the Notary Project prescribes for the signer's key.";
+        AlgorithmUnsupported = "algorithm-unsupported", "A key or signature algorithm that is unknown, or too weak to be accepted.";
+        CriticalAttributeUnknown = "critical-attribute-unknown", "The signature marks an attribute as critical that bulla does not know; the specification forbids to accept it.";
+        SigningSchemeUnsupported = "signing-scheme-unsupported", "The signing scheme is neither notary.x509 nor notary.x509.signingAuthority.";
+        PluginRequired = "plugin-required", "The signature asks for a verification plugin, and none is configured.";
+        PayloadMalformed = "payload-malformed", "The signed payload is not a Notary Project payload.";
+        TargetMismatch = "target-mismatch", "The signature is genuine but signs another artifact: digest, size or media type differ.";
+        UserMetadataMismatch = "user-metadata-mismatch", "The signature lacks metadata that the operator asked for.";
+        CertificateMalformed = "certificate-malformed", "A certificate cannot be parsed.";
+        CertificateProfileViolated = "certificate-profile-violated", "A certificate breaks the Notary Project's rules for its place in the chain (key usage, basic constraints, key size …).";
+        ChainInvalid = "chain-invalid", "The certificate chain does not hold together: each certificate must be signed by the next, up to a self-signed root.";
+        ChainUntrusted = "chain-untrusted", "The certificate chain does not lead to a certificate in the trust stores that the policy names.";
+        CertificateExpired = "certificate-expired", "A certificate was past its validity at the time that counts. A trusted timestamp would have kept the signature good.";
+        CertificateNotYetValid = "certificate-not-yet-valid", "A certificate was not valid yet at the time that counts. If the host's clock is right, the signature is wrong.";
+        CertificateRevoked = "certificate-revoked", "The certificate's issuer has revoked it.";
+        IdentityUntrusted = "identity-untrusted", "The signer's certificate is genuine but its subject is none of the policy's trusted identities.";
+        SignatureExpired = "signature-expired", "The signer set an expiry and it has passed.";
+        TimestampAbsent = "timestamp-absent", "The policy demands an RFC 3161 timestamp and the signature has none.";
+        TimestampInvalid = "timestamp-invalid", "The RFC 3161 timestamp token does not verify, or does not belong to this signature.";
+        TimestampUntrusted = "timestamp-untrusted", "The timestamp authority's certificate does not lead to a root in the tsa trust stores that the policy names.";
+        TimestampOutsideValidity = "timestamp-outside-validity", "The timestamp lies outside the validity of a certificate of the signing chain.";
+        PolicyNotApplicable = "policy-not-applicable", "No statement of the trust policy covers this repository. Add one, or give --scope.";
+        ArtifactNotTrusted = "artifact-not-trusted", "An artifact was not judged trusted, so it was not imported. --allow lets it in on the operator's word, and the receipt says so.";
+    }
+    // ── could not be judged ─────────────────────────────────────────────────────────────────────────────────────
+    Undecided: {
+        RevocationUnknown = "revocation-unknown", "Whether a certificate is revoked could not be determined. Unknown is never good.";
+        CrlMissing = "crl-missing", "No CRL is at hand for a certificate that names a distribution point.";
+        CrlExpired = "crl-expired", "The CRL is past its nextUpdate at the verification time. Carry a fresh one, or choose another freshness rule.";
+        CrlTooOld = "crl-too-old", "The CRL was issued longer before the verification time than --freshness max-age allows.";
+        CrlNotYetIssued = "crl-not-yet-issued", "The CRL was issued after the verification time: the host's clock or --at is behind.";
+        CrlNotConclusive = "crl-not-conclusive", "The CRL says nothing about the authenticated signing time, or there is no authenticated signing time to hold it against.";
+        CrlInvalid = "crl-invalid", "The CRL's signature, issuer or form is wrong, so it says nothing.";
+        CrlOutOfScope = "crl-out-of-scope", "The CRL does not cover this kind of certificate (issuing distribution point), or needs a feature that is not supported.";
+        OcspUnsupported = "ocsp-unsupported", "The certificate can be checked through OCSP only, which this version does not carry yet.";
+        SkippedByPolicy = "skipped-by-policy", "The trust policy says skip for this repository: nothing was verified.";
+        NotVerified = "not-verified", "Only the bytes were checked; no signature was judged.";
+    }
+    // ── the operator's command or configuration ─────────────────────────────────────────────────────────────────
+    Usage: {
+        UsageInvalid = "usage-invalid", "The command line does not fit together; see --help.";
+        ReferenceMalformed = "reference-malformed", "A reference is not of the form host/repo[:tag][@digest], oci:DIR[:tag|@digest] or oci-archive:FILE[:tag|@digest].";
+        ReferenceAmbiguous = "reference-ambiguous", "The source holds several artifacts and the reference does not say which.";
+        NameMissing = "name-missing", "The artifact has no name to be exported or judged under. Give one with --as or --scope.";
+        DigestMalformed = "digest-malformed", "A digest is not written as algorithm:hex.";
+        DigestAlgorithmUnsupported = "digest-algorithm-unsupported", "Only sha256 and sha512 digests are accepted.";
+        TimeMalformed = "time-malformed", "A time is not in RFC 3339 form.";
+        PlatformUnknown = "platform-unknown", "No child of the index is for the platform that was asked for.";
+        PolicyMissing = "policy-missing", "There is no trust policy. Without one nothing can be trusted.";
+        PolicyInvalid = "policy-invalid", "The trust policy breaks a rule of its format, so none of it is used.";
+        TrustStoreMissing = "trust-store-missing", "A trust store that the policy names does not exist or is empty.";
+        TrustStoreInvalid = "trust-store-invalid", "A trust store holds something that is not a usable certificate.";
+        ConfigInvalid = "config-invalid", "A configuration file cannot be understood.";
+        DestinationUnsupported = "destination-unsupported", "The destination cannot take this content.";
+        KeyInvalid = "key-invalid", "A private key or its certificate chain cannot be used to sign.";
+    }
+    // ── damaged or malformed input ──────────────────────────────────────────────────────────────────────────────
+    Damaged: {
+        ArchiveMalformed = "archive-malformed", "The file is not a tar archive that bulla can read, or breaks off in the middle.";
+        ArchiveTruncated = "archive-truncated", "The archive ends before it is complete. Copy it again.";
+        ArchiveEntryForbidden = "archive-entry-forbidden", "The archive holds an entry that no bundle has: a link, a directory, a path that leads elsewhere, an unknown name.";
+        ArchiveEntryDuplicate = "archive-entry-duplicate", "The archive holds two entries of one name.";
+        ArchiveEntryUnexpected = "archive-entry-unexpected", "The archive holds an entry that its inventory does not list.";
+        ArchiveExpandsTooMuch = "archive-expands-too-much", "The compressed archive grows beyond any honest size.";
+        BundleManifestInvalid = "bundle-manifest-invalid", "The bundle's inventory is missing, malformed or contradicts itself.";
+        BundleFeatureUnknown = "bundle-feature-unknown", "The bundle needs a feature that this version does not know. Use a newer bulla.";
+        BundleIndexMismatch = "bundle-index-mismatch", "index.json is not the one that the inventory describes: it was exchanged or edited.";
+        LayoutInvalid = "layout-invalid", "The OCI layout's oci-layout or index.json is missing or malformed.";
+        BlobMissing = "blob-missing", "A blob that a manifest or the inventory names is not there.";
+        BlobDigestMismatch = "blob-digest-mismatch", "The content is not what its digest says: it was altered or damaged.";
+        BlobSizeMismatch = "blob-size-mismatch", "The content is longer or shorter than its descriptor says.";
+        ManifestMalformed = "manifest-malformed", "A manifest or index cannot be parsed, is ambiguous, or is of a withdrawn kind.";
+        ManifestTooLarge = "manifest-too-large", "A manifest or index is larger than the limit.";
+        ManifestMismatch = "manifest-mismatch", "A manifest is not what the descriptor that led to it says (media type, subject, artifact type).";
+        ClosureTooDeep = "closure-too-deep", "Indexes or referrers nest deeper than the limit.";
+        ClosureTooLarge = "closure-too-large", "More manifests, blobs or referrers than the limit.";
+        JsonMalformed = "json-malformed", "A JSON document is malformed, has a member twice, or is followed by other bytes.";
+        LimitExceeded = "limit-exceeded", "Something is larger than the limit for its kind.";
+    }
+    // ── I/O, permission, network ────────────────────────────────────────────────────────────────────────────────
+    Environment: {
+        NotFound = "not-found", "The registry, layout or file does not have what was asked for.";
+        IoFailed = "io-failed", "Reading or writing failed.";
+        PermissionDenied = "permission-denied", "The operating system does not allow it.";
+        StorageFull = "storage-full", "The disk is full. Nothing was left under the final name.";
+        NetworkFailed = "network-failed", "The connection failed or broke off.";
+        NetworkForbidden = "network-forbidden", "The operation needs the network, and it was told to do without.";
+        RegistryUnauthorized = "registry-unauthorized", "The registry wants other credentials (401).";
+        RegistryForbidden = "registry-forbidden", "The registry does not allow this to these credentials (403).";
+        RegistryThrottled = "registry-throttled", "The registry asks to slow down (429), even after waiting.";
+        RegistryFailed = "registry-failed", "The registry answered with an error, or with something that is not an answer.";
+        CredentialsUnavailable = "credentials-unavailable", "A credential helper or Docker configuration could not be read.";
+        EvidenceUnavailable = "evidence-unavailable", "Revocation data that judging will need could not be had.";
+        Interrupted = "interrupted", "The work was interrupted. Nothing was left under the final name.";
+        HttpSupportMissing = "http-support-missing", "This build of bulla holds no HTTP client.";
+    }
+    // ── to know ─────────────────────────────────────────────────────────────────────────────────────────────────
+    Notice: {
+        NamesAreClaims = "names-are-claims", "The bundle is not sealed: which name belongs to which digest is what its carrier says.";
+        EvidenceMissing = "evidence-missing", "The bundle was exported without some revocation data, on the operator's word.";
+        RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";
+        ContentOmitted = "content-omitted", "Part of the content was left out of the bundle on request.";
+        ClockBehind = "clock-behind", "The host's clock is behind times that the input proves.";
+    }
+    // ── defects ─────────────────────────────────────────────────────────────────────────────────────────────────
+    Bug: {
+        InternalError = "internal-error", "A defect of bulla. Please report it with the command and the message.";
+    }
+}
+
+impl DiagnosticCode {
+    /// The code of that name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == name)
+    }
+}
+
+impl fmt::Display for DiagnosticCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for DiagnosticCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for DiagnosticCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::find(&text).ok_or_else(|| serde::de::Error::custom("unknown diagnostic code"))
+    }
+}
+
+/// An error that names its code and, where there is one, the way out.
+pub trait Diagnostic: std::error::Error {
+    /// The stable code.
+    fn code(&self) -> DiagnosticCode;
+
+    /// What the operator can do, in concepts; the program adds the names of its flags.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
+/// The code of an I/O error.
+pub fn io_code(error: &std::io::Error) -> DiagnosticCode {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => DiagnosticCode::NotFound,
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => DiagnosticCode::PermissionDenied,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => DiagnosticCode::StorageFull,
+        ErrorKind::UnexpectedEof => DiagnosticCode::ArchiveTruncated,
+        _ => DiagnosticCode::IoFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_kebab_case() {
+        let names: BTreeSet<_> = DiagnosticCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), DiagnosticCode::ALL.len());
+        for code in DiagnosticCode::ALL {
+            let name = code.as_str();
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b.is_ascii_digit()), "{name}");
+            assert_eq!(DiagnosticCode::find(name), Some(*code));
+            assert!(code.explanation().ends_with('.'), "{name}");
+        }
+    }
+}

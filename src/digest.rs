@@ -1,0 +1,272 @@
+//! Content digests (OCI image-spec, `descriptor.md#digests`): the registered algorithms, nothing else.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256, Sha512};
+
+use crate::code::{Diagnostic, DiagnosticCode};
+
+/// The hash algorithms that an OCI digest may name here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Algorithm {
+    /// `sha256`
+    Sha256,
+    /// `sha512`
+    Sha512,
+}
+
+impl Algorithm {
+    /// Every algorithm, in the order in which digests sort.
+    pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
+
+    /// The name in front of the colon, which is also the folder below `blobs/`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    /// The length of the encoded part, in hexadecimal digits.
+    pub const fn hex_len(self) -> usize {
+        match self {
+            Self::Sha256 => 64,
+            Self::Sha512 => 128,
+        }
+    }
+
+    /// Starts a digest computation.
+    pub fn hasher(self) -> Hasher {
+        match self {
+            Self::Sha256 => Hasher::Sha256(Sha256::new()),
+            Self::Sha512 => Hasher::Sha512(Sha512::new()),
+        }
+    }
+
+    /// The digest of `bytes`.
+    pub fn digest(self, bytes: &[u8]) -> Digest {
+        let mut hasher = self.hasher();
+        hasher.update(bytes);
+        hasher.finish()
+    }
+}
+
+/// A content digest. Its order is that of its text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Digest {
+    /// SHA-256
+    Sha256([u8; 32]),
+    /// SHA-512
+    Sha512([u8; 64]),
+}
+
+impl Digest {
+    /// The SHA-256 digest of `bytes`, the algorithm of everything that bulla writes itself.
+    pub fn sha256(bytes: &[u8]) -> Self {
+        Algorithm::Sha256.digest(bytes)
+    }
+
+    /// The algorithm.
+    pub const fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Sha256(_) => Algorithm::Sha256,
+            Self::Sha512(_) => Algorithm::Sha512,
+        }
+    }
+
+    /// The raw hash value.
+    pub const fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Sha256(bytes) => bytes,
+            Self::Sha512(bytes) => bytes,
+        }
+    }
+
+    /// The lower-case hexadecimal part behind the colon.
+    pub fn hex(&self) -> String {
+        hex(self.as_bytes())
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 0x0f] {
+            text.push(char::from(DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0')));
+        }
+    }
+    text
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.algorithm().name(), self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        let (name, encoded) =
+            text.split_once(':').ok_or_else(|| DigestError::NotADigest { text: shorten(text) })?;
+        let algorithm = Algorithm::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
+            .ok_or_else(|| DigestError::UnsupportedAlgorithm { algorithm: shorten(name) })?;
+        let malformed = || DigestError::NotADigest { text: shorten(text) };
+        match algorithm {
+            Algorithm::Sha256 => decode_hex(encoded).map(Self::Sha256),
+            Algorithm::Sha512 => decode_hex(encoded).map(Self::Sha512),
+        }
+        .ok_or_else(malformed)
+    }
+}
+
+fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() || pairs.len() != N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = nibble(*high)? << 4 | nibble(*low)?;
+    }
+    Some(bytes)
+}
+
+const fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+/// Keeps hostile text in error messages short and printable.
+pub(crate) fn shorten(text: &str) -> String {
+    const MOST: usize = 200;
+    let mut short: String =
+        text.chars().take(MOST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(MOST).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A digest under computation.
+#[derive(Debug, Clone)]
+pub enum Hasher {
+    /// SHA-256
+    Sha256(Sha256),
+    /// SHA-512
+    Sha512(Sha512),
+}
+
+impl Hasher {
+    /// Takes in more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(state) => state.update(bytes),
+            Self::Sha512(state) => state.update(bytes),
+        }
+    }
+
+    /// The digest of all bytes taken in.
+    pub fn finish(self) -> Digest {
+        match self {
+            Self::Sha256(state) => Digest::Sha256(state.finalize().into()),
+            Self::Sha512(state) => Digest::Sha512(state.finalize().into()),
+        }
+    }
+}
+
+/// Why a text is no usable digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DigestError {
+    /// Not `algorithm:hex` with lower-case digits of the right length.
+    #[error("{text:?} is not a digest")]
+    NotADigest {
+        /// The text.
+        text: String,
+    },
+    /// An algorithm other than sha256 and sha512.
+    #[error("the digest algorithm {algorithm:?} is not supported")]
+    UnsupportedAlgorithm {
+        /// The name in front of the colon.
+        algorithm: String,
+    },
+}
+
+impl Diagnostic for DigestError {
+    fn code(&self) -> DiagnosticCode {
+        match self {
+            Self::NotADigest { .. } => DiagnosticCode::DigestMalformed,
+            Self::UnsupportedAlgorithm { .. } => DiagnosticCode::DigestAlgorithmUnsupported,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("a digest reads sha256:<64 hex digits> or sha512:<128 hex digits>, in lower case".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_empty_digests_are_those_of_fips_180_4() {
+        assert_eq!(
+            Digest::sha256(b"").to_string(),
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+        let text = "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce\
+                    47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
+        assert_eq!(Algorithm::Sha512.digest(b""), text.parse().unwrap());
+        assert_eq!(text.parse::<Digest>().unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn refuses_what_is_no_digest() {
+        let good = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        for bad in [
+            String::new(),
+            good.to_owned(),
+            format!("sha256:{}", good.to_uppercase()),
+            format!("sha256:{}", &good[1..]),
+            format!("sha256:{good}0"),
+            format!("sha256:../{}", &good[3..]),
+            format!("SHA256:{good}"),
+            format!("md5:{}", &good[..32]),
+            format!("sha384:{good}"),
+            format!("sha512:{good}"),
+        ] {
+            assert!(bad.parse::<Digest>().is_err(), "{bad}");
+        }
+    }
+}

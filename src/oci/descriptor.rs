@@ -1,0 +1,244 @@
+//! Content descriptors (OCI image-spec, `descriptor.md`).
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+
+/// A media type, compared byte by byte.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MediaType(String);
+
+impl MediaType {
+    /// OCI image index
+    pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    /// OCI image manifest
+    pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    /// The withdrawn OCI artifact manifest, still met in the field
+    pub const OCI_ARTIFACT_MANIFEST: &str = "application/vnd.oci.artifact.manifest.v1+json";
+    /// Docker image manifest, version 2, schema 2
+    pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+    /// Docker manifest list
+    pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+    /// OCI image configuration
+    pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+    /// Docker image configuration
+    pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+    /// The empty JSON object `{}`
+    pub const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
+
+    /// A media type as received.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether content of this type lists other manifests.
+    pub fn is_index(&self) -> bool {
+        matches!(self.as_str(), Self::OCI_INDEX | Self::DOCKER_LIST)
+    }
+
+    /// Whether content of this type is a manifest or an index.
+    pub fn is_manifest(&self) -> bool {
+        self.is_index()
+            || matches!(self.as_str(), Self::OCI_MANIFEST | Self::DOCKER_MANIFEST | Self::OCI_ARTIFACT_MANIFEST)
+    }
+
+    /// Whether content of this type is a container image's configuration.
+    pub fn is_image_config(&self) -> bool {
+        matches!(self.as_str(), Self::OCI_CONFIG | Self::DOCKER_CONFIG)
+    }
+
+    /// Every manifest and index type that bulla reads, as an `Accept` header wants them.
+    pub const ACCEPTED: [&str; 5] =
+        [Self::OCI_INDEX, Self::OCI_MANIFEST, Self::DOCKER_LIST, Self::DOCKER_MANIFEST, Self::OCI_ARTIFACT_MANIFEST];
+}
+
+impl fmt::Display for MediaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for MediaType {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl PartialEq<str> for MediaType {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<&str> for MediaType {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
+impl Borrow<str> for MediaType {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What names content: its type, digest and size, and what a referrer's list adds.
+///
+/// A descriptor that a store returns is a claim until the content was read against it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// The type of the content.
+    #[serde(default = "no_media_type", skip_serializing_if = "is_no_media_type")]
+    pub media_type: MediaType,
+    /// The digest of the content.
+    pub digest: Digest,
+    /// The size of the content in bytes.
+    pub size: u64,
+    /// Annotations of this mention of the content.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// The artifact type that a list of referrers gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<MediaType>,
+    /// The platform, in an index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+}
+
+fn no_media_type() -> MediaType {
+    MediaType(String::new())
+}
+
+fn is_no_media_type(media_type: &MediaType) -> bool {
+    media_type.0.is_empty()
+}
+
+pub(super) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+impl Descriptor {
+    /// A bare descriptor.
+    pub fn new(media_type: impl Into<MediaType>, digest: Digest, size: u64) -> Self {
+        Self {
+            media_type: media_type.into(),
+            digest,
+            size,
+            annotations: BTreeMap::new(),
+            artifact_type: None,
+            platform: None,
+        }
+    }
+
+    /// The descriptor of `content`, by SHA-256.
+    pub fn of(media_type: impl Into<MediaType>, content: &[u8]) -> Self {
+        Self::new(media_type, Digest::sha256(content), u64::try_from(content.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Media type, digest and size alone: what identifies the content.
+    pub fn bare(&self) -> Self {
+        Self::new(self.media_type.clone(), self.digest, self.size)
+    }
+
+    /// Whether both name the same content: media type, digest and size agree (Notary conformance 2.09).
+    pub fn same_content(&self, other: &Self) -> bool {
+        self.media_type == other.media_type && self.digest == other.digest && self.size == other.size
+    }
+}
+
+/// The platform of a child of an index (OCI image-spec, `image-index.md`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Platform {
+    /// Operating system, by Go's names.
+    pub os: String,
+    /// CPU architecture, by Go's names.
+    pub architecture: String,
+    /// Variant of the architecture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// Version of the operating system (Windows).
+    #[serde(default, rename = "os.version", skip_serializing_if = "Option::is_none")]
+    pub os_version: Option<String>,
+    /// Features of the operating system (Windows).
+    #[serde(default, rename = "os.features", skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
+    pub os_features: Vec<String>,
+}
+
+impl Platform {
+    /// Reads `os/architecture[/variant]`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('/');
+        let (os, architecture, variant) = (parts.next()?, parts.next()?, parts.next());
+        let filled = !os.is_empty() && !architecture.is_empty() && variant != Some("");
+        (filled && parts.next().is_none()).then(|| Self {
+            os: os.to_owned(),
+            architecture: architecture.to_owned(),
+            variant: variant.map(str::to_owned),
+            os_version: None,
+            os_features: Vec::new(),
+        })
+    }
+
+    /// Whether a child with platform `self` is what somebody who asks for `wanted` means: a variant counts only where
+    /// one was asked for, and `arm64` alone means `arm64/v8`.
+    pub fn satisfies(&self, wanted: &Self) -> bool {
+        let variant = |platform: &Self| match (platform.architecture.as_str(), platform.variant.as_deref()) {
+            ("arm64", None) => Some("v8".to_owned()),
+            (_, variant) => variant.map(str::to_owned),
+        };
+        self.os == wanted.os
+            && self.architecture == wanted.architecture
+            && (wanted.variant.is_none() || variant(self) == variant(wanted))
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        if let Some(variant) = &self.variant {
+            write!(f, "/{variant}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_windows_version_that_oci_spec_drops() {
+        let text = br#"{"os":"windows","architecture":"amd64","os.version":"10.0.1","os.features":["win32k"]}"#;
+        let platform: Platform = serde_json::from_slice(text).unwrap();
+        assert_eq!(platform.os_version.as_deref(), Some("10.0.1"));
+        assert_eq!(platform.os_features, ["win32k"]);
+    }
+
+    #[test]
+    fn a_platform_is_asked_for_by_os_architecture_and_variant() {
+        let is = |have: &str, want: &str| Platform::parse(have).unwrap().satisfies(&Platform::parse(want).unwrap());
+        assert!(is("linux/arm64/v8", "linux/arm64"));
+        assert!(is("linux/arm64", "linux/arm64/v8"));
+        assert!(is("linux/arm/v7", "linux/arm"));
+        assert!(!is("linux/arm/v6", "linux/arm/v7"));
+        assert!(!is("linux/amd64", "windows/amd64"));
+        for bad in ["", "linux", "linux/", "/amd64", "linux/arm/", "linux/arm/v7/x"] {
+            assert_eq!(Platform::parse(bad), None, "{bad}");
+        }
+    }
+}
