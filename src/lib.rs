@@ -1,9 +1,10 @@
 //! Carries signed software across air gaps.
-#![cfg_attr(not(test), warn(missing_docs))]
 
+pub mod archive;
 pub mod code;
 pub mod digest;
 pub mod json;
 pub mod limits;
 pub mod oci;
+pub mod store;
 pub mod time;

@@ -1,0 +1,24 @@
+//! The bundle: one tar, optionally zstd, that is a valid OCI layout and lists its own content.
+//!
+//! The format is specified in `schemas/bundle-v1.md`.
+
+mod inventory;
+
+pub use inventory::{
+    BlobRecord, BundleInventory, CarriedCrl, EvidenceGap, EvidenceRecord, Omission, OmittedContent, PlatformRecord,
+    ReferrerRecord, RootRecord, SearchRecord, SignatureRecord, Totals,
+};
+
+/// Media types and annotation keys that bulla defines.
+pub mod names {
+    /// The bundle manifest's artifact type, and the media type of the inventory in it.
+    pub const BUNDLE: &str = "application/vnd.bulla.bundle.v1+json";
+    /// The artifact type of the manifest that carries evidence for one signature.
+    pub const EVIDENCE: &str = "application/vnd.bulla.evidence.v1+json";
+    /// A DER-encoded CRL (RFC 2585 §4.2).
+    pub const CRL: &str = "application/pkix-crl";
+    /// On an evidence layer: the URL under which the certificate names this CRL. Several are joined by a space.
+    pub const EVIDENCE_URL: &str = "vnd.bulla.evidence.url";
+    /// On the bundle's entry in `index.json`: nothing but this marks the bundle manifest for people who read it.
+    pub const BUNDLE_TITLE: &str = "bulla bundle manifest";
+}
