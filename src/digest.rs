@@ -118,8 +118,7 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let (name, encoded) =
-            text.split_once(':').ok_or_else(|| DigestError::NotADigest { text: shorten(text) })?;
+        let (name, encoded) = text.split_once(':').ok_or_else(|| DigestError::NotADigest { text: shorten(text) })?;
         let algorithm = Algorithm::ALL
             .into_iter()
             .find(|algorithm| algorithm.name() == name)
@@ -156,8 +155,7 @@ const fn nibble(digit: u8) -> Option<u8> {
 /// Keeps hostile text in error messages short and printable.
 pub(crate) fn shorten(text: &str) -> String {
     const MOST: usize = 200;
-    let mut short: String =
-        text.chars().take(MOST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut short: String = text.chars().take(MOST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(MOST).is_some() {
         short.push('…');
     }

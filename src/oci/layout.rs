@@ -78,7 +78,8 @@ impl IndexDocument {
     /// Malformed, or not an index.
     pub fn parse(bytes: &[u8]) -> Result<Self, LayoutError> {
         let document: Self = json::from_slice(bytes).map_err(|error| LayoutError::Json { name: Self::NAME, error })?;
-        if document.schema_version != 2 || document.media_type.as_ref().is_some_and(|found| *found != MediaType::OCI_INDEX)
+        if document.schema_version != 2
+            || document.media_type.as_ref().is_some_and(|found| *found != MediaType::OCI_INDEX)
         {
             return Err(LayoutError::NotAnIndex);
         }

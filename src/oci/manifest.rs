@@ -231,8 +231,12 @@ mod tests {
     fn the_referrer_type_falls_back_to_the_config() {
         let image = parse(MediaType::OCI_MANIFEST, &format!(r#"{{"schemaVersion":2,"config":{D},"layers":[]}}"#));
         assert_eq!(image.unwrap().referrer_type().unwrap(), "x/y");
-        let text = format!(r#"{{"schemaVersion":2,"artifactType":"a/b","config":{D},"layers":[{D}],"annotations":null}}"#);
-        let artifact = parse("", &text.replace("\"config\"", r#""mediaType":"application/vnd.oci.image.manifest.v1+json","config""#));
+        let text =
+            format!(r#"{{"schemaVersion":2,"artifactType":"a/b","config":{D},"layers":[{D}],"annotations":null}}"#);
+        let artifact = parse(
+            "",
+            &text.replace("\"config\"", r#""mediaType":"application/vnd.oci.image.manifest.v1+json","config""#),
+        );
         let artifact = artifact.unwrap();
         assert_eq!(artifact.referrer_type().unwrap(), "a/b");
         assert_eq!(artifact.media_type(), MediaType::OCI_MANIFEST);
@@ -253,7 +257,10 @@ mod tests {
             (index, r#"{"manifests":[]}"#.to_owned()),
             ("", r#"{"schemaVersion":2,"manifests":[]}"#.to_owned()),
             ("text/plain", r#"{"schemaVersion":2,"manifests":[]}"#.to_owned()),
-            (image, format!(r#"{{"schemaVersion":2,"config":{D},"layers":[{}]}}"#, D.replace("\"size\":0", "\"size\":-1"))),
+            (
+                image,
+                format!(r#"{{"schemaVersion":2,"config":{D},"layers":[{}]}}"#, D.replace("\"size\":0", "\"size\":-1")),
+            ),
             (image, format!(r#"{{"schemaVersion":2,"config":{D},"layers":[{}]}}"#, D.replace("sha256:e3", "md5:e3"))),
         ] {
             assert!(parse(media_type, &text).is_err(), "{media_type} {text}");

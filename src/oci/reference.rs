@@ -48,7 +48,9 @@ impl FromStr for Tag {
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         let legal = match text.as_bytes() {
-            [first, rest @ ..] => word(*first) && rest.len() < 128 && rest.iter().all(|b| word(*b) || b"-.".contains(b)),
+            [first, rest @ ..] => {
+                word(*first) && rest.len() < 128 && rest.iter().all(|b| word(*b) || b"-.".contains(b))
+            }
             [] => false,
         };
         if legal { Ok(Self(text.to_owned())) } else { Err(ReferenceError::Tag { text: shorten(text) }) }
@@ -127,7 +129,8 @@ fn is_component(text: &str) -> bool {
     let word = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let bytes = text.as_bytes();
     let ends = bytes.first().is_some_and(word) && bytes.last().is_some_and(word);
-    let separators = bytes.split(word).all(|run| matches!(run, b"" | b"." | b"_" | b"__") || run.iter().all(|b| *b == b'-'));
+    let separators =
+        bytes.split(word).all(|run| matches!(run, b"" | b"." | b"_" | b"__") || run.iter().all(|b| *b == b'-'));
     ends && separators
 }
 
@@ -417,8 +420,26 @@ mod tests {
     #[test]
     fn malformed_references_are_refused() {
         for text in [
-            "", "app", "app:v1", "/app", "host/", "host/App", "host/a/../b", "host//b", "host/a:", "host/a:.x", "host/a@sha256:x",
-            "ho st/a", "-h/a", "host:99999/a", "host:/a", "[::1/a", "host/a___b", "host/-a", "host/a b", "https://host/a",
+            "",
+            "app",
+            "app:v1",
+            "/app",
+            "host/",
+            "host/App",
+            "host/a/../b",
+            "host//b",
+            "host/a:",
+            "host/a:.x",
+            "host/a@sha256:x",
+            "ho st/a",
+            "-h/a",
+            "host:99999/a",
+            "host:/a",
+            "[::1/a",
+            "host/a___b",
+            "host/-a",
+            "host/a b",
+            "https://host/a",
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
