@@ -1,10 +1,15 @@
 //! Carries signed software across air gaps.
 
 pub mod archive;
+pub mod cms;
 pub mod code;
 pub mod digest;
+pub mod evidence;
 pub mod json;
 pub mod limits;
 pub mod oci;
+pub mod pki;
 pub mod store;
 pub mod time;
+pub mod tsp;
+pub mod verification;
