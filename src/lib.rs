@@ -6,5 +6,6 @@ pub mod digest;
 pub mod json;
 pub mod limits;
 pub mod oci;
+pub mod ops;
 pub mod store;
 pub mod time;
