@@ -3,4 +3,6 @@
 
 pub mod closure;
 pub mod collect;
+pub mod import;
+pub mod pack;
 pub mod progress;

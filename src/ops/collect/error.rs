@@ -148,10 +148,10 @@ impl Diagnostic for CollectError {
             Self::NotFound { .. } => "check the tag or digest; the source may have moved on",
             Self::NothingNamed { .. } => "add a tag or digest to the reference",
             Self::Several { .. } => "name one of them by tag or digest",
-            Self::SeveralNames { .. } => "name the artifact by its tag, or give it one name with --as",
-            Self::NameMissing { .. } => "give it a name with --as host/repository:tag",
+            Self::SeveralNames { .. } => "name the artifact by its tag, or say which name it is to have",
+            Self::NameMissing { .. } => "say which name it is to have, as host/repository:tag",
             Self::DigestMismatch { .. } => "the tag may have moved since the digest was written down",
-            Self::NameTwice { .. } => "export them one by one, or give one of them another name with --as",
+            Self::NameTwice { .. } => "export them one by one, or give one of them another name",
             Self::BlobMissing { .. } => "the source is incomplete; copy the artifact there whole",
             _ => return None,
         };

@@ -31,7 +31,7 @@ pub fn locate(
         return Err(CollectError::Several { count: found.len() });
     }
     let source = |found: NamedRoot| {
-        let reference = full_name(&found, name, as_name)?;
+        let reference = full_name(store.as_ref(), &found, as_name.or(name))?;
         Ok(Source { store: Arc::clone(store), descriptor: found.descriptor, reference })
     };
     found.into_iter().map(source).collect()
@@ -68,26 +68,17 @@ impl Wanted {
             Some(descriptor) => Ok(descriptor),
             None => Err(CollectError::NotFound { target }),
         };
-        let by_tag = self.tag.clone().map(|tag| get(Target::Tag(tag))).transpose()?;
-        if let (Some(found), Some(expected)) = (&by_tag, self.digest)
-            && found.digest != expected
-        {
-            return Err(CollectError::DigestMismatch { expected, found: found.digest });
-        }
-        let by_digest = |digest| get(Target::Digest(digest));
-        let descriptor = match (by_tag, self.digest) {
-            (Some(found), _) => found,
-            (None, Some(digest)) => by_digest(digest)?,
+        let descriptor = match (&self.tag, self.digest) {
+            (Some(tag), _) => get(Target::Tag(tag.clone()))?,
+            (None, Some(digest)) => get(Target::Digest(digest))?,
             (None, None) => return Err(CollectError::NothingNamed { repository: None }),
         };
-        if self.digest.is_some_and(|expected| expected != descriptor.digest) {
-            return Err(CollectError::DigestMismatch {
-                expected: self.digest.unwrap_or(descriptor.digest),
-                found: descriptor.digest,
-            });
+        if let Some(expected) = self.digest
+            && expected != descriptor.digest
+        {
+            return Err(CollectError::DigestMismatch { expected, found: descriptor.digest });
         }
-        let reference = stored_name(store, &descriptor, self.tag.as_ref())?;
-        Ok(NamedRoot { descriptor, tag: self.tag.clone(), reference })
+        Ok(NamedRoot { descriptor, tag: self.tag.clone(), reference: None })
     }
 }
 
@@ -145,12 +136,16 @@ fn referrers_tag_subject(tag: &Tag) -> Option<Digest> {
 
 /// The name under which an artifact is exported, with its digest where no tag says which artifact it is.
 fn full_name(
+    store: &dyn ContentStore,
     found: &NamedRoot,
-    name: Option<&Reference>,
-    as_name: Option<&Reference>,
+    given: Option<&Reference>,
 ) -> Result<Reference, CollectError> {
     let digest = found.descriptor.digest;
-    let Some(reference) = as_name.or(name).or(found.reference.as_ref()) else {
+    let stored = match given.or(found.reference.as_ref()) {
+        Some(known) => Some(known.clone()),
+        None => stored_name(store, &found.descriptor, found.tag.as_ref())?,
+    };
+    let Some(mut reference) = stored else {
         return Err(CollectError::NameMissing { digest, tag: found.tag.clone() });
     };
     if let Some(expected) = reference.digest
@@ -158,7 +153,6 @@ fn full_name(
     {
         return Err(CollectError::DigestMismatch { expected, found: digest });
     }
-    let mut reference = reference.clone();
     if reference.tag.is_none() {
         reference.digest = Some(digest);
     }

@@ -123,10 +123,16 @@ impl Collection {
 
     /// Whether the same artifact is there under the same name; another one under it is an error.
     fn has_root(&self, source: &Source) -> Result<bool, CollectError> {
-        let Some(known) = self.roots.iter().find(|root| root.reference == source.reference) else { return Ok(false) };
+        let wanted = &source.reference;
+        let same_name = |known: &Reference| {
+            known.repository == wanted.repository
+                && known.tag == wanted.tag
+                && (wanted.tag.is_some() || known.digest == wanted.digest)
+        };
+        let Some(known) = self.roots.iter().find(|root| same_name(&root.reference)) else { return Ok(false) };
         let (first, second) = (known.closure.root.digest, source.descriptor.digest);
         if first != second {
-            return Err(CollectError::NameTwice { reference: source.reference.clone(), first, second });
+            return Err(CollectError::NameTwice { reference: wanted.clone(), first, second });
         }
         Ok(true)
     }
