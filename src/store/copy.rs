@@ -18,6 +18,13 @@ impl RawContent {
         Self { reader: Box::new(reader) }
     }
 
+    /// The same content, of which `watch` hears how many bytes each read gave. It learns sizes, never bytes, and its
+    /// error ends the reading; [`io::ErrorKind::Interrupted`] would not, since readers try again.
+    #[must_use]
+    pub fn watched(self, watch: impl FnMut(u64) -> io::Result<()> + Send + 'static) -> Self {
+        Self::new(Watched { reader: self.reader, watch })
+    }
+
     /// Content that is in memory.
     pub fn from_bytes(bytes: impl AsRef<[u8]> + Send + 'static) -> Self {
         Self::new(io::Cursor::new(bytes))
@@ -27,6 +34,20 @@ impl RawContent {
 impl fmt::Debug for RawContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RawContent")
+    }
+}
+
+/// A reader that reports what went through it.
+struct Watched<F> {
+    reader: Box<dyn Read + Send>,
+    watch: F,
+}
+
+impl<F: FnMut(u64) -> io::Result<()>> Read for Watched<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        (self.watch)(u64::try_from(count).unwrap_or(u64::MAX))?;
+        Ok(count)
     }
 }
 

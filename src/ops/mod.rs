@@ -1,0 +1,8 @@
+//! The verbs: what is done with stores, evidence and decisions. Time and progress are arguments; nothing here knows a
+//! terminal, a clock or an environment.
+
+pub mod closure;
+pub mod collect;
+pub mod import;
+pub mod pack;
+pub mod progress;
