@@ -2,7 +2,12 @@
 
 pub mod archive;
 pub mod code;
+pub mod config;
 pub mod digest;
+#[cfg(feature = "registry")]
+pub mod evidence;
+#[cfg(feature = "registry")]
+pub mod http;
 pub mod json;
 pub mod limits;
 pub mod oci;

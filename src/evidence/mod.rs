@@ -1,0 +1,4 @@
+//! Where revocation evidence comes from.
+
+#[cfg(feature = "registry")]
+pub mod network;
