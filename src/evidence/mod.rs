@@ -1,6 +1,8 @@
 //! Where revocation data comes from: files on disk, the network, or a bundle's evidence referrers.
 
 mod directory;
+#[cfg(feature = "registry")]
+pub mod network;
 mod referrer;
 
 pub use directory::{EvidenceFileError, load_crls};

@@ -1,0 +1,6 @@
+//! The operator's directories, read into typed values.
+
+#[cfg(feature = "registry")]
+pub mod credentials;
+#[cfg(feature = "registry")]
+mod helper;
