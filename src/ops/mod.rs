@@ -3,6 +3,14 @@
 
 pub mod closure;
 pub mod collect;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod docker_archive;
 pub mod import;
+pub mod inspect;
+pub mod integrity;
 pub mod pack;
 pub mod progress;
+pub mod signatures;
+pub mod supply;
+pub mod verify;
