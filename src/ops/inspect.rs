@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::closure::{Closure, ClosureError, WalkOptions, walk};
 use super::progress::{Progress, Stage};
-use super::signatures::read_signature;
+use super::signatures::{fetch_blob, read_signature};
 use super::verify::RootToVerify;
 use crate::archive::names;
 use crate::digest::Digest;
@@ -13,7 +13,7 @@ use crate::evidence::carried_crls;
 use crate::limits::{Budget, Limits};
 use crate::oci::{Descriptor, Manifest, Tag};
 use crate::pki::Crl;
-use crate::store::{ContentKind, ContentStore, StoreError, fetch};
+use crate::store::{ContentStore, StoreError};
 use crate::tsp::TimestampToken;
 use crate::verification::{Failure, SignatureFacts};
 
@@ -104,8 +104,8 @@ pub fn inspect(
     limits: &Limits,
     progress: &dyn Progress,
 ) -> Result<Vec<InspectedRoot>, InspectError> {
-    progress.stage(Stage::ReadingManifests, None);
-    let options = WalkOptions { omitted: omitted.clone(), ..WalkOptions::default() };
+    progress.stage(Stage::Discovering, None);
+    let options = WalkOptions { known_omitted: omitted.clone(), ..WalkOptions::default() };
     roots
         .iter()
         .map(|root| {
@@ -114,7 +114,10 @@ pub fn inspect(
             let (count, bytes) = manifests.chain(closure.blobs.values()).fold((0_u64, 0_u64), |(count, bytes), found| {
                 (count.saturating_add(1), bytes.saturating_add(found.size))
             });
-            let mut inspector = Inspector { store, closure: &closure, limits, budget: Budget::new(limits.manifests) };
+            let signatures = closure.notary_signatures();
+            let signatures = signatures.iter().map(|signature| signature.manifest.descriptor().digest).collect();
+            let budget = Budget::new(limits.manifests);
+            let mut inspector = Inspector { store, closure: &closure, signatures, limits, budget };
             let node = inspector.node(&root.descriptor, None, 0)?;
             Ok(InspectedRoot { root: root.clone(), node, count, bytes })
         })
@@ -124,6 +127,7 @@ pub fn inspect(
 struct Inspector<'a> {
     store: &'a dyn ContentStore,
     closure: &'a Closure,
+    signatures: BTreeSet<Digest>,
     limits: &'a Limits,
     budget: Budget,
 }
@@ -161,17 +165,20 @@ impl Inspector<'_> {
     }
 
     fn detail(&self, manifest: &Manifest) -> Result<Detail, InspectError> {
-        if self.closure.is_notary_signature(&manifest.descriptor().digest) {
+        if self.signatures.contains(&manifest.descriptor().digest) {
             return Ok(Detail::Signature(Box::new(self.signature(manifest)?)));
         }
         if manifest.artifact_type().is_some_and(|found| *found == names::EVIDENCE) {
-            return carried_crls(manifest).map(|layer| self.crl(layer)).collect::<Result<_, _>>().map(Detail::Evidence);
+            let crls = carried_crls(manifest).map(|layer| self.crl(manifest, layer));
+            return crls.collect::<Result<_, _>>().map(Detail::Evidence);
         }
         Ok(Detail::Plain)
     }
 
     fn signature(&self, manifest: &Manifest) -> Result<SignatureClaims, InspectError> {
-        let found = read_signature(self.store, manifest, self.limits)?;
+        let found = read_signature(manifest, self.limits, |layer| {
+            fetch_blob(self.store, layer, self.limits.envelope_bytes, &manifest.descriptor().digest)
+        })?;
         let token = found.envelope.as_ref().ok().and_then(|envelope| envelope.timestamp());
         let timestamp = token.map(|token| {
             let token = TimestampToken::parse(token, self.limits).map_err(Failure::from)?;
@@ -182,10 +189,8 @@ impl Inspector<'_> {
         Ok(SignatureClaims { facts, unreadable: found.envelope.err(), timestamp })
     }
 
-    fn crl(&self, layer: &Descriptor) -> Result<CrlFacts, InspectError> {
-        let Some(bytes) = fetch(self.store, layer, ContentKind::Blob, self.limits.crl_bytes)? else {
-            return Err(StoreError::missing(layer, "an evidence manifest").into());
-        };
+    fn crl(&self, manifest: &Manifest, layer: &Descriptor) -> Result<CrlFacts, InspectError> {
+        let bytes = fetch_blob(self.store, layer, self.limits.crl_bytes, &manifest.descriptor().digest)?;
         let urls = layer.annotations.get(names::EVIDENCE_URL);
         Ok(CrlFacts {
             digest: layer.digest,

@@ -1,13 +1,12 @@
 //! Integrity of every byte: hashing all blobs of closures, in parallel.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::closure::Closure;
-use super::progress::{Progress, Stage};
-use crate::code::DiagnosticCode;
+use super::progress::{Counted, Progress, Stage};
 use crate::digest::Digest;
 use crate::oci::Descriptor;
 use crate::store::{ContentKind, ContentStore, StoreError, copy_to};
@@ -56,7 +55,7 @@ pub fn hash_blobs(
     }
     // Largest first: one digest is serial work, so the longest must not come last.
     blobs.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.digest.cmp(&b.digest)));
-    progress.stage(Stage::CheckingContent, Some(blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add)));
+    progress.stage(Stage::Verifying, Some(blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add)));
     in_parallel(&blobs, |blob| hash_one(store, blob, progress))?;
     progress.done();
     Ok(count)
@@ -66,26 +65,7 @@ fn hash_one(store: &dyn ContentStore, blob: &Descriptor, progress: &dyn Progress
     let Some(content) = store.open(blob, ContentKind::Blob)? else {
         return Err(StoreError::missing(blob, "a manifest of the artifact"));
     };
-    copy_to(content, blob, &mut Counter { progress })
-}
-
-/// A sink for bytes that only the hash needs; it stops when the operator does.
-struct Counter<'a> {
-    progress: &'a dyn Progress,
-}
-
-impl Write for Counter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.progress.cancelled() {
-            return Err(io::Error::other(DiagnosticCode::Interrupted.explanation()));
-        }
-        self.progress.advance(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    copy_to(content, blob, &mut Counted::new(io::sink(), progress))
 }
 
 /// Runs `work` on every item, on as many threads as there are cores; the first error ends it.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::collect::Collection;
+use super::collect::{CollectError, Collection};
 use super::pack::Supplies;
 use super::signatures::{carried_evidence, envelope_of, read_signature};
 use crate::archive::{CarriedCrl, EvidenceGap, SignatureRecord, names};
@@ -14,7 +14,6 @@ use crate::json::JsonError;
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Manifest};
 use crate::pki::{Crl, CrlError};
-use crate::store::StoreError;
 use crate::verification::{CarriedEvidence, CrlNeed, FoundSignature, PlanNote, evidence, plan};
 
 /// What to do where evidence cannot be had.
@@ -162,22 +161,16 @@ pub fn supply(
     gaps: GapPolicy,
     limits: &Limits,
 ) -> Result<Supplies, SupplyError> {
-    let mut carried = CarriedEvidence::default();
-    let mut signatures: BTreeMap<Digest, (Arc<Manifest>, FoundSignature)> = BTreeMap::new();
-    for (store, closure) in collection.closures() {
-        carried.extend(carried_evidence(store, closure, limits)?);
-        for manifest in closure.notary_signatures() {
-            let digest = manifest.descriptor().digest;
-            if !signatures.contains_key(&digest) {
-                signatures.insert(digest, (Arc::clone(manifest), read_signature(store, manifest, limits)?));
-            }
-        }
-    }
+    let carried =
+        carried_evidence(collection.manifests.values(), |layer| collection.fetch(&layer.digest, limits.crl_bytes))?;
     let mut gatherer = Gatherer::new(sources, carried, limits);
     let mut supplies = Supplies::default();
     let mut crls: BTreeMap<Digest, (Crl, BTreeSet<String>)> = BTreeMap::new();
-    for (manifest, found) in signatures.values() {
-        let (record, named) = supply_one(manifest, found, &mut gatherer, limits);
+    for signature in collection.notary_signatures() {
+        let manifest = &signature.manifest;
+        let found =
+            read_signature(manifest, limits, |layer| collection.fetch(&layer.digest, limits.envelope_bytes))?;
+        let (record, named) = supply_one(manifest, &found, &mut gatherer, limits);
         let evidence = encode_evidence(manifest.descriptor(), &named)?;
         let evidence = evidence.map(|(descriptor, bytes)| {
             let digest = descriptor.digest;
@@ -296,9 +289,9 @@ fn carried_crl(crl: &Crl, urls: BTreeSet<String>) -> CarriedCrl {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SupplyError {
-    /// A store failed.
+    /// What was collected cannot be read.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Collect(#[from] CollectError),
     /// A document of our own could not be written.
     #[error(transparent)]
     Json(#[from] JsonError),
@@ -321,7 +314,7 @@ fn describe(gaps: &[(Digest, EvidenceGap)]) -> String {
 impl Diagnostic for SupplyError {
     fn code(&self) -> DiagnosticCode {
         match self {
-            Self::Store(error) => error.code(),
+            Self::Collect(error) => error.code(),
             Self::Json(error) => error.code(),
             Self::Missing { .. } => DiagnosticCode::EvidenceUnavailable,
         }
@@ -329,7 +322,7 @@ impl Diagnostic for SupplyError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Store(error) => error.hint(),
+            Self::Collect(error) => error.hint(),
             Self::Json(_) => None,
             Self::Missing { .. } => Some(
                 "make the distribution points reachable, supply the CRLs from files, or explicitly allow missing evidence"

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::closure::{Closure, ClosureError, WalkOptions, walk};
 use super::integrity::{ByteCount, hash_blobs};
 use super::progress::{Progress, Stage};
-use super::signatures::{carried_evidence, read_signature};
+use super::signatures::{carried_evidence, fetch_blob, read_signature};
 use super::supply::{Gatherer, Sources};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
@@ -107,8 +107,8 @@ pub fn verify(
     let mut integrity = ByteCount::default();
     let mut artifacts = Vec::new();
     let mut reached = BTreeSet::new();
-    progress.stage(Stage::ReadingManifests, None);
-    let options = WalkOptions { omitted: subject.omitted.clone(), ..WalkOptions::default() };
+    progress.stage(Stage::Discovering, None);
+    let options = WalkOptions { known_omitted: subject.omitted.clone(), ..WalkOptions::default() };
     let mut closures = Vec::new();
     for root in &subject.roots {
         closures.push(walk(subject.store, &root.descriptor, &options, limits, progress)?);
@@ -120,7 +120,6 @@ pub fn verify(
         let (outcome, parts) = match depth {
             Depth::Integrity => (None, Vec::new()),
             Depth::Judge(judging) => {
-                progress.stage(Stage::JudgingSignatures, None);
                 let (outcome, parts) = judge(subject.store, root, closure, judging, limits)?;
                 (Some(outcome), parts)
             }
@@ -145,15 +144,20 @@ fn judge(
     limits: &Limits,
 ) -> Result<(ArtifactOutcome, Vec<ArtifactOutcome>), VerifyError> {
     let mut by_subject: BTreeMap<Digest, Vec<FoundSignature>> = BTreeMap::new();
-    for manifest in closure.notary_signatures() {
-        let found = read_signature(store, manifest, limits)?;
+    for signature in closure.notary_signatures() {
+        let manifest = &signature.manifest;
+        let found = read_signature(manifest, limits, |layer| {
+            fetch_blob(store, layer, limits.envelope_bytes, &manifest.descriptor().digest)
+        })?;
         let signatures = by_subject.entry(found.subject.digest).or_default();
         if signatures.len() >= limits.signatures {
             return Err(VerifyError::TooManySignatures { subject: found.subject.digest, limit: limits.signatures });
         }
         signatures.push(found);
     }
-    let mut evidence = carried_evidence(store, closure, limits)?;
+    let mut evidence = carried_evidence(closure.manifests.values(), |layer| {
+        fetch_blob(store, layer, limits.crl_bytes, &root.descriptor.digest)
+    })?;
     for crl in judging.supplied {
         evidence.insert(crl.clone());
     }

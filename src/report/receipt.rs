@@ -1,8 +1,11 @@
 //! The receipt of an import, version 1 (`schemas/receipt-v1.schema.json`): what was let in, under which name, on what
 //! ground.
 
+use std::io::{self, Write};
+
 use serde::{Deserialize, Serialize};
 
+use super::tables::{Bytes, Clean};
 use super::v1::{Clock, Source, Word};
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
@@ -83,4 +86,31 @@ pub struct Written {
     pub already_there: u64,
     /// Bytes sent.
     pub bytes: u64,
+}
+
+/// Writes the receipt for people, as the end of a verification report.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_receipt(receipt: &Receipt, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out)?;
+    for imported in &receipt.imported {
+        write!(out, "imported {} as {}", imported.reference, imported.imported_as)?;
+        match &imported.allowed {
+            Some(allowed) => writeln!(out, " ({}, let in by the operator: {allowed})", imported.verdict.as_str())?,
+            None => writeln!(out)?,
+        }
+    }
+    for refused in &receipt.refused {
+        writeln!(out, "NOT imported: {} ({})", refused.reference, refused.verdict.as_str())?;
+    }
+    let written = &receipt.written;
+    writeln!(
+        out,
+        "{}: {} blobs written ({}), {} already there",
+        Clean(&receipt.destination),
+        written.copied,
+        Bytes(written.bytes),
+        written.already_there
+    )
 }
