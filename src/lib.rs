@@ -1,10 +1,13 @@
 //! Carries signed software across air gaps.
 
 pub mod archive;
+pub mod cms;
 pub mod code;
 pub mod digest;
 pub mod json;
 pub mod limits;
 pub mod oci;
+pub mod pki;
 pub mod store;
 pub mod time;
+pub mod tsp;
