@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod cms;
 pub mod code;
+pub mod config;
 pub mod digest;
 pub mod json;
 pub mod limits;
