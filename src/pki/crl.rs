@@ -1,104 +1,404 @@
-//! Certificate revocation lists (RFC 5280 §5), read without an allocation per entry.
+//! Certificate revocation lists (RFC 5280 §5), read without an allocation per entry: a list of a million entries costs its
+//! bytes and nothing more.
 
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Certificate, CrlError, Name, SerialNumber};
+use der::Tag;
+use der::asn1::ObjectIdentifier;
+
+use super::algorithm::SignatureAlgorithm;
+use super::asn1_time::{parse_time, read_optional_time, read_time};
+use super::chain::shown;
+use super::extension::{self, Extension, ExtensionsError, read_extensions};
+use super::tlv::{Cursor, Tlv, constructed, only};
+use super::{Certificate, CrlError, IssuingDistributionPoint, Name, SerialNumber};
 use crate::digest::Digest;
 use crate::time::UnixTime;
 
-/// A CRL that can be read; nothing about its signature is known yet. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Crl(Arc<[u8]>);
+const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
+const DELTA_CRL_INDICATOR: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.27");
+const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
+const REASON_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
+const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
+const CERTIFICATE_ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.29");
 
-impl Crl {
-    /// Reads one version 2 CRL, with nothing behind it.
-    pub fn from_der(_der: impl Into<Arc<[u8]>>) -> Result<Self, CrlError> {
-        unimplemented!()
-    }
-    /// The received bytes.
-    pub fn der(&self) -> &[u8] {
-        unimplemented!()
-    }
-    /// SHA-256 of the received bytes.
-    pub fn digest(&self) -> Digest {
-        unimplemented!()
-    }
-    /// Who signed it, by its own claim.
-    pub fn issuer(&self) -> &Name {
-        unimplemented!()
-    }
-    /// When it was issued.
-    pub fn this_update(&self) -> UnixTime {
-        unimplemented!()
-    }
-    /// By when the next one will be issued.
-    pub fn next_update(&self) -> Option<UnixTime> {
-        unimplemented!()
-    }
-    /// The CRL number.
-    pub fn number(&self) -> Option<&SerialNumber> {
-        unimplemented!()
-    }
-    /// Whether it only lists changes.
-    pub fn is_delta(&self) -> bool {
-        unimplemented!()
-    }
-    /// Of a delta CRL: the number of the base that it needs.
-    pub fn base_crl_number(&self) -> Option<&SerialNumber> {
-        unimplemented!()
-    }
-    /// The scope, if it has a limited one.
-    pub fn idp(&self) -> Option<&IssuingDistributionPoint> {
-        unimplemented!()
-    }
-    /// URLs of delta CRLs.
-    pub fn freshest_urls(&self) -> &[String] {
-        unimplemented!()
-    }
-    /// How many certificates it lists.
-    pub fn entry_count(&self) -> usize {
-        unimplemented!()
-    }
-    /// Checks that `issuer` may sign CRLs and signed this one, and that it needs nothing that is not supported.
-    pub fn verify(&self, _issuer: &Certificate) -> Result<VerifiedCrl, CrlError> {
-        unimplemented!()
+/// A CRL that can be read; nothing about its signature is known yet. Cheap to clone.
+#[derive(Clone)]
+pub struct Crl(Arc<Inner>);
+
+struct Inner {
+    der: Arc<[u8]>,
+    tbs: Range<usize>,
+    /// The inside of `revokedCertificates`.
+    entries: Range<usize>,
+    entry_count: usize,
+    issuer: Name,
+    this_update: UnixTime,
+    next_update: Option<UnixTime>,
+    algorithm: SignatureAlgorithm,
+    signature: Vec<u8>,
+    extensions: Extensions,
+}
+
+/// The extensions of the list that are interpreted.
+#[derive(Default)]
+struct Extensions {
+    number: Option<SerialNumber>,
+    base_crl_number: Option<SerialNumber>,
+    idp: Option<IssuingDistributionPoint>,
+    freshest_urls: Vec<String>,
+    /// The first critical one that is not interpreted.
+    unsupported: Option<ObjectIdentifier>,
+}
+
+impl fmt::Debug for Crl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Crl({}, {}, {} entries)", self.issuer(), self.this_update(), self.entry_count())
     }
 }
 
-/// The scope of a CRL (RFC 5280 §5.2.5).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IssuingDistributionPoint {
-    /// URLs of the distribution point's full name.
-    pub urls: Vec<String>,
-    /// Lists end-entity certificates only.
-    pub only_user_certs: bool,
-    /// Lists CA certificates only.
-    pub only_ca_certs: bool,
-    /// Lists attribute certificates only.
-    pub only_attribute_certs: bool,
-    /// Lists some revocation reasons only.
-    pub only_some_reasons: bool,
-    /// Lists certificates of other issuers too.
-    pub indirect: bool,
+impl PartialEq for Crl {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.der == other.0.der
+    }
+}
+
+impl Eq for Crl {}
+
+impl Crl {
+    /// Reads one version 2 CRL, with nothing behind it:
+    /// `CertificateList ::= SEQUENCE { tbsCertList, signatureAlgorithm AlgorithmIdentifier, signatureValue BIT STRING }`.
+    ///
+    /// # Errors
+    /// Anything that is not strict DER or not a CRL of version 2, malformed or repeated extensions, two different signature
+    /// algorithms.
+    pub fn from_der(der: impl Into<Arc<[u8]>>) -> Result<Self, CrlError> {
+        let der = der.into();
+        let content = only(&der, Tag::Sequence)?.value;
+        let mut cursor = Cursor::new(content)?;
+        let tbs = cursor.expect(Tag::Sequence)?;
+        let outer = cursor.expect(Tag::Sequence)?;
+        let signature = cursor.bit_octets()?.to_vec();
+        cursor.finish()?;
+        let list = TbsCertList::read(&tbs)?;
+        if list.algorithm.raw != outer.raw {
+            return Err(CrlError::AlgorithmsDiffer);
+        }
+        let start = der.len().saturating_sub(content.len());
+        let end = start.saturating_add(tbs.raw.len());
+        // Where the entries' end lies, counted from the end of the TBS.
+        let entries_end = end.saturating_sub(list.behind_entries);
+        let inner = Inner {
+            tbs: start..end,
+            entries: entries_end.saturating_sub(list.entries.len())..entries_end,
+            entry_count: count_entries(list.entries)?,
+            issuer: list.issuer,
+            this_update: list.this_update,
+            next_update: list.next_update,
+            algorithm: SignatureAlgorithm::parse(&outer)?,
+            signature,
+            extensions: list.extensions,
+            der: Arc::clone(&der),
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// The received bytes.
+    pub fn der(&self) -> &[u8] {
+        &self.0.der
+    }
+
+    /// The signed part, as received.
+    pub fn tbs(&self) -> &[u8] {
+        self.0.der.get(self.0.tbs.clone()).unwrap_or_default()
+    }
+
+    /// SHA-256 of the received bytes.
+    pub fn digest(&self) -> Digest {
+        Digest::sha256(self.der())
+    }
+
+    /// Who signed it, by its own claim.
+    pub fn issuer(&self) -> &Name {
+        &self.0.issuer
+    }
+
+    /// When it was issued.
+    pub fn this_update(&self) -> UnixTime {
+        self.0.this_update
+    }
+
+    /// By when the next one will be issued.
+    pub fn next_update(&self) -> Option<UnixTime> {
+        self.0.next_update
+    }
+
+    /// The CRL number.
+    pub fn number(&self) -> Option<&SerialNumber> {
+        self.0.extensions.number.as_ref()
+    }
+
+    /// Whether it only lists changes.
+    pub fn is_delta(&self) -> bool {
+        self.0.extensions.base_crl_number.is_some()
+    }
+
+    /// Of a delta CRL: the number of the base that it needs.
+    pub fn base_crl_number(&self) -> Option<&SerialNumber> {
+        self.0.extensions.base_crl_number.as_ref()
+    }
+
+    /// The scope, if it has a limited one.
+    pub fn idp(&self) -> Option<&IssuingDistributionPoint> {
+        self.0.extensions.idp.as_ref()
+    }
+
+    /// URLs of delta CRLs.
+    pub fn freshest_urls(&self) -> &[String] {
+        &self.0.extensions.freshest_urls
+    }
+
+    /// How many certificates it lists.
+    pub fn entry_count(&self) -> usize {
+        self.0.entry_count
+    }
+
+    /// Checks that `issuer` may sign CRLs and signed this one, and that it needs nothing that is not supported. Times are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// Another issuer, one that may not sign CRLs, a wrong or weak signature, an unknown critical extension, a delta CRL, an
+    /// indirect CRL.
+    pub fn verify(&self, issuer: &Certificate) -> Result<VerifiedCrl, CrlError> {
+        let name = || shown(issuer.subject());
+        if issuer.subject() != self.issuer() {
+            return Err(CrlError::IssuerMismatch { expected: name(), found: shown(self.issuer()) });
+        }
+        if !issuer.may_sign_crls() {
+            return Err(CrlError::IssuerMayNotSign { issuer: name() });
+        }
+        let scheme = self.0.algorithm.scheme();
+        scheme
+            .and_then(|scheme| issuer.public_key().verify(scheme, self.tbs(), &self.0.signature))
+            .map_err(|source| CrlError::Signature { issuer: name(), source })?;
+        if let Some(oid) = self.0.extensions.unsupported {
+            return Err(CrlError::UnsupportedExtension { issuer: name(), extension: oid.to_string() });
+        }
+        if self.is_delta() {
+            return Err(CrlError::Delta { issuer: name() });
+        }
+        if self.idp().is_some_and(|idp| idp.indirect) {
+            return Err(CrlError::Indirect { issuer: name() });
+        }
+        Ok(VerifiedCrl { crl: self.clone(), issuer: issuer.clone() })
+    }
+}
+
+struct TbsCertList<'a> {
+    algorithm: Tlv<'a>,
+    issuer: Name,
+    this_update: UnixTime,
+    next_update: Option<UnixTime>,
+    entries: &'a [u8],
+    /// Octets of the TBS behind the entries.
+    behind_entries: usize,
+    extensions: Extensions,
+}
+
+impl<'a> TbsCertList<'a> {
+    /// ```text
+    /// TBSCertList ::= SEQUENCE { version INTEGER OPTIONAL, signature AlgorithmIdentifier, issuer Name, thisUpdate Time,
+    ///     nextUpdate Time OPTIONAL, revokedCertificates SEQUENCE OF ... OPTIONAL, crlExtensions [0] OPTIONAL }
+    /// ```
+    fn read(tbs: &Tlv<'a>) -> Result<Self, CrlError> {
+        let mut cursor = Cursor::new(tbs.value)?;
+        match cursor.optional(Tag::Integer)? {
+            Some(Tlv { value: [1], .. }) => {}
+            _ => return Err(CrlError::Version),
+        }
+        let algorithm = cursor.expect(Tag::Sequence)?;
+        let issuer = Name::read(&mut cursor)?;
+        let this_update = read_time(&mut cursor)?;
+        let next_update = read_optional_time(&mut cursor)?;
+        let entries = cursor.optional(Tag::Sequence)?.map_or(&[][..], |entries| entries.value);
+        let field = cursor.optional(constructed(0))?;
+        cursor.finish()?;
+        Ok(Self {
+            algorithm,
+            issuer,
+            this_update,
+            next_update,
+            entries,
+            behind_entries: field.map_or(0, |field| field.raw.len()),
+            extensions: field.map(|field| Extensions::read(field.value)).transpose()?.unwrap_or_default(),
+        })
+    }
+}
+
+impl Extensions {
+    fn read(explicit: &[u8]) -> Result<Self, CrlError> {
+        let mut found = Self::default();
+        for extension in read_extensions(only(explicit, Tag::Sequence)?.value).map_err(list_error)? {
+            found.take(&extension).map_err(|_| malformed(extension.oid))?;
+        }
+        Ok(found)
+    }
+
+    fn take(&mut self, extension: &Extension) -> der::Result<()> {
+        let value = extension.value.as_slice();
+        match extension.oid {
+            CRL_NUMBER => self.number = Some(number(value)?),
+            DELTA_CRL_INDICATOR => self.base_crl_number = Some(number(value)?),
+            ISSUING_DISTRIBUTION_POINT => self.idp = Some(IssuingDistributionPoint::parse(value)?),
+            extension::FRESHEST_CRL => {
+                let points = extension::public_points(value)?;
+                self.freshest_urls = points.into_iter().flat_map(|point| point.urls).collect();
+            }
+            other if extension.critical => self.unsupported = self.unsupported.or(Some(other)),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn list_error(error: ExtensionsError) -> CrlError {
+    match error {
+        ExtensionsError::Malformed(source) => CrlError::Malformed { source },
+        ExtensionsError::Duplicate(oid) => malformed(oid),
+    }
+}
+
+fn malformed(oid: ObjectIdentifier) -> CrlError {
+    CrlError::MalformedExtension { extension: oid.to_string() }
+}
+
+fn number(value: &[u8]) -> der::Result<SerialNumber> {
+    let mut cursor = Cursor::new(value)?;
+    let number = SerialNumber::read(&mut cursor)?;
+    cursor.finish()?;
+    Ok(number)
+}
+
+/// One entry: `SEQUENCE { userCertificate INTEGER, revocationDate Time, crlEntryExtensions SEQUENCE OPTIONAL }`.
+struct Entry<'a> {
+    serial: &'a [u8],
+    date: Tlv<'a>,
+    extensions: Option<Tlv<'a>>,
+}
+
+impl<'a> Entry<'a> {
+    fn read(cursor: &mut Cursor<'a>) -> der::Result<Self> {
+        let mut fields = cursor.enter(Tag::Sequence)?;
+        let serial = fields.expect(Tag::Integer)?.value;
+        let date = fields.any()?;
+        let extensions = fields.optional(Tag::Sequence)?;
+        fields.finish()?;
+        Ok(Self { serial, date, extensions })
+    }
+}
+
+fn count_entries(entries: &[u8]) -> der::Result<usize> {
+    let mut cursor = Cursor::new(entries)?;
+    let mut count = 0_usize;
+    while !cursor.is_finished() {
+        Entry::read(&mut cursor)?;
+        count = count.saturating_add(1);
+    }
+    Ok(count)
 }
 
 /// A base CRL whose signature holds under the issuer's key.
 #[derive(Debug, Clone)]
-pub struct VerifiedCrl(Crl);
+pub struct VerifiedCrl {
+    crl: Crl,
+    issuer: Certificate,
+}
 
 impl VerifiedCrl {
     /// The CRL.
     pub fn crl(&self) -> &Crl {
-        &self.0
+        &self.crl
     }
-    /// Checks that `certificate` is in the scope of the CRL.
-    pub fn covers(&self, _certificate: &Certificate) -> Result<(), CrlError> {
-        unimplemented!()
+
+    /// The certificate under whose key the signature holds.
+    pub fn issuer(&self) -> &Certificate {
+        &self.issuer
     }
-    /// What it says of the serial number. Only meaningful for a certificate that it [covers](Self::covers).
-    pub fn lookup(&self, _serial: &SerialNumber) -> Result<CrlEntry, CrlError> {
-        unimplemented!()
+
+    /// Checks that `certificate` is in the scope of the CRL: the same issuer, and what the issuing distribution point says
+    /// (RFC 5280 §6.3.3 b).
+    ///
+    /// # Errors
+    /// [`CrlError::OutOfScope`] with what it covers instead.
+    pub fn covers(&self, certificate: &Certificate) -> Result<(), CrlError> {
+        let scope = if certificate.issuer() != self.crl.issuer() {
+            Err("it is another issuer's")
+        } else {
+            self.crl.idp().map_or(Ok(()), |idp| idp.covers(certificate))
+        };
+        scope.map_err(|scope| CrlError::OutOfScope {
+            issuer: shown(self.crl.issuer()),
+            subject: shown(certificate.subject()),
+            scope,
+        })
     }
+
+    /// What it says of the serial number. Only meaningful for a certificate that it [covers](Self::covers). Walks the whole
+    /// list: about 0.1 s for a million entries.
+    ///
+    /// # Errors
+    /// The entry is there but cannot be interpreted.
+    pub fn lookup(&self, serial: &SerialNumber) -> Result<CrlEntry, CrlError> {
+        let inner = &self.crl.0;
+        let mut cursor = Cursor::new(inner.der.get(inner.entries.clone()).unwrap_or_default())?;
+        while !cursor.is_finished() {
+            let entry = Entry::read(&mut cursor)?;
+            if entry.serial == serial.as_bytes() {
+                let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
+                return revocation(&entry).map(CrlEntry::Revoked).map_err(failed);
+            }
+        }
+        Ok(CrlEntry::NotListed)
+    }
+}
+
+fn revocation(entry: &Entry<'_>) -> Result<Revocation, &'static str> {
+    let date = parse_time(&entry.date).map_err(|_| "its revocation date is malformed")?;
+    let mut revocation = Revocation { date, reason: RevocationReason::Unspecified, invalidity_date: None };
+    let content = entry.extensions.map_or(&[][..], |list| list.value);
+    for extension in read_extensions(content).map_err(|_| "its extensions are malformed")? {
+        match extension.oid {
+            REASON_CODE => revocation.reason = reason(&extension.value)?,
+            INVALIDITY_DATE => {
+                let time = only(&extension.value, Tag::GeneralizedTime).and_then(|time| parse_time(&time));
+                revocation.invalidity_date = Some(time.map_err(|_| "its invalidity date is malformed")?);
+            }
+            CERTIFICATE_ISSUER => return Err("it is of another issuer (indirect CRL)"),
+            _ if extension.critical => return Err("it has an unknown critical extension"),
+            _ => {}
+        }
+    }
+    Ok(revocation)
+}
+
+/// `CRLReason ::= ENUMERATED`
+fn reason(value: &[u8]) -> Result<RevocationReason, &'static str> {
+    let code = only(value, Tag::Enumerated).map_err(|_| "its reason is malformed")?.value;
+    Ok(match code {
+        [0] => RevocationReason::Unspecified,
+        [1] => RevocationReason::KeyCompromise,
+        [2] => RevocationReason::CaCompromise,
+        [3] => RevocationReason::AffiliationChanged,
+        [4] => RevocationReason::Superseded,
+        [5] => RevocationReason::CessationOfOperation,
+        [6] => RevocationReason::CertificateHold,
+        [8] => return Err("removeFromCRL belongs into delta CRLs only"),
+        [9] => RevocationReason::PrivilegeWithdrawn,
+        [10] => RevocationReason::AaCompromise,
+        _ => return Err("its reason is unknown"),
+    })
 }
 
 /// What a CRL says of one serial number.
@@ -158,5 +458,11 @@ impl RevocationReason {
             Self::PrivilegeWithdrawn => "privilegeWithdrawn",
             Self::AaCompromise => "aACompromise",
         }
+    }
+}
+
+impl fmt::Display for RevocationReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

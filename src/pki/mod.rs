@@ -2,20 +2,34 @@
 //!
 //! Everything that is hashed is a slice of the received bytes, never a re-encoding.
 
+mod algorithm;
+mod asn1_time;
 mod certificate;
 mod chain;
 mod crl;
 mod error;
+mod extension;
 mod file;
 mod key;
 mod name;
 mod path;
+mod profile;
+mod scope;
+mod tlv;
+
+pub(crate) use algorithm::{SignatureAlgorithm, parse_hash};
+pub(crate) use asn1_time::{parse_generalized, parse_time};
+pub(crate) use chain::check_valid_at;
+pub(crate) use extension::first_critical;
+pub(crate) use tlv::{Cursor, Tlv, constructed, only, primitive, to_u32};
 
 pub use certificate::{Certificate, DistributionPoint, RevocationSources, SerialNumber};
-pub use chain::{CertificateChain, ConformingChain, Profile, TrustedChain, ValidityFailure};
-pub use crl::{Crl, CrlEntry, IssuingDistributionPoint, Revocation, RevocationReason, VerifiedCrl};
-pub use error::{CertificateError, ChainError, CrlError, SignatureError};
+pub use chain::{CertificateChain, ConformingChain, TrustedChain, ValidityFailure};
+pub use crl::{Crl, CrlEntry, Revocation, RevocationReason, VerifiedCrl};
+pub use error::{CertificateError, ChainError, CrlError, Place, SignatureError, Violation};
 pub use file::{certificates_from_file, crls_from_file};
 pub use key::{HashAlgorithm, KeyKind, PublicKey, SignatureScheme};
 pub use name::{Attribute, Name};
 pub use path::build_timestamping_chain;
+pub use profile::Profile;
+pub use scope::IssuingDistributionPoint;
