@@ -1,6 +1,17 @@
-//! The operator's directories, read into typed values.
+//! The operator's configuration, in Notation's and Docker's layouts: files to typed values. Where it is, the caller
+//! says; nothing here reads the environment.
 
 #[cfg(feature = "registry")]
 pub mod credentials;
+mod directory;
+mod error;
+mod file;
 #[cfg(feature = "registry")]
 mod helper;
+mod policy;
+mod trust_store;
+
+pub use directory::{ConfigDirectory, ConfigRoots};
+pub use error::{ConfigError, ConfigFile};
+pub use policy::{LoadedPolicy, load_policy};
+pub use trust_store::{IgnoredEntry, IgnoredReason, LoadedStores, load_trust_stores};
