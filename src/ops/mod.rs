@@ -3,6 +3,7 @@
 
 pub mod closure;
 pub mod collect;
+pub mod docker_archive;
 pub mod import;
 pub mod pack;
 pub mod progress;
