@@ -95,6 +95,23 @@ pub struct Body<'a> {
     pub size: u64,
 }
 
+/// Holds a body to its announced size: ureq would wait for ever for the rest of one that ends early.
+struct Exact<'a> {
+    reader: &'a mut dyn Read,
+    left: u64,
+}
+
+impl Read for Exact<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(out)?;
+        if count == 0 && self.left > 0 && !out.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.left = self.left.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
+        Ok(count)
+    }
+}
+
 /// An answer of any status, its body not read yet.
 #[derive(Debug)]
 pub struct Answer {
@@ -303,7 +320,8 @@ impl HttpClient {
         match body {
             Some(body) => {
                 let head = head(request, url, Some(body.size)).header("expect", "100-continue");
-                self.run(agent, request, url, head.body(SendBody::from_reader(body.reader)))
+                let mut exact = Exact { reader: body.reader, left: body.size };
+                self.run(agent, request, url, head.body(SendBody::from_reader(&mut exact)))
             }
             None if request.body.is_some() || wants_length(&request.method) => {
                 let mut memory = io::Cursor::new(request.body.as_deref().unwrap_or_default());

@@ -6,6 +6,8 @@
 
 mod copy;
 mod error;
+#[cfg(feature = "registry")]
+pub mod registry;
 
 use crate::digest::Digest;
 use crate::oci::{Descriptor, DigestTagKind, Reference, Tag, Target};
