@@ -42,7 +42,7 @@ pub fn read_signature<E>(
         Ok(signature) => signature,
         Err(error) => return Ok(found(None, Err(Failure::from(error)))),
     };
-    let layer = &signature.envelope;
+    let layer = signature.envelope();
     let media_type = Some(layer.media_type.clone());
     if layer.size > limits.envelope_bytes {
         let message = format!("the envelope has {} bytes; at most {} are read", layer.size, limits.envelope_bytes);
@@ -55,7 +55,7 @@ pub fn read_signature<E>(
 
 /// The descriptor of the envelope that a signature manifest names, if its form is right.
 pub fn envelope_of(manifest: &Manifest) -> Option<Descriptor> {
-    SignatureManifest::read(manifest).ok().map(|signature| signature.envelope)
+    SignatureManifest::read(manifest).ok().map(|signature| signature.envelope().clone())
 }
 
 /// Every CRL that evidence referrers among `manifests` carry, each brought by `fetch` once. One that cannot be read

@@ -144,9 +144,9 @@ fn fits(crl: &Crl, need: &CrlNeed, url: &str) -> Result<(), Failed> {
     match &need.issuer {
         Some(issuer) => evidence::accept(crl, issuer, &need.certificate).map(drop).map_err(failed),
         None if crl.issuer() == need.certificate.issuer() => Ok(()),
-        None => Err(failed(CrlError::WrongIssuer {
-            crl: crl.issuer().to_string(),
+        None => Err(failed(CrlError::IssuerMismatch {
             expected: need.certificate.issuer().to_string(),
+            found: crl.issuer().to_string(),
         })),
     }
 }

@@ -3,7 +3,7 @@
 use super::signature::{FoundSignature, Terms, examine};
 use super::verdict::{SignatureOutcome, Verdict, judge_artifact, judge_signature};
 use crate::oci::{Descriptor, Repository};
-use crate::trust::PolicyDocument;
+use crate::trust::{PolicyDocument, VerificationLevel};
 
 /// Everything found and decided about one artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,15 @@ pub struct StatementName {
     pub level: String,
 }
 
+/// The level by its name, with what the policy changes about it.
+fn describe(level: &VerificationLevel) -> String {
+    let mut text = level.base().name().to_owned();
+    for (check, action) in level.overrides() {
+        text.push_str(&format!(", {check}={action}"));
+    }
+    text
+}
+
 /// Judges `artifact` by `signatures`. All of them are judged and reported: a broken one never hides a good one.
 pub fn evaluate(
     artifact: &Descriptor,
@@ -52,7 +61,7 @@ pub fn evaluate(
         scope: scope.clone(),
         statement: statement.map(|statement| StatementName {
             name: statement.name().to_owned(),
-            level: statement.level().name().to_owned(),
+            level: describe(statement.level()),
         }),
         signatures: outcomes,
         verdict,

@@ -159,7 +159,7 @@ pub fn examine(
     };
     let signed = format!("{} over {}", envelope.algorithm(), artifact.digest);
     facts.note(CheckKind::Integrity, Finding::Passed(signed));
-    facts.user_metadata.clone_from(envelope.payload().annotations());
+    facts.user_metadata.clone_from(&envelope.payload().target().annotations);
     for finding in authenticity(&envelope, statement, terms.stores) {
         facts.note(CheckKind::Authenticity, finding);
     }
@@ -190,7 +190,7 @@ pub fn examine(
 /// Conformance 8.06, 8.07, 8.38 and 8.39: fatal at every level but skip.
 fn integrity(artifact: &Descriptor, found: &FoundSignature, terms: &Terms<'_>) -> Result<AuthenticEnvelope, Failure> {
     let envelope = found.envelope.as_ref().map_err(Clone::clone)?;
-    let envelope = envelope.verify(terms.limits)?;
+    let envelope = envelope.verify()?;
     if !found.subject.same_content(artifact) {
         let message = format!(
             "the signature's manifest refers to {} ({}, {} bytes), the artifact is {} ({}, {} bytes)",
@@ -214,7 +214,7 @@ fn authenticity(envelope: &AuthenticEnvelope, statement: &PolicyStatement, store
         SigningScheme::X509 => StoreType::Ca,
         SigningScheme::SigningAuthority => StoreType::SigningAuthority,
     };
-    let anchored = match stores.anchors(statement, store_type) {
+    let anchored = match stores.anchors(statement.stores(), store_type) {
         Err(error) => Finding::Failed(Failure::from(error)),
         Ok(anchors) => match envelope.chain().verify_anchor(&anchors) {
             Ok(chain) => Finding::Passed(format!("the chain leads to \"{}\"", chain.anchor().subject())),
@@ -222,8 +222,8 @@ fn authenticity(envelope: &AuthenticEnvelope, statement: &PolicyStatement, store
         },
     };
     let leaf = envelope.chain().leaf();
-    let identified = match statement.check_identity(leaf.subject()) {
-        Ok(identity) => Finding::Passed(format!("the signer is {identity}")),
+    let identified = match statement.identities().evaluate(leaf.subject()) {
+        Ok(()) => Finding::Passed(format!("the policy accepts \"{}\"", leaf.subject())),
         Err(error) => Finding::Failed(Failure::from(error)),
     };
     [anchored, identified]

@@ -7,7 +7,7 @@ use crate::code::DiagnosticCode;
 use crate::notary::{AuthenticEnvelope, SigningScheme};
 use crate::pki::{ConformingChain, ValidityFailure};
 use crate::time::UnixTime;
-use crate::trust::{CheckKind, PolicyStatement, StoreType, VerifyTimestamp};
+use crate::trust::{CheckKind, PolicyStatement, StoreType, TimestampTrigger};
 use crate::tsp::{TimestampToken, VerifiedToken};
 
 /// A signing time that somebody trusted vouches for.
@@ -62,10 +62,10 @@ pub(super) fn check(envelope: &AuthenticEnvelope, statement: &PolicyStatement, t
 /// Conformance 8.18: a tsa store in the policy asks for the token, always or once a certificate has expired.
 fn is_triggered(chain: &ConformingChain, statement: &PolicyStatement, at: UnixTime) -> bool {
     let expired = || chain.certificates().iter().any(|certificate| certificate.validity().ended(at));
-    statement.names_store(StoreType::Tsa)
-        && match statement.verify_timestamp() {
-            VerifyTimestamp::Always => true,
-            VerifyTimestamp::AfterCertExpiry => expired(),
+    statement.stores().iter().any(|store| store.kind() == StoreType::Tsa)
+        && match statement.timestamp_trigger() {
+            TimestampTrigger::Always => true,
+            TimestampTrigger::AfterCertExpiry => expired(),
         }
 }
 
@@ -125,7 +125,7 @@ fn verify_token(
         .with_hint("ask for a timestamped signature, or have the policy verify timestamps after expiry only"));
     };
     let token = TimestampToken::parse(token, terms.limits)?;
-    let roots = terms.stores.anchors(statement, StoreType::Tsa)?;
+    let roots = terms.stores.anchors(statement.stores(), StoreType::Tsa)?;
     Ok(token.verify(envelope.signature(), &roots, terms.limits)?)
 }
 
