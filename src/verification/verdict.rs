@@ -96,6 +96,11 @@ impl TrustedArtifact {
         &self.descriptor
     }
 
+    /// The artifact, for whoever acts on the proof.
+    pub fn into_descriptor(self) -> Descriptor {
+        self.descriptor
+    }
+
     /// The repository under which it was judged.
     pub const fn scope(&self) -> &Repository {
         &self.scope

@@ -1,7 +1,5 @@
 //! `bulla explain [CODE]`
 
-use std::io::Write as _;
-
 use bulla::code::DiagnosticCode;
 
 use crate::args::Explain;
