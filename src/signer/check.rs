@@ -21,11 +21,7 @@ pub(super) fn chain(signer: &dyn Signer, signing_time: UnixTime) -> Result<Confo
 }
 
 /// Whether `signature` is one by the chain's key over `signing_input` (conformance 2.28).
-pub(super) fn signature(
-    chain: &ConformingChain,
-    signing_input: &[u8],
-    signature: &[u8],
-) -> Result<(), SigningError> {
+pub(super) fn signature(chain: &ConformingChain, signing_input: &[u8], signature: &[u8]) -> Result<(), SigningError> {
     let kind = chain.key_kind();
     let scheme = match kind {
         KeyKind::Rsa2048 | KeyKind::Rsa3072 | KeyKind::Rsa4096 => SignatureScheme::RsaPss(kind.hash()),

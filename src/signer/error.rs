@@ -22,7 +22,9 @@ pub enum KeyError {
         label: &'static str,
     },
     /// Neither RSA nor one of the three NIST curves.
-    #[error("private keys of the algorithm {oid} cannot sign: the Notary Project knows RSA and ECDSA on P-256, P-384 and P-521")]
+    #[error(
+        "private keys of the algorithm {oid} cannot sign: the Notary Project knows RSA and ECDSA on P-256, P-384 and P-521"
+    )]
     UnsupportedAlgorithm {
         /// The algorithm, or the curve.
         oid: der::asn1::ObjectIdentifier,
@@ -46,7 +48,7 @@ pub enum KeyError {
     #[error("the {key} private key does not belong to the first certificate of the chain")]
     CertificateMismatch {
         /// The kind of the private key.
-        key: &'static str,
+        key: KeyKind,
     },
     /// The operating system gave no randomness.
     #[error("no random numbers to be had: {0}")]
@@ -81,7 +83,7 @@ pub enum SigningError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The key did not sign.
-    #[error("the {} key did not sign: {source}", key_name(*.kind))]
+    #[error("the {kind} key did not sign: {source}")]
     Failed {
         /// The kind of the key.
         kind: KeyKind,
@@ -98,7 +100,7 @@ pub enum SigningError {
     #[error("the signing chain cannot be used at this time: {0}")]
     OutsideValidity(#[from] ValidityFailure),
     /// The signer says that its key is of another kind than its certificate does.
-    #[error("the signer claims a {} key, its certificate is for {}", key_name(*.claimed), key_name(*.certified))]
+    #[error("the signer claims a key of the kind {claimed}, its certificate holds {certified}")]
     KeyKind {
         /// What the certificate holds.
         certified: KeyKind,
@@ -167,17 +169,5 @@ impl Diagnostic for SigningError {
             Self::Key(error) => error.hint(),
             _ => None,
         }
-    }
-}
-
-/// For people.
-pub(super) const fn key_name(kind: KeyKind) -> &'static str {
-    match kind {
-        KeyKind::Rsa2048 => "RSA 2048",
-        KeyKind::Rsa3072 => "RSA 3072",
-        KeyKind::Rsa4096 => "RSA 4096",
-        KeyKind::P256 => "P-256",
-        KeyKind::P384 => "P-384",
-        KeyKind::P521 => "P-521",
     }
 }

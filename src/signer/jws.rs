@@ -145,11 +145,7 @@ fn signed_annotations(
     Ok(annotations)
 }
 
-fn timestamp(
-    kind: KeyKind,
-    signature: &[u8],
-    options: &SigningOptions<'_>,
-) -> Result<Option<String>, SigningError> {
+fn timestamp(kind: KeyKind, signature: &[u8], options: &SigningOptions<'_>) -> Result<Option<String>, SigningError> {
     let Some(source) = options.timestamp else { return Ok(None) };
     let hash = kind.hash();
     let token = source.timestamp(hash, &hash.digest(signature)).map_err(SigningError::Timestamp)?;
@@ -295,8 +291,7 @@ mod tests {
     fn the_protected_header_is_alphabetical_and_marks_what_is_critical() {
         // Conformance 3.06 and 3.12, against the header in vectors/notation/p256-jws-expiry.
         let time = |text: &str| text.parse().unwrap();
-        let header =
-            Protected::new(KeyKind::P256, time("2026-11-21T19:55:52Z"), Some(time("2026-11-21T20:55:52Z")));
+        let header = Protected::new(KeyKind::P256, time("2026-11-21T19:55:52Z"), Some(time("2026-11-21T20:55:52Z")));
         assert_eq!(
             String::from_utf8(go_json(&header).unwrap()).unwrap(),
             concat!(
