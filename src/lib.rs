@@ -3,13 +3,16 @@
 pub mod archive;
 pub mod cms;
 pub mod code;
+pub mod config;
 pub mod digest;
 pub mod json;
 pub mod limits;
+pub mod notary;
 pub mod oci;
 pub mod ops;
 pub mod pki;
 pub mod signer;
 pub mod store;
 pub mod time;
+pub mod trust;
 pub mod tsp;

@@ -1,0 +1,94 @@
+//! The trust policy file.
+
+use std::path::{Path, PathBuf};
+
+use super::{ConfigError, ConfigFile, file};
+use crate::limits::Limits;
+use crate::trust::PolicyDocument;
+
+/// The names of the policy in a configuration directory, the first that exists (conformance 7.01).
+const NAMES: [&str; 2] = ["trustpolicy.oci.json", "trustpolicy.json"];
+
+/// A policy, and where it was.
+#[derive(Debug, Clone)]
+pub struct LoadedPolicy {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says.
+    pub document: PolicyDocument,
+}
+
+/// Reads the trust policy from a file, or from a configuration directory: `trustpolicy.oci.json`, or, only where that
+/// does not exist, `trustpolicy.json`.
+///
+/// # Errors
+/// There is none, it is not a regular file, or it breaks a rule.
+pub fn load_policy(path: &Path, limits: &Limits) -> Result<LoadedPolicy, ConfigError> {
+    let candidates =
+        if path.is_dir() { NAMES.iter().map(|name| path.join(name)).collect() } else { vec![path.to_owned()] };
+    for path in &candidates {
+        if let Some(bytes) = file::read(path, ConfigFile::Policy, limits.config_bytes)? {
+            let document =
+                PolicyDocument::parse(&bytes).map_err(|source| ConfigError::Policy { path: path.clone(), source })?;
+            return Ok(LoadedPolicy { path: path.clone(), document });
+        }
+    }
+    Err(ConfigError::PolicyMissing { path: candidates.into_iter().next().unwrap_or_else(|| path.to_owned()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::{Diagnostic, DiagnosticCode};
+    use std::fs;
+
+    fn code(path: &Path) -> DiagnosticCode {
+        load_policy(path, &Limits { config_bytes: 4096, ..Limits::default() }).unwrap_err().code()
+    }
+
+    #[test]
+    fn the_new_name_comes_first_and_its_errors_are_final() {
+        // Conformance 7.01, 7.12.
+        let dir = tempfile::tempdir().unwrap();
+        let (new, old) = (dir.path().join(NAMES[0]), dir.path().join(NAMES[1]));
+        assert_eq!(code(dir.path()), DiagnosticCode::PolicyMissing);
+        fs::write(&old, PolicyDocument::EXAMPLE).unwrap();
+        assert_eq!(load_policy(dir.path(), &Limits::default()).unwrap().path, old);
+        fs::write(&new, "{}").unwrap();
+        assert_eq!(code(dir.path()), DiagnosticCode::PolicyInvalid, "no fall-back behind a broken file");
+        fs::write(&new, PolicyDocument::EXAMPLE).unwrap();
+        assert_eq!(load_policy(dir.path(), &Limits::default()).unwrap().path, new);
+        assert_eq!(load_policy(&old, &Limits::default()).unwrap().path, old, "a file by its own name");
+    }
+
+    #[test]
+    fn only_small_regular_files_are_read() {
+        // Conformance 7.03.
+        let dir = tempfile::tempdir().unwrap();
+        let real = dir.path().join("real.json");
+        fs::write(&real, PolicyDocument::EXAMPLE).unwrap();
+        let path = dir.path().join(NAMES[0]);
+        std::os::unix::fs::symlink(&real, &path).unwrap();
+        assert_eq!(code(dir.path()), DiagnosticCode::PolicyInvalid, "symbolic link");
+        assert_eq!(code(&path), DiagnosticCode::PolicyInvalid, "symbolic link");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(code(dir.path()), DiagnosticCode::PolicyInvalid, "directory");
+        fs::remove_dir(&path).unwrap();
+        let fifo = rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        );
+        fifo.unwrap();
+        assert_eq!(code(dir.path()), DiagnosticCode::PolicyInvalid, "FIFO, without waiting");
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, format!("{}{}", PolicyDocument::EXAMPLE, " ".repeat(4096))).unwrap();
+        assert_eq!(code(dir.path()), DiagnosticCode::PolicyInvalid, "too large");
+        assert_eq!(code(&dir.path().join("absent.json")), DiagnosticCode::PolicyMissing);
+        let hint = load_policy(&dir.path().join("absent.json"), &Limits::default()).unwrap_err().hint().unwrap();
+        assert!(hint.contains(PolicyDocument::EXAMPLE), "{hint}");
+    }
+}

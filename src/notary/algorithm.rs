@@ -1,0 +1,104 @@
+//! The six signature algorithms (Notary signature-specification, "Algorithm Selection").
+
+use std::fmt;
+
+use crate::pki::{HashAlgorithm, KeyKind, SignatureScheme};
+
+/// A signature algorithm, by its name in RFC 7518.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SignatureAlgorithm {
+    /// RSASSA-PSS with SHA-256
+    Ps256,
+    /// RSASSA-PSS with SHA-384
+    Ps384,
+    /// RSASSA-PSS with SHA-512
+    Ps512,
+    /// ECDSA on P-256 with SHA-256
+    Es256,
+    /// ECDSA on P-384 with SHA-384
+    Es384,
+    /// ECDSA on P-521 with SHA-512
+    Es512,
+}
+
+impl SignatureAlgorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 6] = [Self::Ps256, Self::Ps384, Self::Ps512, Self::Es256, Self::Es384, Self::Es512];
+
+    /// The name in a JWS `alg` header.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
+        }
+    }
+
+    /// The algorithm of that name, compared byte by byte.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// The only algorithm with which a key of this kind may sign (conformance 5.01).
+    pub const fn of_key(kind: KeyKind) -> Self {
+        match kind {
+            KeyKind::Rsa2048 => Self::Ps256,
+            KeyKind::Rsa3072 => Self::Ps384,
+            KeyKind::Rsa4096 => Self::Ps512,
+            KeyKind::P256 => Self::Es256,
+            KeyKind::P384 => Self::Es384,
+            KeyKind::P521 => Self::Es512,
+        }
+    }
+
+    /// The hash.
+    pub const fn hash(self) -> HashAlgorithm {
+        match self {
+            Self::Ps256 | Self::Es256 => HashAlgorithm::Sha256,
+            Self::Ps384 | Self::Es384 => HashAlgorithm::Sha384,
+            Self::Ps512 | Self::Es512 => HashAlgorithm::Sha512,
+        }
+    }
+
+    /// The signature scheme: PSS with a salt as long as the hash (RFC 7518 §3.5), or raw r and s (§3.4).
+    pub const fn scheme(self) -> SignatureScheme {
+        match self {
+            Self::Ps256 | Self::Ps384 | Self::Ps512 => SignatureScheme::RsaPss(self.hash()),
+            Self::Es256 | Self::Es384 | Self::Es512 => SignatureScheme::EcdsaRaw(self.hash()),
+        }
+    }
+}
+
+impl fmt::Display for SignatureAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_decides_algorithm_and_hash() {
+        // Conformance 5.01.
+        for (kind, name) in [
+            (KeyKind::Rsa2048, "PS256"),
+            (KeyKind::Rsa3072, "PS384"),
+            (KeyKind::Rsa4096, "PS512"),
+            (KeyKind::P256, "ES256"),
+            (KeyKind::P384, "ES384"),
+            (KeyKind::P521, "ES512"),
+        ] {
+            let algorithm = SignatureAlgorithm::of_key(kind);
+            assert_eq!((algorithm.name(), algorithm.hash()), (name, kind.hash()));
+            assert_eq!(SignatureAlgorithm::find(name), Some(algorithm));
+        }
+        for other in ["none", "HS256", "RS256", "ps256", "ES256K", "EdDSA", ""] {
+            assert_eq!(SignatureAlgorithm::find(other), None, "3.07: {other}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Notary Project signatures: the manifest that carries one, its envelope, its attributes and its payload.
+//!
+//! A [`SignatureEnvelope`] is what somebody claims; only [`SignatureEnvelope::verify`] makes an [`AuthenticEnvelope`].
+//! What an envelope format has of its own stays in its own file ([`EnvelopeType::Jws`] in `jws.rs`); everything that the
+//! formats share (attributes, criticality, algorithms, chain, payload) is written once.
+
+mod algorithm;
+mod attributes;
+mod envelope;
+mod jws;
+mod manifest;
+pub(crate) mod object;
+mod payload;
+
+pub use algorithm::SignatureAlgorithm;
+pub use attributes::{AttributeError, ExtendedAttribute, SignedAttributes, SigningScheme};
+pub use envelope::{AuthenticEnvelope, EnvelopeError, EnvelopeType, SignatureEnvelope};
+pub use manifest::{SignatureManifest, SignatureManifestError, SignatureManifestForm};
+pub use payload::{Payload, PayloadError, TargetArtifact, TargetDifference, TargetMismatch, UserMetadataMismatch};
+
+/// Names of signed and unsigned attributes, the same in every envelope format.
+pub mod attribute {
+    /// Which rules the signature follows.
+    pub const SIGNING_SCHEME: &str = "io.cncf.notary.signingScheme";
+    /// When the signer says to have signed (`notary.x509`).
+    pub const SIGNING_TIME: &str = "io.cncf.notary.signingTime";
+    /// When a signing authority says to have signed (`notary.x509.signingAuthority`).
+    pub const AUTHENTIC_SIGNING_TIME: &str = "io.cncf.notary.authenticSigningTime";
+    /// From when on the signer no longer stands by the signature.
+    pub const EXPIRY: &str = "io.cncf.notary.expiry";
+    /// The plugin that must take part in verification.
+    pub const VERIFICATION_PLUGIN: &str = "io.cncf.notary.verificationPlugin";
+    /// The lowest version of that plugin.
+    pub const VERIFICATION_PLUGIN_MIN_VERSION: &str = "io.cncf.notary.verificationPluginMinVersion";
+    /// Unsigned: the RFC 3161 token over the signature value.
+    pub const TIMESTAMP_SIGNATURE: &str = "io.cncf.notary.timestampSignature";
+    /// Unsigned: what made the signature.
+    pub const SIGNING_AGENT: &str = "io.cncf.notary.signingAgent";
+}
+
+/// Annotations and types of the manifest that carries a signature.
+pub mod annotation {
+    /// The fingerprints of the signing chain, a JSON array in a string.
+    pub const THUMBPRINT: &str = "io.cncf.notary.x509chain.thumbprint#S256";
+    /// The prefix that user metadata must not use (conformance 1.12).
+    pub const RESERVED_PREFIX: &str = "io.cncf.notary";
+}
