@@ -1,7 +1,7 @@
 //! The signing side, judged by openssl (and by bulla's own readers).
 
 #![cfg(feature = "demo")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "test helpers may fail loudly")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,16 +10,20 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
+use bulla::config::{load_policy, load_trust_stores};
 use bulla::limits::Limits;
+use bulla::notary::{SignatureEnvelope, SignatureManifest, SignatureManifestForm};
 use bulla::oci::{Descriptor, Manifest, ManifestKind, MediaType};
 use bulla::ops::demo::DemoWorld;
-use bulla::pki::{Certificate, CertificateChain, Crl, CrlEntry, HashAlgorithm, KeyKind, Profile};
+use bulla::pki::{Certificate, CertificateChain, Crl, CrlEntry, HashAlgorithm, KeyKind, Profile, RevocationReason};
 use bulla::signer::authority::{Authority, CrlReason, LeafUsage, Request, Revocation};
 use bulla::signer::tsa::{TimestampAt, TimestampAuthority};
 use bulla::signer::{
-    KeyError, LocalKey, LocalSigner, SIGNING_AGENT, Signer, SigningError, SigningOptions, TimestampSource, sign_jws,
+    KeyError, LocalKey, LocalSigner, SIGNING_AGENT, SignatureArtifact, Signer, SigningError, SigningOptions,
+    TimestampSource, sign_jws,
 };
 use bulla::time::{UnixTime, ValidityPeriod};
+use bulla::trust::StoreType;
 use bulla::tsp::TimestampToken;
 
 const SIX: [(KeyKind, &[&str]); 6] = [
@@ -176,6 +180,18 @@ fn open(envelope: &[u8]) -> Opened {
         protected: serde_json::from_slice(&decoded("protected")).unwrap(),
         payload: serde_json::from_slice(&decoded("payload")).unwrap(),
         document,
+    }
+}
+
+impl Opened {
+    fn chain(&self) -> Vec<Vec<u8>> {
+        let texts = self.document["header"]["x5c"].as_array().unwrap().iter();
+        texts.map(|text| BASE64_STANDARD.decode(text.as_str().unwrap()).unwrap()).collect()
+    }
+
+    fn token(&self) -> Vec<u8> {
+        let token = &self.document["header"]["io.cncf.notary.timestampSignature"];
+        BASE64_STANDARD.decode(token.as_str().unwrap()).unwrap()
     }
 }
 
@@ -455,17 +471,10 @@ fn the_envelope_has_the_members_that_the_reference_writes() {
     );
     // Conformance 3.16 to 3.18, 2.22: standard base64 with padding, leaf first.
     let header = &opened.document["header"];
-    let certificates: Vec<_> = header["x5c"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|text| BASE64_STANDARD.decode(text.as_str().unwrap()).unwrap())
-        .collect();
-    assert_eq!(certificates, signer.certificates());
+    assert_eq!(opened.chain(), signer.certificates());
     assert_eq!(header["io.cncf.notary.signingAgent"], SIGNING_AGENT);
     // Conformance 9.01: the token is for the hash of the raw signature.
-    let token = BASE64_STANDARD.decode(header["io.cncf.notary.timestampSignature"].as_str().unwrap()).unwrap();
-    let token = TimestampToken::parse(&token, &Limits::default()).unwrap();
+    let token = TimestampToken::parse(&opened.token(), &Limits::default()).unwrap();
     let root = Certificate::from_der(pki.root.root_certificate()).unwrap();
     token.verify(&opened.signature, &[root], &Limits::default()).unwrap();
 }
@@ -560,15 +569,10 @@ fn the_demo_world_holds_together() {
     let target = &open(envelope).payload["targetArtifact"];
     assert_eq!(target["digest"], world.index.digest.to_string());
     // Every distribution point that a chain names has its CRL, good and revoked.
-    let header = &open(envelope).document["header"];
-    let mut certificates: Vec<_> = header["x5c"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|text| Certificate::from_der(&BASE64_STANDARD.decode(text.as_str().unwrap()).unwrap()).unwrap())
-        .collect();
-    let token = BASE64_STANDARD.decode(header["io.cncf.notary.timestampSignature"].as_str().unwrap()).unwrap();
-    certificates.extend(TimestampToken::parse(&token, &Limits::default()).unwrap().certificates().iter().cloned());
+    let opened = open(envelope);
+    let mut certificates: Vec<_> = opened.chain().iter().map(|der| Certificate::from_der(der).unwrap()).collect();
+    let token = TimestampToken::parse(&opened.token(), &Limits::default()).unwrap();
+    certificates.extend(token.certificates().iter().cloned());
     let mut urls = Vec::new();
     for certificate in &certificates {
         urls.extend(certificate.revocation_sources().unwrap().http_crl_urls().iter().map(|url| (*url).to_owned()));
@@ -582,6 +586,77 @@ fn the_demo_world_holds_together() {
 }
 
 #[test]
+fn the_demo_world_is_trusted_by_its_own_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    let (now, limits) = (now(), Limits::default());
+    let world = DemoWorld::create(now).unwrap();
+    world.write(directory.path()).unwrap();
+    let config = directory.path().join("config");
+    let policy = load_policy(&config, &limits).unwrap().document;
+    let statement = policy.select(&world.reference.repository).unwrap();
+    let loaded = load_trust_stores(&config, statement.stores(), &limits).unwrap();
+    assert!(loaded.ignored.is_empty());
+    let anchors = |kind| loaded.stores.anchors(statement.stores(), kind).unwrap();
+    let (descriptor, bytes) = world.blobs.iter().find(|(found, _)| *found == world.signatures[0]).unwrap();
+    let manifest = Manifest::parse(&descriptor.bare(), bytes.clone()).unwrap();
+    assert_eq!(manifest.referrer_descriptor(), *descriptor);
+    let signature = SignatureManifest::read(&manifest).unwrap();
+    let (_, bytes) = world.blobs.iter().find(|(found, _)| found == signature.envelope()).unwrap();
+    let envelope = SignatureEnvelope::parse(&signature.envelope().media_type, bytes, &limits).unwrap();
+    let envelope = envelope.verify().unwrap();
+    envelope.payload().matches(&world.index).unwrap();
+    envelope.chain().verify_anchor(&anchors(StoreType::Ca)).unwrap();
+    envelope.chain().check_validity(now, now).unwrap();
+    statement.identities().evaluate(envelope.chain().leaf().subject()).unwrap();
+    let token = TimestampToken::parse(envelope.timestamp().unwrap(), &limits).unwrap();
+    let token = token.verify(envelope.signature(), &anchors(StoreType::Tsa), &limits).unwrap();
+    envelope.chain().check_validity(token.earliest(), token.latest()).unwrap();
+    // The signer is on the second list only, and everyone else on neither.
+    for (crls, revoked) in [(&world.crls, 0), (&world.revoked_crls, 1)] {
+        let mut found = 0;
+        for chain in [envelope.chain(), token.chain()] {
+            for pair in chain.certificates().windows(2) {
+                let url = pair[0].revocation_sources().unwrap().http_crl_urls()[0].to_owned();
+                let crl = crls.iter().find(|crl| crl.url == url).unwrap();
+                let crl = Crl::from_der(crl.der.clone()).unwrap().verify(&pair[1]).unwrap();
+                crl.covers(&pair[0]).unwrap();
+                assert!(crl.crl().this_update() > token.latest() && crl.crl().this_update() <= now);
+                if let CrlEntry::Revoked(revocation) = crl.lookup(pair[0].serial()).unwrap() {
+                    assert_eq!(revocation.reason, RevocationReason::KeyCompromise);
+                    assert!(revocation.date > token.latest() && revocation.date < crl.crl().this_update());
+                    found += 1;
+                }
+            }
+        }
+        assert_eq!(found, revoked);
+    }
+}
+
+#[test]
+fn a_signature_artifact_takes_either_form() {
+    let (pki, now) = (Pki::new(), now());
+    let signer = pki.p256_signer();
+    for form in [SignatureManifestForm::ArtifactType, SignatureManifestForm::ConfigMediaType] {
+        let envelope = sign_jws(&target(), &signer, &SigningOptions::new(now)).unwrap();
+        let artifact = SignatureArtifact::build(form, &target(), envelope).unwrap();
+        let manifest = Manifest::parse(&artifact.descriptor, artifact.manifest.clone()).unwrap();
+        let signature = SignatureManifest::read(&manifest).unwrap();
+        assert_eq!(signature.form(), form);
+        assert!(signature.subject().same_content(&target()));
+        assert_eq!(*signature.envelope(), artifact.envelope.descriptor);
+        assert_eq!(manifest.config().unwrap().media_type, artifact.config.media_type);
+        assert_eq!(artifact.descriptor.artifact_type.as_ref().unwrap(), SignatureManifest::ARTIFACT_TYPE);
+        // Conformance 1.09 to 1.11.
+        let hashes: Vec<_> = signer.certificates().iter().map(|der| bulla::digest::Digest::sha256(der).hex()).collect();
+        let thumbprints = &manifest.annotations()["io.cncf.notary.x509chain.thumbprint#S256"];
+        assert_eq!(*thumbprints, format!("[\"{}\"]", hashes.join("\",\"")));
+        assert_eq!(manifest.annotations()["org.opencontainers.image.created"], now.to_string());
+    }
+    let envelope = sign_jws(&target(), &signer, &SigningOptions::new(now)).unwrap();
+    assert!(SignatureArtifact::build(SignatureManifestForm::ArtifactManifest, &target(), envelope).is_err());
+}
+
+#[test]
 fn openssl_judges_the_written_demo_world() {
     let Some(judge) = Judge::new("openssl_judges_the_written_demo_world") else { return };
     let world = DemoWorld::create(now()).unwrap();
@@ -591,12 +666,7 @@ fn openssl_judges_the_written_demo_world() {
     assert!(file("config/trustpolicy.json").is_file());
     let envelope = world.blobs.iter().find(|(descriptor, _)| descriptor.media_type == "application/jose+json");
     let opened = open(&envelope.unwrap().1);
-    let chain: Vec<_> = opened.document["header"]["x5c"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|text| BASE64_STANDARD.decode(text.as_str().unwrap()).unwrap())
-        .collect();
+    let chain = opened.chain();
     judge.put_pem("leaf.pem", &chain[..1]);
     judge.put_pem("issuing.pem", &chain[1..2]);
     let root = "config/truststore/x509/ca/bulla-demo/root.pem";
@@ -612,8 +682,7 @@ fn openssl_judges_the_written_demo_world() {
         }
     }
     judge.put("signature", &opened.signature);
-    let token = opened.document["header"]["io.cncf.notary.timestampSignature"].as_str().unwrap();
-    judge.put("token", BASE64_STANDARD.decode(token).unwrap());
+    judge.put("token", opened.token());
     let tsa = "config/truststore/x509/tsa/bulla-demo-tsa/root.pem";
     judge.accepts(&["ts", "-verify", "-data", "signature", "-in", "token", "-token_in", "-CAfile", tsa]);
 }

@@ -2,7 +2,9 @@
 
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::json::JsonError;
-use crate::pki::{CertificateError, ChainError, KeyKind, SignatureError, ValidityFailure};
+use crate::notary::{EnvelopeError, SignatureManifestError};
+use crate::oci::ManifestError;
+use crate::pki::{CertificateError, ChainError, KeyKind, ValidityFailure};
 use crate::time::UnixTime;
 
 /// Why a private key or its certificates cannot be used.
@@ -107,9 +109,15 @@ pub enum SigningError {
         /// What the signer says.
         claimed: KeyKind,
     },
-    /// The signer's answer is not a signature by the key of its own certificate.
-    #[error("the signature does not verify under the signer's own certificate: {0}")]
-    SelfCheck(#[from] SignatureError),
+    /// What the signer made is not a signature that bulla would accept.
+    #[error("the signer's answer gives no valid signature: {0}")]
+    SelfCheck(#[from] EnvelopeError),
+    /// The manifest could not be written.
+    #[error(transparent)]
+    Manifest(#[from] SignatureManifestError),
+    /// The manifest that was written cannot be read.
+    #[error(transparent)]
+    OciManifest(#[from] ManifestError),
     /// The expiry is not behind the signing time (conformance 2.25).
     #[error("the signature would expire at {expiry}, which is not after its signing time {signing_time}")]
     Expiry {
@@ -154,7 +162,9 @@ impl Diagnostic for SigningError {
             Self::OutsideValidity(failure) if failure.is_expired() => DiagnosticCode::CertificateExpired,
             Self::OutsideValidity(_) => DiagnosticCode::CertificateNotYetValid,
             Self::KeyKind { .. } => DiagnosticCode::KeyInvalid,
-            Self::SelfCheck(_) => DiagnosticCode::SignatureInvalid,
+            Self::SelfCheck(error) => error.code(),
+            Self::Manifest(error) => error.code(),
+            Self::OciManifest(error) => error.code(),
             Self::Expiry { .. }
             | Self::ReservedMetadata { .. }
             | Self::RepeatedMetadata { .. }
