@@ -686,3 +686,29 @@ fn openssl_judges_the_written_demo_world() {
     let tsa = "config/truststore/x509/tsa/bulla-demo-tsa/root.pem";
     judge.accepts(&["ts", "-verify", "-data", "signature", "-in", "token", "-token_in", "-CAfile", tsa]);
 }
+
+#[test]
+fn skopeo_copies_the_demo_image_without_changing_its_digest() {
+    let found = Command::new("skopeo").arg("--version").stdout(Stdio::null()).status();
+    if !found.is_ok_and(|status| status.success()) {
+        eprintln!("SKIP skopeo_copies_the_demo_image_without_changing_its_digest: no skopeo");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let world = DemoWorld::create(now()).unwrap();
+    world.write(directory.path()).unwrap();
+    let skopeo = |arguments: &[&str]| {
+        let output = Command::new("skopeo").args(arguments).current_dir(directory.path()).output().unwrap();
+        assert!(output.status.success(), "skopeo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let policy = "--insecure-policy";
+    skopeo(&[policy, "copy", "--all", "--preserve-digests", "oci:registry:1.0", "oci:copy:1.0"]);
+    let raw = skopeo(&["inspect", "--raw", "oci:copy:1.0"]);
+    assert_eq!(bulla::digest::Digest::sha256(&raw), world.index.digest);
+    for architecture in ["amd64", "arm64"] {
+        let config = skopeo(&["--override-arch", architecture, "inspect", "--config", "oci:copy:1.0"]);
+        let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+        assert_eq!(config["architecture"], architecture);
+    }
+}
