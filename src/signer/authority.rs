@@ -6,27 +6,31 @@
 use std::time::Duration;
 
 use const_oid::db::rfc5280::{ID_KP_CODE_SIGNING, ID_KP_TIME_STAMPING};
-use der::asn1::Ia5String;
+use der::asn1::{BitString, Ia5String};
+use der::referenced::OwnedToRef;
 use der::{DateTime, Decode, Encode};
 use p256::ecdsa::{DerSignature, SigningKey};
-use p256::elliptic_curve::zeroize::Zeroizing;
-use spki::{SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
+use signature::Signer as _;
+use spki::{DynSignatureAlgorithmIdentifier as _, SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
 use x509_cert::builder::profile::BuilderProfile;
-use x509_cert::builder::{Builder, CertificateBuilder, CrlBuilder};
-use x509_cert::certificate::TbsCertificate;
-use x509_cert::crl::RevokedCert;
+use x509_cert::builder::{Builder, CertificateBuilder};
+use x509_cert::certificate::{TbsCertificate, Version};
+use x509_cert::crl::{CertificateList, RevokedCert, TbsCertList};
 use x509_cert::ext::pkix::crl::dp::DistributionPoint;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, CrlNumber, CrlReason, ExtendedKeyUsage,
-    KeyUsage, KeyUsages, SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, CrlNumber, ExtendedKeyUsage, KeyUsage, KeyUsages,
+    SubjectKeyIdentifier,
 };
 use x509_cert::ext::{Extension, ToExtension};
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity};
 
+pub use x509_cert::ext::pkix::CrlReason;
+
 use super::error::KeyError;
+use super::key::random_p256;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::time::{UnixTime, ValidityPeriod};
 
@@ -75,7 +79,7 @@ impl Authority {
     /// # Errors
     /// The subject or a time cannot be written in a certificate, or the system has no randomness.
     pub fn root(request: &Request<'_>) -> Result<Self, AuthorityError> {
-        let key = new_key()?;
+        let key = random_p256()?;
         let profile = Profile::of(request, None, Role::Authority { below: None })?;
         let certificate = profile.sign(request, public_key(&key)?, &key)?;
         let chain = vec![certificate.to_der()?];
@@ -87,7 +91,7 @@ impl Authority {
     /// # Errors
     /// As [`Authority::root`].
     pub fn intermediate(&self, request: &Request<'_>) -> Result<Self, AuthorityError> {
-        let key = new_key()?;
+        let key = random_p256()?;
         let profile = Profile::of(request, Some(&self.certificate), Role::Authority { below: Some(0) })?;
         let certificate = profile.sign(request, public_key(&key)?, &self.key)?;
         let mut chain = vec![certificate.to_der()?];
@@ -134,14 +138,30 @@ impl Authority {
         number: u64,
         revoked: &[Revocation],
     ) -> Result<Vec<u8>, AuthorityError> {
+        let entries = revoked.iter().map(Revocation::entry).collect::<Result<Vec<_>, _>>()?;
+        let tbs_cert_list = TbsCertList {
+            version: Version::V2,
+            signature: self.key.signature_algorithm_identifier()?,
+            issuer: self.certificate.tbs_certificate().subject().clone(),
+            this_update: time(this_update)?,
+            next_update: Some(time(next_update)?),
+            revoked_certificates: (!entries.is_empty()).then_some(entries),
+            crl_extensions: Some(self.crl_extensions(number)?),
+        };
+        let signature: DerSignature = self.key.try_sign(&tbs_cert_list.to_der()?)?;
+        let signature = BitString::from_bytes(signature.as_bytes())?;
+        let signature_algorithm = tbs_cert_list.signature.clone();
+        Ok(CertificateList { tbs_cert_list, signature_algorithm, signature }.to_der()?)
+    }
+
+    /// The AuthorityKeyIdentifier is that of the key that signs the list. (x509-cert's own builder copies the one in
+    /// the authority's certificate, which names the key above, and openssl then finds no CRL for an intermediate.)
+    fn crl_extensions(&self, number: u64) -> Result<Vec<Extension>, AuthorityError> {
+        let tbs = self.certificate.tbs_certificate();
+        let name = tbs.subject();
+        let identifier = AuthorityKeyIdentifier::try_from(tbs.subject_public_key_info().owned_to_ref())?;
         let number = CrlNumber::try_from(number)?;
-        let mut builder = CrlBuilder::new_with_this_update(&self.certificate, number, time(this_update)?)?
-            .with_next_update(Some(time(next_update)?));
-        if !revoked.is_empty() {
-            let entries = revoked.iter().map(Revocation::entry).collect::<Result<Vec<_>, _>>()?;
-            builder = builder.with_certificates(entries.into_iter());
-        }
-        Ok(builder.build::<_, DerSignature>(&self.key)?.to_der()?)
+        Ok(vec![extension(name, (false, &identifier))?, extension(name, (false, &number))?])
     }
 }
 
@@ -162,17 +182,6 @@ impl Revocation {
             revocation_date: time(self.date)?,
             crl_entry_extensions: reason,
         })
-    }
-}
-
-/// A new P-256 key. A random scalar outside the order is drawn again.
-pub(super) fn new_key() -> Result<SigningKey, KeyError> {
-    loop {
-        let mut scalar = Zeroizing::new([0; 32]);
-        getrandom::fill(scalar.as_mut_slice())?;
-        if let Ok(key) = SigningKey::from_slice(scalar.as_slice()) {
-            return Ok(key);
-        }
     }
 }
 
@@ -218,11 +227,7 @@ struct Profile {
 }
 
 impl Profile {
-    fn of(
-        request: &Request<'_>,
-        issuer: Option<&x509_cert::Certificate>,
-        role: Role,
-    ) -> Result<Self, AuthorityError> {
+    fn of(request: &Request<'_>, issuer: Option<&x509_cert::Certificate>, role: Role) -> Result<Self, AuthorityError> {
         Ok(Self {
             subject: request.subject.parse()?,
             issuer: issuer.map(|issuer| issuer.tbs_certificate().subject().clone()),
@@ -331,8 +336,8 @@ pub enum AuthorityError {
     /// A public key that cannot be written.
     #[error("the public key cannot be encoded: {0}")]
     PublicKey(#[from] spki::Error),
-    /// Certificate or CRL could not be put together.
-    #[error("the certificate or CRL cannot be built: {0}")]
+    /// The certificate could not be put together.
+    #[error("the certificate cannot be built: {0}")]
     Build(#[from] x509_cert::builder::Error),
     /// A time before 1970 or far in the future.
     #[error("{time} cannot be written in a certificate")]

@@ -3,12 +3,14 @@
 use super::error::SigningError;
 use super::local::Signer;
 use crate::limits::Limits;
-use crate::pki::{Certificate, CertificateChain, ConformingChain, KeyKind, Profile, SignatureScheme};
+use crate::notary::SignatureEnvelope;
+use crate::oci::MediaType;
+use crate::pki::{Certificate, CertificateChain, Profile};
 use crate::time::UnixTime;
 
-/// The signer's chain, if it keeps the Notary Project's rules and is valid at the signing time (conformance 5.04 to
-/// 5.17).
-pub(super) fn chain(signer: &dyn Signer, signing_time: UnixTime) -> Result<ConformingChain, SigningError> {
+/// Whether the signer's chain keeps the Notary Project's rules, is valid at the signing time and is for the kind of
+/// key that the signer says it has (conformance 5.04 to 5.17).
+pub(super) fn chain(signer: &dyn Signer, signing_time: UnixTime) -> Result<(), SigningError> {
     let certificates = signer.certificates().iter().map(|der| Certificate::from_der(der));
     let certificates = certificates.collect::<Result<Vec<_>, _>>()?;
     let chain = CertificateChain::new(certificates, &Limits::default())?.inspect(Profile::CodeSigning)?;
@@ -17,19 +19,12 @@ pub(super) fn chain(signer: &dyn Signer, signing_time: UnixTime) -> Result<Confo
     if certified != claimed {
         return Err(SigningError::KeyKind { certified, claimed });
     }
-    Ok(chain)
+    Ok(())
 }
 
-/// Whether `signature` is one by the chain's key over `signing_input` (conformance 2.28).
-pub(super) fn signature(
-    chain: &ConformingChain,
-    signing_input: &[u8],
-    signature: &[u8],
-) -> Result<(), SigningError> {
-    let kind = chain.key_kind();
-    let scheme = match kind {
-        KeyKind::Rsa2048 | KeyKind::Rsa3072 | KeyKind::Rsa4096 => SignatureScheme::RsaPss(kind.hash()),
-        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 => SignatureScheme::EcdsaRaw(kind.hash()),
-    };
-    Ok(chain.leaf().public_key().verify(scheme, signing_input, signature)?)
+/// Reads the finished envelope as a verifier would (conformance 2.28).
+pub(super) fn envelope(media_type: &MediaType, bytes: &[u8]) -> Result<(), SigningError> {
+    let envelope = SignatureEnvelope::parse(media_type, bytes, &Limits::default())?;
+    envelope.verify()?;
+    Ok(())
 }

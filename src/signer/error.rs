@@ -2,7 +2,9 @@
 
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::json::JsonError;
-use crate::pki::{CertificateError, ChainError, KeyKind, SignatureError, ValidityFailure};
+use crate::notary::{EnvelopeError, SignatureManifestError};
+use crate::oci::ManifestError;
+use crate::pki::{CertificateError, ChainError, KeyKind, ValidityFailure};
 use crate::time::UnixTime;
 
 /// Why a private key or its certificates cannot be used.
@@ -22,7 +24,9 @@ pub enum KeyError {
         label: &'static str,
     },
     /// Neither RSA nor one of the three NIST curves.
-    #[error("private keys of the algorithm {oid} cannot sign: the Notary Project knows RSA and ECDSA on P-256, P-384 and P-521")]
+    #[error(
+        "private keys of the algorithm {oid} cannot sign: the Notary Project knows RSA and ECDSA on P-256, P-384 and P-521"
+    )]
     UnsupportedAlgorithm {
         /// The algorithm, or the curve.
         oid: der::asn1::ObjectIdentifier,
@@ -46,7 +50,7 @@ pub enum KeyError {
     #[error("the {key} private key does not belong to the first certificate of the chain")]
     CertificateMismatch {
         /// The kind of the private key.
-        key: &'static str,
+        key: KeyKind,
     },
     /// The operating system gave no randomness.
     #[error("no random numbers to be had: {0}")]
@@ -81,7 +85,7 @@ pub enum SigningError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The key did not sign.
-    #[error("the {} key did not sign: {source}", key_name(*.kind))]
+    #[error("the {kind} key did not sign: {source}")]
     Failed {
         /// The kind of the key.
         kind: KeyKind,
@@ -98,16 +102,22 @@ pub enum SigningError {
     #[error("the signing chain cannot be used at this time: {0}")]
     OutsideValidity(#[from] ValidityFailure),
     /// The signer says that its key is of another kind than its certificate does.
-    #[error("the signer claims a {} key, its certificate is for {}", key_name(*.claimed), key_name(*.certified))]
+    #[error("the signer claims a key of the kind {claimed}, its certificate holds {certified}")]
     KeyKind {
         /// What the certificate holds.
         certified: KeyKind,
         /// What the signer says.
         claimed: KeyKind,
     },
-    /// The signer's answer is not a signature by the key of its own certificate.
-    #[error("the signature does not verify under the signer's own certificate: {0}")]
-    SelfCheck(#[from] SignatureError),
+    /// What the signer made is not a signature that bulla would accept.
+    #[error("the signer's answer gives no valid signature: {0}")]
+    SelfCheck(#[from] EnvelopeError),
+    /// The manifest could not be written.
+    #[error(transparent)]
+    Manifest(#[from] SignatureManifestError),
+    /// The manifest that was written cannot be read.
+    #[error(transparent)]
+    OciManifest(#[from] ManifestError),
     /// The expiry is not behind the signing time (conformance 2.25).
     #[error("the signature would expire at {expiry}, which is not after its signing time {signing_time}")]
     Expiry {
@@ -152,7 +162,9 @@ impl Diagnostic for SigningError {
             Self::OutsideValidity(failure) if failure.is_expired() => DiagnosticCode::CertificateExpired,
             Self::OutsideValidity(_) => DiagnosticCode::CertificateNotYetValid,
             Self::KeyKind { .. } => DiagnosticCode::KeyInvalid,
-            Self::SelfCheck(_) => DiagnosticCode::SignatureInvalid,
+            Self::SelfCheck(error) => error.code(),
+            Self::Manifest(error) => error.code(),
+            Self::OciManifest(error) => error.code(),
             Self::Expiry { .. }
             | Self::ReservedMetadata { .. }
             | Self::RepeatedMetadata { .. }
@@ -167,17 +179,5 @@ impl Diagnostic for SigningError {
             Self::Key(error) => error.hint(),
             _ => None,
         }
-    }
-}
-
-/// For people.
-pub(super) const fn key_name(kind: KeyKind) -> &'static str {
-    match kind {
-        KeyKind::Rsa2048 => "RSA 2048",
-        KeyKind::Rsa3072 => "RSA 3072",
-        KeyKind::Rsa4096 => "RSA 4096",
-        KeyKind::P256 => "P-256",
-        KeyKind::P384 => "P-384",
-        KeyKind::P521 => "P-521",
     }
 }

@@ -9,19 +9,13 @@ use super::check;
 use super::error::SigningError;
 use super::local::Signer;
 use crate::json;
+use crate::notary::{EnvelopeType, Payload, SignatureAlgorithm, SigningScheme, TargetArtifact, annotation, attribute};
 use crate::oci::Descriptor;
 use crate::pki::{HashAlgorithm, KeyKind};
 use crate::time::UnixTime;
 
 /// What bulla calls itself in an envelope (conformance 2.22).
 pub const SIGNING_AGENT: &str = concat!("bulla/", env!("CARGO_PKG_VERSION"));
-
-const MEDIA_TYPE: &str = "application/jose+json";
-const PAYLOAD_TYPE: &str = "application/vnd.cncf.notary.payload.v1+json";
-const SCHEME: &str = "notary.x509";
-const SCHEME_HEADER: &str = "io.cncf.notary.signingScheme";
-const EXPIRY_HEADER: &str = "io.cncf.notary.expiry";
-const RESERVED_PREFIX: &str = "io.cncf.notary";
 
 /// Where RFC 3161 timestamps come from: an authority on the network, or one in the process.
 pub trait TimestampSource {
@@ -92,12 +86,11 @@ pub fn sign_jws(
     let signing_time = whole_seconds(options.signing_time);
     let expiry = checked_expiry(signing_time, options.expiry)?;
     let annotations = signed_annotations(target, &options.user_metadata)?;
-    let chain = check::chain(signer, signing_time)?;
-    let payload = encode(&Payload::of(target, &annotations))?;
+    check::chain(signer, signing_time)?;
+    let payload = encode(&payload(target, annotations))?;
     let protected = encode(&Protected::new(signer.key_kind(), signing_time, expiry))?;
     let signing_input = format!("{protected}.{payload}");
     let signature = signer.sign(signing_input.as_bytes())?;
-    check::signature(&chain, signing_input.as_bytes(), &signature)?;
     let header = Header {
         timestamp_signature: timestamp(signer.key_kind(), &signature, options)?,
         x5c: signer.certificates().iter().map(|der| BASE64_STANDARD.encode(der)).collect(),
@@ -105,12 +98,9 @@ pub fn sign_jws(
     };
     let signature = BASE64_URL_SAFE_NO_PAD.encode(&signature);
     let bytes = go_json(&Flattened { payload: &payload, protected: &protected, header, signature: &signature })?;
-    Ok(Envelope {
-        descriptor: Descriptor::of(MEDIA_TYPE, &bytes),
-        bytes,
-        signing_time,
-        certificates: signer.certificates().to_vec(),
-    })
+    let descriptor = Descriptor::of(EnvelopeType::Jws.media_type(), &bytes);
+    check::envelope(&descriptor.media_type, &bytes)?;
+    Ok(Envelope { descriptor, bytes, signing_time, certificates: signer.certificates().to_vec() })
 }
 
 const fn whole_seconds(time: UnixTime) -> UnixTime {
@@ -135,7 +125,7 @@ fn signed_annotations(
         if key.is_empty() || value.is_empty() {
             return Err(SigningError::EmptyMetadata { key: key.clone() });
         }
-        if key.starts_with(RESERVED_PREFIX) {
+        if key.starts_with(annotation::RESERVED_PREFIX) {
             return Err(SigningError::ReservedMetadata { key: key.clone() });
         }
         if annotations.insert(key.clone(), value.clone()).is_some() {
@@ -145,44 +135,29 @@ fn signed_annotations(
     Ok(annotations)
 }
 
-fn timestamp(
-    kind: KeyKind,
-    signature: &[u8],
-    options: &SigningOptions<'_>,
-) -> Result<Option<String>, SigningError> {
+fn timestamp(kind: KeyKind, signature: &[u8], options: &SigningOptions<'_>) -> Result<Option<String>, SigningError> {
     let Some(source) = options.timestamp else { return Ok(None) };
     let hash = kind.hash();
     let token = source.timestamp(hash, &hash.digest(signature)).map_err(SigningError::Timestamp)?;
     Ok(Some(BASE64_STANDARD.encode(token)))
 }
 
-/// `{"targetArtifact":{…}}`; members in alphabetical order, as the reference writes them (conformance 2.06).
+/// `{"targetArtifact":{…}}`
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Payload<'a> {
-    target_artifact: TargetArtifact<'a>,
+struct SignedPayload {
+    target_artifact: TargetArtifact,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct TargetArtifact<'a> {
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: &'a BTreeMap<String, String>,
-    digest: String,
-    media_type: &'a str,
-    size: u64,
-}
-
-impl<'a> Payload<'a> {
-    fn of(target: &'a Descriptor, annotations: &'a BTreeMap<String, String>) -> Self {
-        Self {
-            target_artifact: TargetArtifact {
-                annotations,
-                digest: target.digest.to_string(),
-                media_type: target.media_type.as_str(),
-                size: target.size,
-            },
-        }
+/// Media type, digest and size of the target (conformance 2.03), with the annotations that are signed.
+fn payload(target: &Descriptor, annotations: BTreeMap<String, String>) -> SignedPayload {
+    SignedPayload {
+        target_artifact: TargetArtifact {
+            annotations,
+            digest: target.digest,
+            media_type: target.media_type.clone(),
+            size: target.size,
+        },
     }
 }
 
@@ -202,9 +177,16 @@ struct Protected {
 
 impl Protected {
     fn new(kind: KeyKind, signing_time: UnixTime, expiry: Option<UnixTime>) -> Self {
-        let mut crit = vec![SCHEME_HEADER];
-        crit.extend(expiry.map(|_| EXPIRY_HEADER));
-        Self { alg: algorithm(kind), crit, cty: PAYLOAD_TYPE, expiry, signing_scheme: SCHEME, signing_time }
+        let mut crit = vec![attribute::SIGNING_SCHEME];
+        crit.extend(expiry.map(|_| attribute::EXPIRY));
+        Self {
+            alg: SignatureAlgorithm::of_key(kind).name(),
+            crit,
+            cty: Payload::MEDIA_TYPE,
+            expiry,
+            signing_scheme: SigningScheme::X509.name(),
+            signing_time,
+        }
     }
 }
 
@@ -225,18 +207,6 @@ struct Flattened<'a> {
     protected: &'a str,
     header: Header<'a>,
     signature: &'a str,
-}
-
-/// The JOSE name of the algorithm that goes with a key (conformance 3.07, 5.01).
-const fn algorithm(kind: KeyKind) -> &'static str {
-    match kind {
-        KeyKind::Rsa2048 => "PS256",
-        KeyKind::Rsa3072 => "PS384",
-        KeyKind::Rsa4096 => "PS512",
-        KeyKind::P256 => "ES256",
-        KeyKind::P384 => "ES384",
-        KeyKind::P521 => "ES512",
-    }
 }
 
 fn encode<T: Serialize>(value: &T) -> Result<String, SigningError> {
@@ -277,7 +247,7 @@ mod tests {
         let mut target = target();
         target.annotations.clear();
         target.artifact_type = Some("dropped/type".into());
-        let plain = go_json(&Payload::of(&target, &BTreeMap::new())).unwrap();
+        let plain = go_json(&payload(&target, BTreeMap::new())).unwrap();
         let digest = target.digest.to_string();
         assert_eq!(
             String::from_utf8(plain).unwrap(),
@@ -286,7 +256,7 @@ mod tests {
             )
         );
         let annotations = BTreeMap::from([("k<".to_owned(), "a&b>\u{2028}\"é".to_owned())]);
-        let escaped = String::from_utf8(go_json(&Payload::of(&target, &annotations)).unwrap()).unwrap();
+        let escaped = String::from_utf8(go_json(&payload(&target, annotations)).unwrap()).unwrap();
         let start = r#"{"targetArtifact":{"annotations":{"k\u003c":"a\u0026b\u003e\u2028\"é"},"digest""#;
         assert!(escaped.starts_with(start), "{escaped}");
     }
@@ -295,8 +265,7 @@ mod tests {
     fn the_protected_header_is_alphabetical_and_marks_what_is_critical() {
         // Conformance 3.06 and 3.12, against the header in vectors/notation/p256-jws-expiry.
         let time = |text: &str| text.parse().unwrap();
-        let header =
-            Protected::new(KeyKind::P256, time("2026-11-21T19:55:52Z"), Some(time("2026-11-21T20:55:52Z")));
+        let header = Protected::new(KeyKind::P256, time("2026-11-21T19:55:52Z"), Some(time("2026-11-21T20:55:52Z")));
         assert_eq!(
             String::from_utf8(go_json(&header).unwrap()).unwrap(),
             concat!(

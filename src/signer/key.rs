@@ -13,7 +13,7 @@ use sha2::{Sha256, Sha384, Sha512};
 use signature::{SignatureEncoding, Signer as _};
 use spki::DecodePublicKey;
 
-use super::error::{KeyError, SigningError, key_name};
+use super::error::{KeyError, SigningError};
 use crate::pki::KeyKind;
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -43,14 +43,7 @@ impl LocalKey {
     /// # Errors
     /// The system has none.
     pub fn generate_p256() -> Result<Self, KeyError> {
-        // A random scalar that is zero or not below the order is drawn again, so that every key is equally likely.
-        loop {
-            let mut scalar = Zeroizing::new([0; 32]);
-            getrandom::fill(scalar.as_mut_slice())?;
-            if let Ok(key) = p256::ecdsa::SigningKey::from_slice(scalar.as_slice()) {
-                return Ok(Self(Key::P256(Box::new(key))));
-            }
-        }
+        Ok(Self(Key::P256(Box::new(random_p256()?))))
     }
 
     /// Reads the first private key of a PEM file: PKCS#8 (`PRIVATE KEY`), SEC 1 (`EC PRIVATE KEY`) or PKCS#1
@@ -176,7 +169,18 @@ impl LocalKey {
 
 impl fmt::Debug for LocalKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LocalKey({})", key_name(self.kind()))
+        write!(f, "LocalKey({})", self.kind())
+    }
+}
+
+/// A random scalar that is zero or not below the order is drawn again, so that every key is equally likely.
+pub(super) fn random_p256() -> Result<p256::ecdsa::SigningKey, KeyError> {
+    loop {
+        let mut scalar = Zeroizing::new([0; 32]);
+        getrandom::fill(scalar.as_mut_slice())?;
+        if let Ok(key) = p256::ecdsa::SigningKey::from_slice(scalar.as_slice()) {
+            return Ok(key);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use der::{Decode, Encode};
 
-use super::error::{KeyError, SigningError, key_name};
+use super::error::{KeyError, SigningError};
 use super::key::LocalKey;
 use crate::pki::KeyKind;
 
@@ -43,7 +43,7 @@ impl LocalSigner {
             .and_then(|leaf| leaf.tbs_certificate().subject_public_key_info().to_der())
             .map_err(|source| KeyError::Certificate { source })?;
         if !key.matches(&spki) {
-            return Err(KeyError::CertificateMismatch { key: key_name(key.kind()) });
+            return Err(KeyError::CertificateMismatch { key: key.kind() });
         }
         Ok(Self { key, certificates })
     }

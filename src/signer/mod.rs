@@ -20,4 +20,4 @@ pub use error::{KeyError, SigningError};
 pub use jws::{Envelope, SIGNING_AGENT, SigningOptions, TimestampSource, sign_jws};
 pub use key::LocalKey;
 pub use local::{LocalSigner, Signer};
-pub use manifest::{ManifestForm, SignatureArtifact};
+pub use manifest::SignatureArtifact;

@@ -10,7 +10,7 @@ use cms::cert::{CertificateChoices, IssuerAndSerialNumber};
 use cms::content_info::{CmsVersion, ContentInfo};
 use cms::signed_data::{EncapsulatedContentInfo, SignedData, SignerIdentifier, SignerInfo, SignerInfos};
 use const_oid::db::rfc5911::{ID_CONTENT_TYPE, ID_MESSAGE_DIGEST, ID_SIGNED_DATA, ID_SIGNING_TIME};
-use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ID_SHA_256, ID_SHA_384, ID_SHA_512};
+use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ID_SHA_256};
 use der::asn1::{Any, GeneralizedTime, Null, ObjectIdentifier, OctetString, SetOfVec};
 use der::{Decode, Encode, Sequence};
 use p256::ecdsa::{DerSignature, SigningKey};
@@ -22,8 +22,9 @@ use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::Time;
 
-use super::authority::{Authority, AuthorityError, LeafUsage, Request, date_time, new_key, serial_number};
+use super::authority::{Authority, AuthorityError, LeafUsage, Request, date_time, serial_number};
 use super::jws::TimestampSource;
+use super::key::random_p256;
 use crate::pki::HashAlgorithm;
 use crate::time::UnixTime;
 
@@ -48,12 +49,8 @@ impl TimestampAuthority {
     ///
     /// # Errors
     /// The issuer cannot write the certificate, or the system has no randomness.
-    pub fn new(
-        issuer: &Authority,
-        request: &Request<'_>,
-        accuracy: Option<Duration>,
-    ) -> Result<Self, AuthorityError> {
-        let key = new_key()?;
+    pub fn new(issuer: &Authority, request: &Request<'_>, accuracy: Option<Duration>) -> Result<Self, AuthorityError> {
+        let key = random_p256()?;
         let public_key = key.verifying_key().to_public_key_der()?;
         let chain = issuer.leaf(request, LeafUsage::Timestamping, public_key.as_bytes())?;
         let chain = chain.iter().map(|der| x509_cert::Certificate::from_der(der)).collect::<der::Result<_>>()?;
@@ -97,17 +94,15 @@ impl TimestampAuthority {
     }
 
     fn info(&self, hash: HashAlgorithm, digest: &[u8], time: UnixTime) -> Result<TstInfo, AuthorityError> {
-        let oid = match hash {
-            HashAlgorithm::Sha256 => ID_SHA_256,
-            HashAlgorithm::Sha384 => ID_SHA_384,
-            HashAlgorithm::Sha512 => ID_SHA_512,
-        };
         Ok(TstInfo {
             version: 1,
             policy: POLICY,
             message_imprint: MessageImprint {
                 // The explicit NULL is what requests carry and what the reference compares (conformance 9.03, 9.09).
-                hash_algorithm: AlgorithmIdentifierOwned { oid, parameters: Some(Any::encode_from(&Null)?) },
+                hash_algorithm: AlgorithmIdentifierOwned {
+                    oid: hash.oid(),
+                    parameters: Some(Any::encode_from(&Null)?),
+                },
                 hashed_message: OctetString::new(digest)?,
             },
             serial_number: serial_number()?,

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::json::{self, JsonError};
+use crate::notary::{SignatureManifest, SignatureManifestForm};
 use crate::oci::{Descriptor, LayoutError, MediaType, Reference, ReferenceError};
 use crate::signer::authority::AuthorityError;
 use crate::signer::tsa::TimestampAt;
-use crate::signer::{KeyError, ManifestForm, SignatureArtifact, SigningError, SigningOptions, sign_jws};
+use crate::signer::{KeyError, SignatureArtifact, SigningError, SigningOptions, sign_jws};
 use crate::time::UnixTime;
 
 use pki::DemoPki;
@@ -77,7 +78,7 @@ impl DemoWorld {
         let image = image::build()?;
         let signature = sign(&pki, &image.index, now.saturating_sub(SIGNED_BEFORE))?;
         let mut blobs = image.blobs;
-        blobs.push((signature.config.clone(), SignatureArtifact::CONFIG.to_vec()));
+        blobs.push((signature.config.clone(), SignatureManifest::CONFIG.to_vec()));
         blobs.push((signature.envelope.descriptor.clone(), signature.envelope.bytes.clone()));
         blobs.push((signature.descriptor.clone(), signature.manifest));
         Ok(Self {
@@ -97,7 +98,7 @@ fn sign(pki: &DemoPki, index: &Descriptor, time: UnixTime) -> Result<SignatureAr
     let timestamp = TimestampAt { authority: &pki.timestamp_authority, time };
     let options = SigningOptions { timestamp: Some(&timestamp), ..SigningOptions::new(time) };
     let envelope = sign_jws(index, &pki.signer, &options)?;
-    Ok(SignatureArtifact::build(index, envelope, ManifestForm::default())?)
+    Ok(SignatureArtifact::build(SignatureManifestForm::ArtifactType, index, envelope)?)
 }
 
 /// A strict policy for the demo's repository alone.

@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use der::pem::LineEnding;
-use x509_cert::ext::pkix::CrlReason;
 
 use super::{CA_STORE, DemoCrl, DemoError, TSA_STORE};
-use crate::signer::authority::{Authority, LeafUsage, Request, Revocation};
+use crate::signer::authority::{Authority, CrlReason, LeafUsage, Request, Revocation};
 use crate::signer::tsa::TimestampAuthority;
 use crate::signer::{LocalKey, LocalSigner, Signer as _};
 use crate::time::{UnixTime, ValidityPeriod};
@@ -43,8 +42,7 @@ impl DemoPki {
         let signer = LocalSigner::new(key, chain)?;
         let subject = self::subject("Timestamp Authority");
         let request = Request { subject: &subject, validity: years(now, 3), crl_url: Some(TSA_ISSUING_CRL) };
-        let timestamp_authority =
-            TimestampAuthority::new(&stamping.issuing, &request, Some(Duration::from_secs(1)))?;
+        let timestamp_authority = TimestampAuthority::new(&stamping.issuing, &request, Some(Duration::from_secs(1)))?;
         Ok(Self { signing, stamping, signer, timestamp_authority })
     }
 
