@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::{CrlFetchError, CrlSource};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::http::{HttpClient, HttpError, HttpSettings, Method, Request, RetryPolicy, Timeouts, Uri};
 
@@ -44,6 +45,12 @@ impl HttpEvidence {
             200 => Ok(bytes),
             status => Err(EvidenceError::Status { url: shown(request.url()), status }),
         }
+    }
+}
+
+impl CrlSource for HttpEvidence {
+    fn fetch_crl(&self, url: &str, limit: u64) -> Result<Vec<u8>, CrlFetchError> {
+        Self::fetch_crl(self, url, limit).map_err(|error| CrlFetchError::from_diagnostic(&error))
     }
 }
 

@@ -20,7 +20,7 @@ pub struct EvidenceManifest {
 }
 
 /// The content of an empty configuration (OCI image-spec, "Guidance for an Empty Descriptor").
-pub const EMPTY: &[u8] = b"{}";
+const EMPTY: &[u8] = b"{}";
 
 impl EvidenceManifest {
     /// The manifest for `signature`, carrying `crls`, each with the URLs under which certificates name it. The same

@@ -10,7 +10,9 @@ use bulla::limits::Limits;
 use bulla::oci::{Location, Reference, Target};
 use bulla::ops::collect::{Source, find, locate};
 use bulla::report::v1::{Source as Place, SourceKind};
-use bulla::store::{ContentStore, NamedRoot, archive::ArchiveStore, bundle::BundleStore, layout::LayoutStore};
+use bulla::store::archive::{OpenedArchive, open_any};
+use bulla::store::layout::LayoutStore;
+use bulla::store::{ContentStore, NamedRoot};
 
 use crate::error::CommandError;
 use crate::settings::Network;
@@ -66,8 +68,11 @@ pub(crate) fn parse(text: &str) -> Result<Location, CommandError> {
         if prefixed || !looks_like_a_path {
             return error;
         }
-        CommandError::new(bulla::code::DiagnosticCode::NotFound, format!("{text:?} does not exist, and is no reference"))
-            .with_hint("give the path of a bundle or layout, or a reference host/repo[:tag][@digest]")
+        CommandError::new(
+            bulla::code::DiagnosticCode::NotFound,
+            format!("{text:?} does not exist, and is no reference"),
+        )
+        .with_hint("give the path of a bundle or layout, or a reference host/repo[:tag][@digest]")
     })
 }
 
@@ -88,19 +93,19 @@ fn place(kind: SourceKind, path: &Path) -> Place {
 }
 
 fn open_archive(path: &Path, target: Option<Target>, limits: &Limits) -> Result<Opened, CommandError> {
-    if BundleStore::recognise(path, limits)? {
-        let bundle = BundleStore::open(path, limits)?;
-        let inventory = Some(bundle.inventory().clone());
-        let store: Arc<dyn ContentStore> = Arc::new(bundle);
-        return Ok(Opened { store, place: place(SourceKind::Bundle, path), inventory, target, reference: None });
-    }
-    let store: Arc<dyn ContentStore> = Arc::new(ArchiveStore::open(path, limits)?);
-    Ok(Opened { store, place: place(SourceKind::Archive, path), inventory: None, target, reference: None })
+    let (store, kind, inventory): (Arc<dyn ContentStore>, _, _) = match open_any(path, limits)? {
+        OpenedArchive::Bundle(bundle) => {
+            let inventory = bundle.inventory().clone();
+            (Arc::from(bundle as Box<dyn ContentStore>), SourceKind::Bundle, Some(inventory))
+        }
+        OpenedArchive::Foreign(archive) => (Arc::from(archive as Box<dyn ContentStore>), SourceKind::Archive, None),
+    };
+    Ok(Opened { store, place: place(kind, path), inventory, target, reference: None })
 }
 
 #[cfg(feature = "registry")]
 fn open_registry(reference: Reference, network: &Network) -> Result<Opened, CommandError> {
-    let store: Arc<dyn ContentStore> = Arc::new(network.repository(&reference.repository)?);
+    let store: Arc<dyn ContentStore> = Arc::new(network.source(&reference.repository));
     let place = Place { kind: SourceKind::Registry, location: reference.to_string() };
     Ok(Opened { store, place, inventory: None, target: None, reference: Some(reference) })
 }

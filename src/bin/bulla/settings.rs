@@ -59,11 +59,11 @@ pub(crate) use network::Network;
 mod network {
     use std::sync::Arc;
 
-    use bulla::config::credentials::DockerConfig;
+    use bulla::config::credentials::{DockerConfig, FirstOf};
     use bulla::evidence::network::HttpEvidence;
-    use bulla::http::{HttpClient, HttpSettings, ProxySettings};
+    use bulla::http::{CredentialProvider, HttpClient, HttpSettings, ProxySettings};
     use bulla::oci::Repository;
-    use bulla::store::registry::{RegistryClient, RegistrySettings, RegistryStore};
+    use bulla::store::registry::{PlainHttp, RegistryClient, RegistrySettings, RegistryStore};
 
     use super::{CommandError, CrlSource, Limits, Path, PathBuf, Registry, path_variable, variable};
 
@@ -71,28 +71,49 @@ mod network {
     pub(crate) struct Network {
         client: Arc<RegistryClient>,
         evidence: HttpEvidence,
-        limits: Limits,
     }
 
+    /// Where Linux distributions keep the certificates of the authorities that the system trusts.
+    const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
     impl Network {
-        pub(crate) fn new(arguments: &Registry, limits: &Limits) -> Result<Self, CommandError> {
+        /// `places` are the references and destinations of the command line: with `--insecure-registry`, their hosts
+        /// are spoken to without TLS.
+        pub(crate) fn new(arguments: &Registry, places: &[&str], limits: &Limits) -> Result<Self, CommandError> {
             let mut http = HttpSettings { proxies: ProxySettings::from_env(variable), ..HttpSettings::default() };
+            match path_variable("SSL_CERT_FILE") {
+                Some(path) => http.ca_certificates.push(read(&path)?),
+                None => http.ca_certificates.extend(std::fs::read(SYSTEM_AUTHORITIES).ok()),
+            }
             // CRLs are fetched with the system's roots: what certificates name is not the operator's registry.
             let evidence = HttpEvidence::new(Arc::new(HttpClient::new(HttpEvidence::settings(http.clone()))?));
             if let Some(path) = &arguments.registry_ca {
                 http.ca_certificates.push(read(path)?);
             }
-            let folder = path_variable("DOCKER_CONFIG").or_else(|| path_variable("HOME").map(|home| home.join(".docker")));
-            let mut settings = RegistrySettings { http, ..RegistrySettings::default() };
-            settings.insecure = arguments.insecure_registry;
-            if let Some(folder) = folder {
-                settings.credentials = Arc::new(DockerConfig::load(&folder, limits)?);
+            let folder =
+                path_variable("DOCKER_CONFIG").or_else(|| path_variable("HOME").map(|home| home.join(".docker")));
+            let credentials: Arc<dyn CredentialProvider> = match folder {
+                Some(folder) => Arc::new(DockerConfig::load(&folder, limits)?),
+                None => Arc::new(FirstOf::default()),
+            };
+            let mut plain_http = PlainHttp::default();
+            if arguments.insecure_registry {
+                let host = |place: &&str| place.split_once('/').map_or(*place, |(host, _)| host).to_owned();
+                plain_http.hosts = places.iter().map(host).collect();
             }
-            Ok(Self { client: Arc::new(RegistryClient::new(settings)?), evidence, limits: limits.clone() })
+            let client =
+                RegistryClient::new(RegistrySettings { http, plain_http, credentials, limits: limits.clone() })?;
+            Ok(Self { client, evidence })
         }
 
-        pub(crate) fn repository(&self, repository: &Repository) -> Result<RegistryStore, CommandError> {
-            Ok(RegistryStore::new(Arc::clone(&self.client), repository.clone(), self.limits.clone()))
+        /// A repository to read from.
+        pub(crate) fn source(&self, repository: &Repository) -> RegistryStore {
+            self.client.source(repository)
+        }
+
+        /// A repository to write to.
+        pub(crate) fn destination(&self, repository: &Repository) -> RegistryStore {
+            self.client.destination(repository)
         }
 
         pub(crate) fn crls(&self) -> Option<&dyn CrlSource> {
@@ -114,7 +135,7 @@ mod network {
 
     impl Network {
         #[expect(clippy::unnecessary_wraps, reason = "the same signature as with the feature")]
-        pub(crate) fn new(_: &Registry, _: &Limits) -> Result<Self, CommandError> {
+        pub(crate) fn new(_: &Registry, _: &[&str], _: &Limits) -> Result<Self, CommandError> {
             Ok(Self)
         }
 

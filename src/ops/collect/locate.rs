@@ -22,11 +22,7 @@ pub fn locate(
     name: Option<&Reference>,
     as_name: Option<&Reference>,
 ) -> Result<Vec<Source>, CollectError> {
-    let wanted = Wanted::of(target, name)?;
-    let found = if wanted.is_nothing() { everything(store.as_ref())? } else { vec![wanted.resolve(store.as_ref())?] };
-    if found.is_empty() {
-        return Err(CollectError::NothingNamed { repository: name.map(|name| name.repository.clone()) });
-    }
+    let found = search(store.as_ref(), target, name)?;
     if as_name.is_some() && found.len() > 1 {
         return Err(CollectError::Several { count: found.len() });
     }
@@ -35,6 +31,46 @@ pub fn locate(
         Ok(Source { store: Arc::clone(store), descriptor: found.descriptor, reference })
     };
     found.into_iter().map(source).collect()
+}
+
+/// Finds what a source is asked for, for those who need no name. What the store names several times is found under
+/// each of its names.
+///
+/// # Errors
+/// As [`locate`], but for names.
+pub fn find(
+    store: &Arc<dyn ContentStore>,
+    target: Option<&Target>,
+    name: Option<&Reference>,
+) -> Result<Vec<NamedRoot>, CollectError> {
+    let mut found = Vec::new();
+    for mut root in search(store.as_ref(), target, name)? {
+        if root.reference.is_some() || name.is_some() {
+            root.reference = root.reference.or_else(|| name.cloned());
+            found.push(root);
+            continue;
+        }
+        let names = stored_names(store.as_ref(), &root.descriptor, root.tag.as_ref())?;
+        if names.is_empty() {
+            found.push(root);
+        } else {
+            found.extend(names.into_iter().map(|reference| NamedRoot { reference: Some(reference), ..root.clone() }));
+        }
+    }
+    Ok(found)
+}
+
+fn search(
+    store: &dyn ContentStore,
+    target: Option<&Target>,
+    name: Option<&Reference>,
+) -> Result<Vec<NamedRoot>, CollectError> {
+    let wanted = Wanted::of(target, name)?;
+    let found = if wanted.is_nothing() { everything(store)? } else { vec![wanted.resolve(store)?] };
+    if found.is_empty() {
+        return Err(CollectError::NothingNamed { repository: name.map(|name| name.repository.clone()) });
+    }
+    Ok(found)
 }
 
 /// A tag, a digest, or both, which must then agree.
@@ -82,12 +118,12 @@ impl Wanted {
     }
 }
 
-/// The full name that the store has for this artifact, if it has just one.
-fn stored_name(
+/// The full names that the store has for this artifact.
+fn stored_names(
     store: &dyn ContentStore,
     descriptor: &Descriptor,
     tag: Option<&Tag>,
-) -> Result<Option<Reference>, CollectError> {
+) -> Result<Vec<Reference>, CollectError> {
     let fits = |named: &NamedRoot| {
         named.descriptor.digest == descriptor.digest && (tag.is_none() || named.tag.as_ref() == tag)
     };
@@ -95,9 +131,19 @@ fn stored_name(
         store.names()?.into_iter().filter(fits).filter_map(|named| named.reference).collect();
     names.sort();
     names.dedup();
+    Ok(names)
+}
+
+/// The full name that the store has for this artifact, if it has just one.
+fn stored_name(
+    store: &dyn ContentStore,
+    descriptor: &Descriptor,
+    tag: Option<&Tag>,
+) -> Result<Option<Reference>, CollectError> {
+    let names = stored_names(store, descriptor, tag)?;
     match names.as_slice() {
-        [one] => Ok(Some(one.clone())),
         [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
         _ => Err(CollectError::SeveralNames { digest: descriptor.digest, names }),
     }
 }

@@ -15,7 +15,7 @@ use crate::ops::progress::{Progress, Stage};
 use crate::store::{ContentKind, ContentStore, RawContent, Search, copy_to};
 
 pub use error::CollectError;
-pub use locate::locate;
+pub use locate::{find, locate};
 
 /// An artifact, where it is, and the name under which it is exported.
 #[derive(Clone)]

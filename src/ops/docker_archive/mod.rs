@@ -126,10 +126,10 @@ fn admit(
     limits: &Limits,
     progress: &dyn Progress,
 ) -> Result<(ArchivedImage, Image), DockerArchiveError> {
-    let reference = &admission.reference;
+    let reference = admission.reference();
     let destination = options.mapping.apply(reference)?;
     let wanted = WalkOptions { platforms: Vec::new(), known_omitted: options.known_omitted.clone() };
-    let closure = walk(store, &admission.descriptor, &wanted, limits, progress)
+    let closure = walk(store, admission.descriptor(), &wanted, limits, progress)
         .map_err(|error| DockerArchiveError::Closure { reference: reference.clone(), error })?;
     let image = choose(&closure, reference, options.platform.as_ref())?;
     inspect_config(store, &image, reference, limits)?;
@@ -139,7 +139,7 @@ fn admit(
         root: closure.root.clone(),
         manifest: image.manifest.descriptor().bare(),
         platform: image.platform.clone(),
-        ground: admission.ground,
+        ground: admission.ground(),
         left_behind: u64::try_from(closure.referrers.len()).unwrap_or(u64::MAX),
     };
     Ok((archived, image))

@@ -15,20 +15,46 @@ use crate::oci::{Descriptor, Manifest, Reference, Repository};
 use crate::ops::closure::{self, Referrer, WalkOptions, walk};
 use crate::ops::progress::{Cancelled, Progress, Stage, proceed};
 use crate::store::{ContentSink, ContentStore, Publication, StoreError};
+use crate::verification::TrustedArtifact;
 
 pub use error::ImportError;
 pub use mapping::{Mapping, MappingError};
 use transfer::{Counter, Job, Transfer};
 
-/// An artifact that may be imported, and why.
+/// An artifact that may be imported, and why. There are two ways to one: the proof of a judgement, or the operator's
+/// word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
+    descriptor: Descriptor,
+    reference: Reference,
+    ground: AdmissionGround,
+}
+
+impl Admission {
+    /// Admits what was judged trusted, under the name that it was judged with.
+    pub fn trusted(artifact: TrustedArtifact, reference: Reference) -> Self {
+        Self { descriptor: artifact.into_descriptor(), reference, ground: AdmissionGround::Trusted }
+    }
+
+    /// Admits what was not, on the operator's word.
+    pub const fn allowed(descriptor: Descriptor, reference: Reference, allow: Allow) -> Self {
+        Self { descriptor, reference, ground: AdmissionGround::Allowed(allow) }
+    }
+
     /// The artifact.
-    pub descriptor: Descriptor,
+    pub const fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
     /// The name under which it was judged.
-    pub reference: Reference,
-    /// Why it may.
-    pub ground: AdmissionGround,
+    pub const fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// Why it may be imported.
+    pub const fn ground(&self) -> AdmissionGround {
+        self.ground
+    }
 }
 
 /// Why an artifact may be imported.
@@ -234,8 +260,8 @@ fn name_roots(admissions: &[Admission], mapping: &Mapping) -> Result<Vec<Importe
     let mut roots: Vec<ImportedRoot> = Vec::new();
     let mut named: BTreeMap<Reference, Digest> = BTreeMap::new();
     for admission in admissions {
-        let destination = mapping.apply(&admission.reference)?;
-        let digest = admission.descriptor.digest;
+        let destination = mapping.apply(admission.reference())?;
+        let digest = admission.descriptor().digest;
         let mut name = destination.clone();
         if name.tag.is_some() {
             name.digest = None;
@@ -244,10 +270,10 @@ fn name_roots(admissions: &[Admission], mapping: &Mapping) -> Result<Vec<Importe
             return Err(ImportError::NameTwice { reference: destination, first, second: digest });
         }
         let root = ImportedRoot {
-            reference: admission.reference.clone(),
+            reference: admission.reference().clone(),
             destination,
-            descriptor: admission.descriptor.bare(),
-            ground: admission.ground,
+            descriptor: admission.descriptor().bare(),
+            ground: admission.ground(),
             referrers: 0,
         };
         if !roots.iter().any(|known| known.destination == root.destination && known.reference == root.reference) {

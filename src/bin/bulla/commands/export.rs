@@ -25,7 +25,8 @@ pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let bars = Bars::new();
     let progress: Arc<dyn Progress> = Arc::clone(&bars) as Arc<dyn Progress>;
-    let network = Network::new(&arguments.registry, &limits)?;
+    let places: Vec<&str> = arguments.references.iter().map(String::as_str).collect();
+    let network = Network::new(&arguments.registry, &places, &limits)?;
     let supplied = settings::supplied_crls(&arguments.crls, &limits)?;
     let sources = sources(arguments, &network, &limits)?;
     let options = WalkOptions { platforms: arguments.platforms.clone(), ..WalkOptions::default() };
@@ -60,7 +61,11 @@ fn sources(arguments: &Export, network: &Network, limits: &Limits) -> Result<Vec
     if !names.is_empty() && names.len() != references.len() {
         return Err(CommandError::new(
             DiagnosticCode::UsageInvalid,
-            format!("{} references and {} names: --as is given once for each reference, or not at all", references.len(), names.len()),
+            format!(
+                "{} references and {} names: --as is given once for each reference, or not at all",
+                references.len(),
+                names.len()
+            ),
         ));
     }
     let mut sources = Vec::new();

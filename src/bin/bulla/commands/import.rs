@@ -1,6 +1,6 @@
 //! `bulla import FILE --to DEST`
 
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use bulla::archive::OutputFile;
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::ops::closure::WalkOptions;
-use bulla::ops::docker_archive::{DockerArchiveOptions, write_docker_archive};
+use bulla::ops::docker_archive::{self, DockerArchiveOptions};
 use bulla::ops::import::{
-    Admission, AdmissionGround, Allow, Destination, ImportOptions, ImportReport, Mapping, import,
+    Admission, AdmissionGround, Allow, Destination, ImportOptions, ImportReport, ImportedRoot, Mapping, Tally, import,
 };
 use bulla::ops::progress::Progress;
 use bulla::ops::verify::{Verification, VerifiedRoot};
@@ -18,6 +18,7 @@ use bulla::report::TOOL;
 use bulla::report::receipt::{Imported, Receipt, Refused, Written, write_receipt};
 use bulla::report::text::write_report;
 use bulla::report::v1::{Report, SignatureWord, Word};
+use bulla::store::ContentStore;
 use bulla::store::layout::LayoutSink;
 use bulla::verification::Verdict;
 
@@ -32,7 +33,7 @@ use crate::terminal;
 pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let destination = To::parse(&arguments.to)?;
-    let network = Network::new(&arguments.registry, &limits)?;
+    let network = Network::new(&arguments.registry, &[&arguments.to], &limits)?;
     let opened = open(&arguments.bundle, &network, &limits)?;
     if !opened.is_bundle() {
         return Err(CommandError::new(
@@ -152,18 +153,52 @@ fn transfer(
     let store = opened.store.as_ref();
     let report = match destination {
         To::Layout(path) => {
-            let sink = Destination::Single(Arc::new(LayoutSink::open_or_create(path, limits)?));
+            let sink = Destination::Single(Arc::new(LayoutSink::open_or_create(path)?));
             import(store, admissions, &sink, &options, limits, &progress)?
         }
         To::DockerArchive(path) => {
             let platform = arguments.platform.clone();
-            let options = DockerArchiveOptions { platform, import: options };
-            write_docker_archive(store, admissions, path, &options, limits, &progress)?
+            let known_omitted = opened.omitted();
+            let options = DockerArchiveOptions { mapping: options.mapping, platform, known_omitted };
+            into_docker_archive(store, admissions, path, &options, limits, &progress)?
         }
         To::Registry(_) => into_registry(store, admissions, &options, network, limits, &progress)?,
     };
     bars.done();
     Ok(report)
+}
+
+/// The format takes no signatures; that is said aloud.
+fn into_docker_archive(
+    store: &dyn ContentStore,
+    admissions: &[Admission],
+    path: &Path,
+    options: &DockerArchiveOptions,
+    limits: &Limits,
+    progress: &Arc<dyn Progress>,
+) -> Result<ImportReport, CommandError> {
+    let mut file = OutputFile::create(path)?;
+    let out = BufWriter::with_capacity(1 << 20, &mut file);
+    let written = docker_archive::write(store, admissions, options, limits, out, progress)?;
+    file.commit()?;
+    for image in written.images.iter().filter(|image| image.left_behind > 0) {
+        terminal::say(&format!(
+            "note: a docker archive has no place for the {} signatures and other referrers of {}",
+            image.left_behind, image.destination
+        ));
+    }
+    let root = |image: docker_archive::ArchivedImage| ImportedRoot {
+        reference: image.reference,
+        destination: image.destination,
+        descriptor: image.root,
+        ground: image.ground,
+        referrers: 0,
+    };
+    Ok(ImportReport {
+        copied: Tally { manifests: 0, blobs: written.blobs, bytes: written.bytes },
+        present: Tally::default(),
+        roots: written.images.into_iter().map(root).collect(),
+    })
 }
 
 #[cfg(feature = "registry")]
@@ -177,7 +212,7 @@ fn into_registry(
 ) -> Result<ImportReport, CommandError> {
     use bulla::store::{ContentSink, StoreError};
     let open = |repository: &bulla::oci::Repository| -> Result<Arc<dyn ContentSink>, StoreError> {
-        Ok(Arc::new(network.repository(repository)))
+        Ok(Arc::new(network.destination(repository)))
     };
     Ok(import(store, admissions, &Destination::PerRepository(&open), options, limits, progress)?)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use bulla::config;
+use bulla::config::{self, ConfigDirectory};
 use bulla::limits::Limits;
 use bulla::pki::Crl;
 use bulla::report::v1::{Clock, ClockSource, NetworkUse};
@@ -29,12 +29,11 @@ impl Terms {
     /// Reads policy, trust stores and supplied CRLs.
     pub(crate) fn load(arguments: &Judging, network: NetworkUse, limits: &Limits) -> Result<Self, CommandError> {
         let roots = settings::config_roots();
-        let policy = config::load_policy(&roots, arguments.policy.as_deref(), limits)?;
-        let stores: PathBuf = match &arguments.trust_store {
-            Some(given) => given.clone(),
-            None => roots.directory(),
-        };
-        let loaded = config::load_trust_stores(&stores, &policy.stores(), limits)?;
+        // The directory matters only for what the command line does not name.
+        let directory = || ConfigDirectory::locate(&roots).map(|directory| directory.path().to_owned());
+        let chosen = |given: &Option<PathBuf>| given.clone().map_or_else(directory, Ok);
+        let policy = config::load_policy(&chosen(&arguments.policy)?, limits)?.document;
+        let loaded = config::load_trust_stores(&chosen(&arguments.trust_store)?, &policy.stores(), limits)?;
         let (at, source) = match arguments.at {
             Some(given) => (given, ClockSource::Given),
             None => (terminal::now(), ClockSource::HostClock),
@@ -45,7 +44,7 @@ impl Terms {
             clock: Clock::new(at, source, arguments.freshness, network),
             supplied: settings::supplied_crls(&arguments.crls, limits)?,
             user_metadata: arguments.user_metadata.iter().cloned().collect(),
-            warnings: loaded.warnings.iter().map(ToString::to_string).collect(),
+            warnings: loaded.ignored.iter().map(ToString::to_string).collect(),
         })
     }
 }

@@ -18,7 +18,7 @@ use crate::terminal;
 
 pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
     let limits = Limits::default();
-    let network = Network::new(&arguments.registry, &limits)?;
+    let network = Network::new(&arguments.registry, &[&arguments.target], &limits)?;
     let opened = open(&arguments.target, &network, &limits)?;
     let report = if arguments.integrity_only {
         check_integrity(&opened, &limits)?
