@@ -1,7 +1,7 @@
 //! The registry client, against a scripted registry and Debian's `docker-registry`.
 #![cfg(feature = "registry")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
-#![allow(clippy::as_conversions, missing_docs, reason = "tests")]
+#![allow(clippy::as_conversions, missing_docs, unreachable_pub, reason = "tests")]
 
 #[path = "registry/auth.rs"]
 mod auth;

@@ -6,7 +6,8 @@
 //! registry.manifest("a/b", Some("v1"), MediaType::OCI_INDEX, br#"…"#);
 //! registry.rule("GET", "/referrers/", 2, Effect::status(429).header("retry-after", "1"));
 //! ```
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
