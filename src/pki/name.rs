@@ -224,6 +224,16 @@ mod tests {
         assert_eq!(shown(0x0c, "a\u{202e}b".as_bytes()), r"CN=a\E2\80\AEb");
     }
 
+    /// Several attributes in one relative name keep their order, as Go prints them (openssl turns them round).
+    #[test]
+    fn the_most_specific_comes_first() {
+        let [a, b, c] = ["a", "b", "c"].map(|text| attribute(0x0c, text.as_bytes())[2..].to_vec());
+        let name = name(&[wrap(0x31, &[a, b].concat()), wrap(0x31, &c)]).unwrap();
+        assert_eq!(name.to_string(), "CN=c,CN=a+CN=b");
+        assert_eq!(name.common_name(), Some("c"));
+        assert_eq!(name.rdns().len(), 2);
+    }
+
     #[test]
     fn reads_every_string_type_and_shows_the_rest_in_hexadecimal() {
         assert_eq!(shown(0x13, b"plain"), "CN=plain");
