@@ -10,6 +10,8 @@ use crate::digest::hex;
 
 /// Attributes in one name. Real ones have about eight.
 const MOST_ATTRIBUTES: usize = 128;
+/// Octets of one name. Real ones have about a hundred.
+const MOST_OCTETS: usize = 64 << 10;
 
 /// The attribute types that have a short name: RFC 4514 §3, and what OpenSSL and Go add.
 const SHORT_NAMES: [(&str, &str); 12] = [
@@ -38,6 +40,9 @@ impl Name {
     /// Reads `Name ::= SEQUENCE OF SET OF SEQUENCE { type OBJECT IDENTIFIER, value ANY }`.
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> der::Result<Self> {
         let name = cursor.expect(Tag::Sequence)?;
+        if name.raw.len() > MOST_OCTETS {
+            return Err(ErrorKind::Overlength.into());
+        }
         let mut sets = Cursor::new(name.value)?;
         let mut rdns = Vec::new();
         let mut room = MOST_ATTRIBUTES;

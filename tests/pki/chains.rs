@@ -72,6 +72,19 @@ fn check_schemes(pki: &Pki, name: &str, kind: KeyKind, leaf: &Certificate) {
             assert_eq!(key.verify(scheme, b"another", &signature), Err(SignatureError::Mismatch), "{scheme:?}");
             assert_eq!(key.verify(scheme, message, &signature[1..]), Err(SignatureError::Mismatch), "{scheme:?}");
             assert_eq!(key.verify(scheme, message, b""), Err(SignatureError::Mismatch), "{scheme:?}");
+            if let SignatureScheme::EcdsaDer(hash) = scheme {
+                let width = match kind {
+                    KeyKind::P256 => 32,
+                    KeyKind::P384 => 48,
+                    _ => 66,
+                };
+                let raw = raw_signature(&signature, width);
+                let scheme = SignatureScheme::EcdsaRaw(hash);
+                assert_eq!(key.verify(scheme, message, &raw), Ok(()));
+                for bad in [&raw[1..], &raw[..raw.len() - 1], &signature, &vec![0; width * 2]] {
+                    assert_eq!(key.verify(scheme, message, bad), Err(SignatureError::Mismatch));
+                }
+            }
             if let SignatureScheme::RsaPssSalt { .. } = scheme {
                 let strict = key.verify(SignatureScheme::RsaPss(hash), message, &signature);
                 assert_eq!(strict, Err(SignatureError::Mismatch), "3.19: the salt is as long as the hash");
@@ -84,6 +97,20 @@ fn check_schemes(pki: &Pki, name: &str, kind: KeyKind, leaf: &Certificate) {
         SignatureScheme::RsaPss(kind.hash())
     };
     assert!(matches!(key.verify(other, message, b"x"), Err(SignatureError::SchemeMismatch { .. })));
+}
+
+/// The two INTEGERs of a DER signature as fixed-width numbers behind each other.
+fn raw_signature(der: &[u8], width: usize) -> Vec<u8> {
+    let mut rest = if der[1] < 0x80 { &der[2..] } else { &der[3..] };
+    let mut raw = Vec::new();
+    for _ in 0..2 {
+        let (number, behind) = rest[2..].split_at(usize::from(rest[1]));
+        let digits: Vec<u8> = number.iter().copied().skip_while(|octet| *octet == 0).collect();
+        raw.resize(raw.len() + width - digits.len(), 0);
+        raw.extend(digits);
+        rest = behind;
+    }
+    raw
 }
 
 /// Certificates signed with RSA-PSS, also with more than 255 octets of salt, which `x509-cert` cannot hold.
@@ -367,7 +394,7 @@ fn certificate_files() {
     let text = [pki.read("text.pem"), b"\nand so on\n".to_vec(), pem.clone()].concat();
     assert_eq!(certificates_from_file(&text, &limits).unwrap().len(), 2);
     let label = String::from_utf8(pem.clone()).unwrap().replace("CERTIFICATE", "ANYTHING");
-    assert_eq!(certificates_from_file(label.as_bytes(), &limits).unwrap(), [root.clone()]);
+    assert_eq!(certificates_from_file(label.as_bytes(), &limits).unwrap(), std::slice::from_ref(&root));
     let with_key = [pem, pki.read("root.key")].concat();
     assert!(matches!(certificates_from_file(&with_key, &limits), Err(CertificateError::InFile { position: 2, .. })));
     let few = Limits { certificates: 1, ..Limits::default() };

@@ -2,6 +2,7 @@
 
 mod chains;
 mod crls;
+mod forms;
 mod mutations;
 mod openssl;
 mod tokens;

@@ -124,6 +124,20 @@ impl Pki {
     }
 }
 
+/// A DER value.
+pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len();
+    let octets = length.to_be_bytes();
+    let significant = &octets[octets.iter().position(|octet| *octet != 0).unwrap_or(octets.len() - 1)..];
+    let mut der = vec![tag];
+    if length >= 0x80 {
+        der.push(0x80 | u8::try_from(significant.len()).unwrap());
+    }
+    der.extend_from_slice(significant);
+    der.extend_from_slice(content);
+    der
+}
+
 /// `../shared` beside the checkout, or beside the folder of worktrees.
 pub fn shared() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -9,7 +9,7 @@ use bulla::pki::{Certificate, ChainError, HashAlgorithm, SignatureError, Violati
 use bulla::time::UnixTime;
 use bulla::tsp::{TimestampError, TimestampFailure, TimestampToken, VerifiedToken};
 
-use crate::openssl::{AUTHORITY, Pki, ROOT, pki};
+use crate::openssl::{AUTHORITY, Pki, ROOT, pki, tlv};
 
 pub const MESSAGE: &[u8] = b"the signature that is stamped";
 
@@ -146,7 +146,7 @@ fn other_messages_and_other_authorities_are_told_apart() {
     }
     // A root of the same name with another key is no way in either.
     let impostor = world.pki.issue_as("impostor", "root", "stranger", None, ROOT, "");
-    let error = world.verify_with(&der, &[impostor.clone()]).unwrap_err();
+    let error = world.verify_with(&der, std::slice::from_ref(&impostor)).unwrap_err();
     assert!(matches!(error, TimestampError::Chain { source: ChainError::NotSignedBy { .. } }), "{error}");
     world.verify_with(&der, &[impostor, stranger, world.root.clone()]).unwrap();
 }
@@ -204,6 +204,19 @@ fn other_forms_of_signed_data() {
     let error = TimestampToken::parse(&world.pki.read("signed.der"), &Limits::default()).unwrap_err();
     assert!(matches!(error, TimestampError::Cms { source: CmsError::Version { .. } }), "9.11: {error}");
     assert!(world.verify(&world.sign(b"hello", &["tsa"], "-cades -md sha256")).is_err());
+
+    // A critical extension of the TSTInfo that nobody knows; the same one not critical.
+    for (flag, good) in [(&[1, 1, 0xff][..], false), (&[], true)] {
+        let extension = tlv(0x30, &[&[6, 3, 0x2a, 3, 4], flag, &[4, 2, 5, 0]].concat());
+        let inside =
+            &content[content.len() - usize::from(*content.get(1).filter(|len| **len < 0x80).unwrap_or(&content[2]))..];
+        let extended = tlv(0x30, &[inside, &tlv(0xa1, &extension)].concat());
+        let found = world.verify(&world.sign(&extended, &["tsa"], "-cades -md sha256"));
+        match found {
+            Err(TimestampError::CriticalExtension { extension }) => assert!(!good && extension == "1.2.3.4"),
+            found => assert!(good && found.is_ok(), "{found:?}"),
+        }
+    }
 
     // RSA, both paddings.
     world.pki.key("rsa", "rsa:2048");
