@@ -20,7 +20,7 @@ pub enum CollectError {
         reference: Reference,
         /// Why.
         #[source]
-        error: ClosureError,
+        error: Box<ClosureError>,
     },
     /// The source does not have what was asked for.
     #[error("there is nothing under {target}")]
@@ -71,7 +71,7 @@ pub enum CollectError {
     #[error("{reference} would name both {first} and {second}")]
     NameTwice {
         /// The name.
-        reference: Reference,
+        reference: Box<Reference>,
         /// One artifact.
         first: Digest,
         /// The other.

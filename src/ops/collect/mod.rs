@@ -101,7 +101,7 @@ pub fn collect(
             continue;
         }
         let closure = walk(source.store.as_ref(), &source.descriptor, options, limits, progress)
-            .map_err(|error| CollectError::Closure { reference: source.reference.clone(), error })?;
+            .map_err(|error| CollectError::Closure { reference: source.reference.clone(), error: Box::new(error) })?;
         collection.add(source, closure, limits)?;
     }
     collection.settle();
@@ -132,7 +132,7 @@ impl Collection {
         let Some(known) = self.roots.iter().find(|root| same_name(&root.reference)) else { return Ok(false) };
         let (first, second) = (known.closure.root.digest, source.descriptor.digest);
         if first != second {
-            return Err(CollectError::NameTwice { reference: wanted.clone(), first, second });
+            return Err(CollectError::NameTwice { reference: Box::new(wanted.clone()), first, second });
         }
         Ok(true)
     }

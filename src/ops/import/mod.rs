@@ -62,12 +62,15 @@ impl Allow {
     }
 }
 
+/// Opens the place of a repository.
+pub type OpenSink<'a> = dyn Fn(&Repository) -> Result<Arc<dyn ContentSink>, StoreError> + 'a;
+
 /// Where everything goes.
 pub enum Destination<'a> {
     /// One place for all, which knows artifacts by their full names: a layout.
     Single(Arc<dyn ContentSink>),
     /// A place for each repository: a registry.
-    PerRepository(&'a dyn Fn(&Repository) -> Result<Arc<dyn ContentSink>, StoreError>),
+    PerRepository(&'a OpenSink<'a>),
 }
 
 impl std::fmt::Debug for Destination<'_> {
@@ -241,7 +244,7 @@ fn name_roots(admissions: &[Admission], mapping: &Mapping) -> Result<Vec<Importe
             name.digest = None;
         }
         if let Some(first) = named.insert(name, digest).filter(|first| *first != digest) {
-            return Err(ImportError::NameTwice { reference: destination, first, second: digest });
+            return Err(ImportError::NameTwice { reference: Box::new(destination), first, second: digest });
         }
         let root = ImportedRoot {
             reference: admission.reference.clone(),
@@ -268,7 +271,7 @@ impl Parcel {
     ) -> Result<(), ImportError> {
         for root in &mut self.roots {
             let found = walk(store, &root.descriptor, options, limits, progress)
-                .map_err(|error| ImportError::Closure { reference: root.reference.clone(), error })?;
+                .map_err(|error| ImportError::Closure { reference: root.reference.clone(), error: Box::new(error) })?;
             root.referrers = u64::try_from(found.referrers.len()).unwrap_or(u64::MAX);
             root.descriptor = found.root.clone();
             for (digest, blob) in &found.blobs {
@@ -291,11 +294,10 @@ impl Parcel {
 
     /// Puts everything, large blobs first so that none is left for the end.
     fn send(&self, transfer: &Transfer<'_>) -> Result<(), ImportError> {
-        let blob =
-            |(descriptor, parent): &(Descriptor, Digest)| Job::Blob { descriptor: descriptor.clone(), parent: *parent };
         let mut blobs: Vec<_> = self.blobs.values().collect();
         blobs.sort_by_key(|(descriptor, _)| std::cmp::Reverse(descriptor.size));
-        transfer.run(self.sink.as_ref(), &blobs.into_iter().map(blob).collect::<Vec<_>>())?;
+        let jobs = blobs.into_iter().map(|(descriptor, parent)| Job::Blob { descriptor, parent: *parent });
+        transfer.run(self.sink.as_ref(), &jobs.collect::<Vec<_>>())?;
         for wave in order::waves(&self.manifests) {
             transfer.run(self.sink.as_ref(), &wave.into_iter().map(Job::Manifest).collect::<Vec<_>>())?;
         }
