@@ -159,6 +159,12 @@ pub enum ArchiveError {
         /// How it differs.
         reason: &'static str,
     },
+    /// A document that every bundle has is not in the archive.
+    #[error("the archive holds no {name}")]
+    Missing {
+        /// The document.
+        name: String,
+    },
     /// A blob of the inventory is not in the archive.
     #[error("{digest} is in the bundle's inventory but not in the archive")]
     BlobMissing {
@@ -215,6 +221,7 @@ impl Diagnostic for ArchiveError {
             | Self::NotSeekable { .. }
             | Self::OtherCompression { .. }
             | Self::EntryOrder { .. } => DiagnosticCode::ArchiveMalformed,
+            Self::Missing { .. } => DiagnosticCode::LayoutInvalid,
             Self::Truncated { .. } => DiagnosticCode::ArchiveTruncated,
             Self::Forbidden { .. } => DiagnosticCode::ArchiveEntryForbidden,
             Self::Duplicate { .. } => DiagnosticCode::ArchiveEntryDuplicate,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tar::{EntryType, Header};
 
 use super::ArchiveError;
-use super::entry::{BLOCK, BLOCK_BYTES, EntryName, canonical_header, checksum_fits, length, padding, parse_size};
+use super::entry::{BLOCK, BLOCK_BYTES, EntryName, canonical_header, checksum_fits, padding, parse_size};
 use super::source::Source;
 use crate::digest::shorten;
 use crate::limits::Limits;

@@ -140,7 +140,11 @@ impl Diagnostic for StoreError {
             Self::Manifest { source, .. } => source.code(),
             Self::Layout { source, .. } => source.code(),
             Self::NotA { .. } => DiagnosticCode::LayoutInvalid,
-            Self::Read { source, .. } | Self::Write { source, .. } | Self::Io { source, .. } => io_code(source),
+            Self::Read { source, .. } | Self::Write { source, .. } | Self::Io { source, .. } => {
+                // A damaged archive shows itself while it is read.
+                let inner = source.get_ref().and_then(|inner| inner.downcast_ref::<crate::archive::ArchiveError>());
+                inner.map_or_else(|| io_code(source), Diagnostic::code)
+            }
             Self::Other { code, .. } => *code,
         }
     }
