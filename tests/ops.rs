@@ -17,3 +17,5 @@ mod docker_archive;
 mod import;
 #[path = "ops/memory.rs"]
 mod memory;
+#[path = "ops/road.rs"]
+mod road;

@@ -22,17 +22,17 @@ use serde_json::json;
 
 use crate::memory::{Memory, Sample, sample, tag};
 
-const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
+pub(crate) const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
 
-fn reference(text: &str) -> Reference {
+pub(crate) fn reference(text: &str) -> Reference {
     text.parse().unwrap()
 }
 
-fn source(store: &Arc<dyn ContentStore>, descriptor: &Descriptor, name: &str) -> Source {
+pub(crate) fn source(store: &Arc<dyn ContentStore>, descriptor: &Descriptor, name: &str) -> Source {
     Source { store: Arc::clone(store), descriptor: descriptor.clone(), reference: reference(name) }
 }
 
-fn gather(sources: Vec<Source>, options: &WalkOptions) -> Result<Collection, CollectError> {
+pub(crate) fn gather(sources: Vec<Source>, options: &WalkOptions) -> Result<Collection, CollectError> {
     collect(sources, options, &Limits::default(), &NoProgress)
 }
 
@@ -145,6 +145,17 @@ fn sources_may_not_contradict_each_other() {
     assert_eq!(gather(sizes, &WalkOptions::default()).unwrap_err().code(), DiagnosticCode::BlobSizeMismatch);
     let names = vec![source(&first, &a, "h.io/a:v1"), source(&second, &c, "h.io/a:v1")];
     assert!(matches!(gather(names, &WalkOptions::default()), Err(CollectError::NameTwice { .. })));
+    // The same image in two repositories, with different cosign signatures.
+    let stores = [b"one", b"two"].map(|signature| {
+        let mut store = Memory::default();
+        let (image, signature) = (store.image(&[b"base"]), store.image(&[signature]));
+        store.digest_tag(&image.digest, "sig", &signature);
+        let store: Arc<dyn ContentStore> = Arc::new(store);
+        (store, image)
+    });
+    let [one, two] = &stores;
+    let tags = vec![source(&one.0, &one.1, "a.io/app:v1"), source(&two.0, &two.1, "b.io/app:v1")];
+    assert!(matches!(gather(tags, &WalkOptions::default()), Err(CollectError::DigestTagTwice { .. })));
 }
 
 /// Name and content of every entry, read by the tar crate.
@@ -161,7 +172,7 @@ fn entries(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Evidence for the sample's signature of the index.
-fn supplies(sample: &Sample) -> Supplies {
+pub(crate) fn supplies(sample: &Sample) -> Supplies {
     let crl: Arc<[u8]> = Arc::from(&b"a CRL"[..]);
     let carried = CarriedCrl {
         digest: Digest::sha256(&crl),

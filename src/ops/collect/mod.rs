@@ -105,6 +105,7 @@ pub fn collect(
         collection.add(source, closure, limits)?;
     }
     collection.settle();
+    collection.check_digest_tags()?;
     Ok(collection)
 }
 
@@ -210,6 +211,20 @@ impl Collection {
         self.omitted.sort();
         let mut seen = BTreeSet::new();
         self.omitted.retain(|content| seen.insert(content.digest));
+    }
+
+    /// A digest tag names its subject and no repository, so a bundle has room for one of each. Two repositories may
+    /// hold different ones for the same content.
+    fn check_digest_tags(&self) -> Result<(), CollectError> {
+        let mut known = BTreeMap::new();
+        for referrer in &self.referrers {
+            let Some(tag) = &referrer.tag else { continue };
+            let second = referrer.descriptor.digest;
+            if let Some(first) = known.insert(tag, second).filter(|first| *first != second) {
+                return Err(CollectError::DigestTagTwice { tag: tag.clone(), first, second });
+            }
+        }
+        Ok(())
     }
 
     /// Every Notary Project signature, by digest.

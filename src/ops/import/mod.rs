@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::limits::Limits;
-use crate::oci::{Descriptor, Manifest, Reference, Repository};
+use crate::oci::{Descriptor, Manifest, Reference, Repository, annotation};
 use crate::ops::closure::{self, Referrer, WalkOptions, walk};
 use crate::ops::progress::{Cancelled, Progress, Stage, proceed};
 use crate::store::{ContentSink, ContentStore, Publication, StoreError};
@@ -307,7 +307,7 @@ impl Parcel {
     /// What becomes visible, in this order: referrers, digest tags, artifacts.
     fn publications(&self) -> Vec<Publication> {
         let referrer = |referrer: &Referrer| Publication {
-            descriptor: referrer.descriptor.clone(),
+            descriptor: without_names(&referrer.descriptor),
             tag: referrer.tag.clone(),
             reference: None,
             subject: Some(referrer.subject),
@@ -322,4 +322,13 @@ impl Parcel {
         let tagged = self.referrers.iter().filter(|referrer| referrer.tag.is_some());
         untagged.chain(tagged).map(referrer).chain(self.roots.iter().map(root)).collect()
     }
+}
+
+/// A referrer's annotations are its author's, and a layout keeps names among annotations: nobody may name himself.
+fn without_names(descriptor: &Descriptor) -> Descriptor {
+    let mut descriptor = descriptor.clone();
+    for name in [annotation::REF_NAME, annotation::CONTAINERD_NAME] {
+        descriptor.annotations.remove(name);
+    }
+    descriptor
 }
