@@ -1,6 +1,6 @@
 //! Where the operator's configuration is (conformance 13.01).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 
@@ -15,28 +15,41 @@ pub struct ConfigRoots {
     pub home: Option<PathBuf>,
 }
 
-impl ConfigRoots {
-    /// Notation's configuration directory, which need not exist: `NOTATION_CONFIG`, else `notation` in
-    /// `XDG_CONFIG_HOME`, else `.config/notation` in `HOME`. Empty values count as absent, and so does an
-    /// `XDG_CONFIG_HOME` that is not absolute (XDG Base Directory Specification).
+/// Notation's configuration directory. It need not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigDirectory(PathBuf);
+
+impl ConfigDirectory {
+    /// `NOTATION_CONFIG`, else `notation` in `XDG_CONFIG_HOME`, else `.config/notation` in `HOME`. Empty values count as
+    /// absent, and so does an `XDG_CONFIG_HOME` that is not absolute (XDG Base Directory Specification).
     ///
     /// # Errors
     /// Nothing says where it is. Unlike the reference, bulla does not look in the working directory: whoever can write
     /// there would decide what is trusted.
-    pub fn directory(&self) -> Result<PathBuf, ConfigError> {
+    pub fn locate(roots: &ConfigRoots) -> Result<Self, ConfigError> {
         let filled = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
-        let xdg = filled(&self.xdg_config_home).filter(|path| path.is_absolute());
-        filled(&self.notation_config)
+        let xdg = filled(&roots.xdg_config_home).filter(|path| path.is_absolute());
+        filled(&roots.notation_config)
             .or_else(|| xdg.map(|path| path.join("notation")))
-            .or_else(|| filled(&self.home).map(|path| path.join(".config").join("notation")))
+            .or_else(|| filled(&roots.home).map(|path| path.join(".config").join("notation")))
+            .map(Self)
             .ok_or(ConfigError::NoDirectory)
+    }
+
+    /// A directory that the operator named.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn the_environment_is_asked_in_order() {
@@ -50,8 +63,8 @@ mod tests {
             (None, some("relative"), some("/h"), "/h/.config/notation"),
         ] {
             let roots = ConfigRoots { notation_config: notation, xdg_config_home: xdg, home };
-            assert_eq!(roots.directory().unwrap(), Path::new(wanted));
+            assert_eq!(ConfigDirectory::locate(&roots).unwrap().path(), Path::new(wanted));
         }
-        assert!(ConfigRoots::default().directory().is_err(), "never the working directory");
+        assert!(ConfigDirectory::locate(&ConfigRoots::default()).is_err(), "never the working directory");
     }
 }

@@ -7,7 +7,7 @@ mod file;
 mod policy;
 mod trust_store;
 
-pub use directory::ConfigRoots;
+pub use directory::{ConfigDirectory, ConfigRoots};
 pub use error::{ConfigError, ConfigFile};
-pub use policy::load_policy;
-pub use trust_store::{LoadedStores, StoreWarning, StoreWarningReason, load_trust_stores};
+pub use policy::{LoadedPolicy, load_policy};
+pub use trust_store::{IgnoredEntry, IgnoredReason, LoadedStores, load_trust_stores};

@@ -2,34 +2,38 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, ConfigFile, ConfigRoots, file};
+use super::{ConfigError, ConfigFile, file};
 use crate::limits::Limits;
 use crate::trust::PolicyDocument;
 
 /// The names of the policy in a configuration directory, the first that exists (conformance 7.01).
 const NAMES: [&str; 2] = ["trustpolicy.oci.json", "trustpolicy.json"];
 
-/// Reads the trust policy: the file `given`, or, without one, `trustpolicy.oci.json` of Notation's configuration
-/// directory, or, only where that does not exist, `trustpolicy.json`. A `given` directory is searched in the same way.
+/// A policy, and where it was.
+#[derive(Debug, Clone)]
+pub struct LoadedPolicy {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says.
+    pub document: PolicyDocument,
+}
+
+/// Reads the trust policy from a file, or from a configuration directory: `trustpolicy.oci.json`, or, only where that
+/// does not exist, `trustpolicy.json`.
 ///
 /// # Errors
 /// There is none, it is not a regular file, or it breaks a rule.
-pub fn load_policy(roots: &ConfigRoots, given: Option<&Path>, limits: &Limits) -> Result<PolicyDocument, ConfigError> {
-    let candidates = match given {
-        Some(path) if !path.is_dir() => vec![path.to_owned()],
-        Some(directory) => in_directory(directory),
-        None => in_directory(&roots.directory()?),
-    };
+pub fn load_policy(path: &Path, limits: &Limits) -> Result<LoadedPolicy, ConfigError> {
+    let candidates =
+        if path.is_dir() { NAMES.iter().map(|name| path.join(name)).collect() } else { vec![path.to_owned()] };
     for path in &candidates {
         if let Some(bytes) = file::read(path, ConfigFile::Policy, limits.config_bytes)? {
-            return PolicyDocument::parse(&bytes).map_err(|source| ConfigError::Policy { path: path.clone(), source });
+            let document =
+                PolicyDocument::parse(&bytes).map_err(|source| ConfigError::Policy { path: path.clone(), source })?;
+            return Ok(LoadedPolicy { path: path.clone(), document });
         }
     }
-    Err(ConfigError::PolicyMissing { path: candidates.into_iter().next().unwrap_or_default() })
-}
-
-fn in_directory(directory: &Path) -> Vec<PathBuf> {
-    NAMES.map(|name| directory.join(name)).to_vec()
+    Err(ConfigError::PolicyMissing { path: candidates.into_iter().next().unwrap_or_else(|| path.to_owned()) })
 }
 
 #[cfg(test)]
@@ -39,13 +43,7 @@ mod tests {
     use std::fs;
 
     fn code(path: &Path) -> DiagnosticCode {
-        let limits = Limits { config_bytes: 4096, ..Limits::default() };
-        load_policy(&ConfigRoots::default(), Some(path), &limits).unwrap_err().code()
-    }
-
-    fn name(given: Option<&Path>) -> String {
-        let document = load_policy(&ConfigRoots::default(), given, &Limits::default()).unwrap();
-        document.statements().next().unwrap().1.name().to_owned()
+        load_policy(path, &Limits { config_bytes: 4096, ..Limits::default() }).unwrap_err().code()
     }
 
     #[test]
@@ -54,17 +52,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (new, old) = (dir.path().join(NAMES[0]), dir.path().join(NAMES[1]));
         assert_eq!(code(dir.path()), DiagnosticCode::PolicyMissing);
-        let named = |name: &str| PolicyDocument::EXAMPLE.replace("\"acme\"", &format!("\"{name}\""));
-        fs::write(&old, named("old")).unwrap();
-        assert_eq!(name(Some(dir.path())), "old");
+        fs::write(&old, PolicyDocument::EXAMPLE).unwrap();
+        assert_eq!(load_policy(dir.path(), &Limits::default()).unwrap().path, old);
         fs::write(&new, "{}").unwrap();
         assert_eq!(code(dir.path()), DiagnosticCode::PolicyInvalid, "no fall-back behind a broken file");
-        fs::write(&new, named("new")).unwrap();
-        assert_eq!(name(Some(dir.path())), "new");
-        assert_eq!(name(Some(&old)), "old", "a file by its own name");
-        let roots = ConfigRoots { notation_config: Some(dir.path().to_owned()), ..ConfigRoots::default() };
-        let found = load_policy(&roots, None, &Limits::default()).unwrap();
-        assert_eq!(found.statements().next().unwrap().1.name(), "new");
+        fs::write(&new, PolicyDocument::EXAMPLE).unwrap();
+        assert_eq!(load_policy(dir.path(), &Limits::default()).unwrap().path, new);
+        assert_eq!(load_policy(&old, &Limits::default()).unwrap().path, old, "a file by its own name");
     }
 
     #[test]
@@ -94,8 +88,7 @@ mod tests {
         fs::write(&path, format!("{}{}", PolicyDocument::EXAMPLE, " ".repeat(4096))).unwrap();
         assert_eq!(code(dir.path()), DiagnosticCode::PolicyInvalid, "too large");
         assert_eq!(code(&dir.path().join("absent.json")), DiagnosticCode::PolicyMissing);
-        let hint = load_policy(&ConfigRoots::default(), Some(&dir.path().join("absent.json")), &Limits::default());
-        let hint = hint.unwrap_err().hint().unwrap();
+        let hint = load_policy(&dir.path().join("absent.json"), &Limits::default()).unwrap_err().hint().unwrap();
         assert!(hint.contains(PolicyDocument::EXAMPLE), "{hint}");
     }
 }

@@ -19,34 +19,34 @@ pub struct LoadedStores {
     /// The stores.
     pub stores: TrustStores,
     /// What was not read.
-    pub warnings: Vec<StoreWarning>,
+    pub ignored: Vec<IgnoredEntry>,
 }
 
 /// Something in a trust store that was not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreWarning {
+pub struct IgnoredEntry {
     /// The store.
     pub store: TrustStoreName,
     /// The entry.
     pub path: PathBuf,
     /// Why it was not read.
-    pub reason: StoreWarningReason,
+    pub reason: IgnoredReason,
 }
 
 /// Why an entry was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreWarningReason {
+pub enum IgnoredReason {
     /// A directory inside a store (conformance 6.04).
     Directory,
     /// Not `.pem`, `.crt` or `.cer` (conformance 6.05).
     Ending,
 }
 
-impl fmt::Display for StoreWarning {
+impl fmt::Display for IgnoredEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reason = match self.reason {
-            StoreWarningReason::Directory => "it is a directory",
-            StoreWarningReason::Ending => "its name does not end in .pem, .crt or .cer",
+            IgnoredReason::Directory => "it is a directory",
+            IgnoredReason::Ending => "its name does not end in .pem, .crt or .cer",
         };
         write!(f, "{} in the trust store {} was not read: {reason}", self.path.display(), self.store)
     }
@@ -73,7 +73,7 @@ pub fn load_trust_stores(dir: &Path, wanted: &[TrustStoreName], limits: &Limits)
             continue;
         }
         let path = root.join(store.kind().name()).join(store.name());
-        let certificates = read_store(store, &path, limits, &mut loaded.warnings)?;
+        let certificates = read_store(store, &path, limits, &mut loaded.ignored)?;
         let insert = loaded.stores.insert(store.clone(), certificates);
         insert.map_err(|source| ConfigError::Store { path, source })?;
     }
@@ -91,7 +91,7 @@ fn read_store(
     store: &TrustStoreName,
     path: &Path,
     limits: &Limits,
-    warnings: &mut Vec<StoreWarning>,
+    ignored: &mut Vec<IgnoredEntry>,
 ) -> Result<Vec<Certificate>, ConfigError> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => {}
@@ -104,7 +104,7 @@ fn read_store(
     let mut certificates = Vec::new();
     for entry in sorted_entries(path)? {
         match reason_to_ignore(&entry)? {
-            Some(reason) => warnings.push(StoreWarning { store: store.clone(), path: entry, reason }),
+            Some(reason) => ignored.push(IgnoredEntry { store: store.clone(), path: entry, reason }),
             None => certificates.extend(read_certificates(store, &entry, limits)?),
         }
     }
@@ -121,17 +121,17 @@ fn sorted_entries(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
 }
 
 /// A link is never passed over, whatever its name: it is refused (conformance 6.02).
-fn reason_to_ignore(path: &Path) -> Result<Option<StoreWarningReason>, ConfigError> {
+fn reason_to_ignore(path: &Path) -> Result<Option<IgnoredReason>, ConfigError> {
     let metadata = fs::symlink_metadata(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
     if metadata.is_symlink() {
         return Err(ConfigError::NotAFile { path: path.to_owned(), wanted: ConfigFile::Certificate });
     }
     if metadata.is_dir() {
-        return Ok(Some(StoreWarningReason::Directory));
+        return Ok(Some(IgnoredReason::Directory));
     }
     let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
     let known = ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()));
-    Ok((!known).then_some(StoreWarningReason::Ending))
+    Ok((!known).then_some(IgnoredReason::Ending))
 }
 
 /// The certificates of one file, each checked here so that an error names the file.

@@ -121,13 +121,9 @@ impl SignatureEnvelope {
     /// leaf's key, the algorithm that the key prescribes, the rules of the attributes, and those of the chain.
     ///
     /// # Errors
-    /// The first rule that is broken, or a chain that is longer than the limit: each certificate costs a public-key
-    /// operation.
-    pub fn verify(&self, limits: &Limits) -> Result<AuthenticEnvelope, EnvelopeError> {
+    /// The first rule that is broken.
+    pub fn verify(&self) -> Result<AuthenticEnvelope, EnvelopeError> {
         let EnvelopeParts { algorithm, attributes, chain, .. } = &self.parts;
-        if chain.certificates().len() > limits.certificates {
-            return Err(EnvelopeError::ChainTooLong { found: chain.certificates().len(), limit: limits.certificates });
-        }
         verify_signature(chain.leaf().public_key(), *algorithm, &self.parts)?;
         attributes.inspect()?;
         let payload = self.claimed_payload()?;
@@ -204,14 +200,6 @@ pub enum EnvelopeError {
         size: u64,
         /// What is allowed.
         limit: u64,
-    },
-    /// More certificates than any honest chain has.
-    #[error("the envelope holds {found} certificates; at most {limit} are accepted")]
-    ChainTooLong {
-        /// How many it holds.
-        found: usize,
-        /// What is allowed.
-        limit: usize,
     },
     /// A COSE envelope.
     #[error("the signature is a COSE envelope, which this version cannot judge yet")]
@@ -307,9 +295,7 @@ impl Diagnostic for EnvelopeError {
         match self {
             Self::TooLarge { .. } => DiagnosticCode::EnvelopeTooLarge,
             Self::CoseUnsupported | Self::TypeUnknown { .. } => DiagnosticCode::EnvelopeUnsupported,
-            Self::Json { .. } | Self::Member { .. } | Self::Lookalike { .. } | Self::ChainTooLong { .. } => {
-                DiagnosticCode::EnvelopeMalformed
-            }
+            Self::Json { .. } | Self::Member { .. } | Self::Lookalike { .. } => DiagnosticCode::EnvelopeMalformed,
             Self::AlgorithmUnsupported { .. } | Self::KeyUnsupported { .. } => DiagnosticCode::AlgorithmUnsupported,
             Self::AlgorithmMismatch { .. } => DiagnosticCode::AlgorithmMismatch,
             Self::SchemeUnsupported { .. } => DiagnosticCode::SigningSchemeUnsupported,

@@ -93,7 +93,7 @@ fn read_chain(texts: &[String], limits: &Limits) -> Result<CertificateChain, Env
         return Err(EnvelopeError::Member { member: "x5c", problem: "is absent or empty" });
     }
     if texts.len() > limits.certificates {
-        return Err(EnvelopeError::ChainTooLong { found: texts.len(), limit: limits.certificates });
+        return Err(EnvelopeError::Member { member: "x5c", problem: "holds more certificates than any honest chain" });
     }
     let mut certificates = Vec::with_capacity(texts.len());
     for (position, text) in (1..).zip(texts) {

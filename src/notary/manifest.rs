@@ -26,12 +26,9 @@ pub enum SignatureManifestForm {
 /// What a signature manifest says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignatureManifest {
-    /// The form.
-    pub form: SignatureManifestForm,
-    /// The artifact that is said to be signed.
-    pub subject: Descriptor,
-    /// The envelope.
-    pub envelope: Descriptor,
+    form: SignatureManifestForm,
+    subject: Descriptor,
+    envelope: Descriptor,
 }
 
 impl SignatureManifest {
@@ -56,6 +53,21 @@ impl SignatureManifest {
             return Err(SignatureManifestError::NotOneEnvelope { found: manifest.layers().len() });
         };
         Ok(Self { form, subject, envelope: envelope.clone() })
+    }
+
+    /// The form.
+    pub const fn form(&self) -> SignatureManifestForm {
+        self.form
+    }
+
+    /// The artifact that is said to be signed.
+    pub const fn subject(&self) -> &Descriptor {
+        &self.subject
+    }
+
+    /// The envelope.
+    pub const fn envelope(&self) -> &Descriptor {
+        &self.envelope
     }
 
     /// Writes a signature manifest. Equal arguments give equal bytes. `thumbprints` are the SHA-256 fingerprints of the
@@ -227,7 +239,7 @@ mod tests {
             ("1.22", MediaType::OCI_ARTIFACT_MANIFEST, artifact, ArtifactManifest),
         ] {
             let found = read(media_type, &text).unwrap();
-            assert_eq!((found.form, found.subject.media_type.as_str()), (form, "x/y"), "{fact}");
+            assert_eq!((found.form(), found.subject().media_type.as_str()), (form, "x/y"), "{fact}");
         }
     }
 
@@ -279,7 +291,7 @@ mod tests {
         assert_eq!(text(SignatureManifestForm::ArtifactType), expected);
         for form in [SignatureManifestForm::ArtifactType, SignatureManifestForm::ConfigMediaType] {
             let found = read(MediaType::OCI_MANIFEST, &text(form)).unwrap();
-            assert_eq!((found.form, &found.subject, &found.envelope), (form, &subject, &envelope));
+            assert_eq!((found.form(), found.subject(), found.envelope()), (form, &subject, &envelope));
         }
         let withdrawn = SignatureManifestForm::ArtifactManifest;
         assert!(SignatureManifest::build(withdrawn, &subject, &envelope, &chain, created).is_err());

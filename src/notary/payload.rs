@@ -107,11 +107,6 @@ impl Payload {
         &self.target
     }
 
-    /// The annotations of the signed artifact: user metadata, beside what was on the artifact's descriptor.
-    pub const fn annotations(&self) -> &BTreeMap<String, String> {
-        &self.target.annotations
-    }
-
     /// Compares the signed artifact with the one that is to be judged: digest, media type and size (conformance 2.09).
     ///
     /// # Errors

@@ -169,11 +169,6 @@ impl VerificationLevel {
         self.base == LevelName::Skip
     }
 
-    /// `strict`, `permissive`, `audit`, `skip`, or `custom` where actions are replaced (conformance 7.14).
-    pub fn name(&self) -> &'static str {
-        if self.overrides.is_empty() { self.base.name() } else { "custom" }
-    }
-
     /// The level that the policy names.
     pub const fn base(&self) -> LevelName {
         self.base
@@ -273,7 +268,6 @@ mod tests {
         assert_eq!(level.action(CheckKind::Revocation), Action::Skip);
         assert_eq!(level.action(CheckKind::Expiry), Action::Enforce);
         assert_eq!(level.action(CheckKind::Authenticity), Action::Enforce);
-        assert_eq!(level.name(), "custom");
         assert_eq!(level.to_string(), "permissive with expiry: enforce, revocation: skip");
         let none = VerificationLevel::with_overrides(LevelName::Skip, &map(&[])).unwrap();
         assert_eq!(none, VerificationLevel::new(LevelName::Skip));

@@ -9,7 +9,7 @@ mod store;
 
 pub use identity::{DistinguishedName, IdentityError, SubjectError, TrustedIdentities};
 pub use level::{Action, CheckKind, LevelName, OverrideError, VerificationLevel};
-pub use policy::{PolicyDocument, PolicyError, PolicyStatement, Scopes, StatementProblem, VerifyTimestamp};
+pub use policy::{PolicyDocument, PolicyError, PolicyStatement, Scopes, StatementProblem, TimestampTrigger};
 pub(crate) use store::inspect as inspect_store_certificate;
 pub use store::{StoreNameError, StoreType, TrustStoreError, TrustStoreName, TrustStores};
 

@@ -8,15 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::{
-    IdentityError, LevelName, OverrideError, StoreNameError, StoreType, SubjectError, TrustStoreName,
-    TrustedIdentities, VerificationLevel,
+    IdentityError, LevelName, OverrideError, StoreNameError, TrustStoreName, TrustedIdentities, VerificationLevel,
 };
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::shorten;
 use crate::json::{self, JsonError};
 use crate::notary::object::Object;
 use crate::oci::Repository;
-use crate::pki::Name;
 
 /// A valid policy document: which statement applies to which repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,14 +36,14 @@ pub enum Scopes {
 pub struct PolicyStatement {
     name: String,
     level: VerificationLevel,
-    verify_timestamp: VerifyTimestamp,
+    timestamp_trigger: TimestampTrigger,
     stores: Vec<TrustStoreName>,
     identities: TrustedIdentities,
 }
 
 /// When a timestamp must be there and verify, given that the statement names a `tsa` store (conformance 8.18).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum VerifyTimestamp {
+pub enum TimestampTrigger {
     /// Always.
     #[default]
     Always,
@@ -53,7 +51,7 @@ pub enum VerifyTimestamp {
     AfterCertExpiry,
 }
 
-impl VerifyTimestamp {
+impl TimestampTrigger {
     /// The name in a trust policy.
     pub const fn name(self) -> &'static str {
         match self {
@@ -75,8 +73,8 @@ impl PolicyStatement {
     }
 
     /// When a timestamp is demanded.
-    pub const fn verify_timestamp(&self) -> VerifyTimestamp {
-        self.verify_timestamp
+    pub const fn timestamp_trigger(&self) -> TimestampTrigger {
+        self.timestamp_trigger
     }
 
     /// The trust stores, in the order of the document; empty only where the level is skip.
@@ -84,22 +82,9 @@ impl PolicyStatement {
         &self.stores
     }
 
-    /// Whether one of the trust stores is of this type.
-    pub fn names_store(&self, kind: StoreType) -> bool {
-        self.stores.iter().any(|store| store.kind() == kind)
-    }
-
     /// Whose signatures count.
     pub const fn identities(&self) -> &TrustedIdentities {
         &self.identities
-    }
-
-    /// Whether the holder of a certificate with this subject counts; gives the identity by which.
-    ///
-    /// # Errors
-    /// Nobody of that name is trusted, and why.
-    pub fn check_identity(&self, subject: &Name) -> Result<String, SubjectError> {
-        self.identities.evaluate(subject)
     }
 }
 
@@ -235,7 +220,7 @@ fn read_core(
     let level = verification.level.unwrap_or_default();
     let level = LevelName::find(&level).ok_or_else(|| StatementProblem::Level { found: shorten(&level) })?;
     let level = VerificationLevel::with_overrides(level, &verification.overrides.unwrap_or_default())?;
-    let verify_timestamp = read_trigger(verification.verify_timestamp.as_deref())?;
+    let timestamp_trigger = read_trigger(verification.verify_timestamp.as_deref())?;
     if level.is_skip() {
         if !stores.is_empty() || !identities.is_empty() {
             return Err(StatementProblem::SkipWithTrust);
@@ -247,14 +232,14 @@ fn read_core(
     }
     let stores = stores.iter().map(|text| text.parse()).collect::<Result<_, StoreNameError>>()?;
     let identities = TrustedIdentities::parse(identities)?;
-    Ok(PolicyStatement { name, level, verify_timestamp, stores, identities })
+    Ok(PolicyStatement { name, level, timestamp_trigger, stores, identities })
 }
 
 /// Conformance 7.09.
-fn read_trigger(text: Option<&str>) -> Result<VerifyTimestamp, StatementProblem> {
+fn read_trigger(text: Option<&str>) -> Result<TimestampTrigger, StatementProblem> {
     match text {
-        None => Ok(VerifyTimestamp::default()),
-        Some(text) => [VerifyTimestamp::Always, VerifyTimestamp::AfterCertExpiry]
+        None => Ok(TimestampTrigger::default()),
+        Some(text) => [TimestampTrigger::Always, TimestampTrigger::AfterCertExpiry]
             .into_iter()
             .find(|trigger| trigger.name() == text)
             .ok_or_else(|| StatementProblem::Trigger { found: shorten(text) }),

@@ -35,7 +35,7 @@ fn the_example_is_valid() {
     let document = PolicyDocument::parse(PolicyDocument::EXAMPLE.as_bytes()).unwrap();
     let (scopes, statement) = document.statements().next().unwrap();
     assert_eq!(statement.name(), "acme");
-    assert_eq!(statement.verify_timestamp(), VerifyTimestamp::Always, "7.09");
+    assert_eq!(statement.timestamp_trigger(), TimestampTrigger::Always, "7.09");
     assert!(matches!(scopes, Scopes::Repositories(list) if list.len() == 1));
     assert_eq!(document.stores(), ["ca:acme".parse().unwrap()]);
 }

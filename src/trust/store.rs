@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use super::PolicyStatement;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::shorten;
 use crate::pki::Certificate;
@@ -135,15 +134,11 @@ impl TrustStores {
         self.stores.get(name).map(Vec::as_slice)
     }
 
-    /// The certificates of all stores of type `kind` that a statement names, each once (conformance 6.12, 6.13).
+    /// The certificates of all stores of type `kind` among `names`, each once (conformance 6.12, 6.13).
     ///
     /// # Errors
-    /// It names none of that type, or one that was not read.
-    pub fn anchors(&self, statement: &PolicyStatement, kind: StoreType) -> Result<Vec<Certificate>, TrustStoreError> {
-        self.of_type(statement.stores(), kind)
-    }
-
-    fn of_type(&self, names: &[TrustStoreName], kind: StoreType) -> Result<Vec<Certificate>, TrustStoreError> {
+    /// None of `names` is of that type, or one was not read.
+    pub fn anchors(&self, names: &[TrustStoreName], kind: StoreType) -> Result<Vec<Certificate>, TrustStoreError> {
         let mut anchors: Vec<Certificate> = Vec::new();
         for name in names.iter().filter(|name| name.kind == kind) {
             let store = self.get(name).ok_or_else(|| TrustStoreError::Missing { store: name.clone() })?;
@@ -252,7 +247,7 @@ mod tests {
         let mut stores = TrustStores::default();
         let name: TrustStoreName = "ca:acme".parse().unwrap();
         assert_eq!(stores.insert(name.clone(), Vec::new()), Err(TrustStoreError::Empty { store: name.clone() }));
-        let anchors = |kind| stores.of_type(std::slice::from_ref(&name), kind).unwrap_err();
+        let anchors = |kind| stores.anchors(std::slice::from_ref(&name), kind).unwrap_err();
         assert_eq!(anchors(StoreType::Ca), TrustStoreError::Missing { store: name.clone() });
         assert_eq!(anchors(StoreType::SigningAuthority).code(), DiagnosticCode::ChainUntrusted);
     }
