@@ -24,6 +24,11 @@ pub fn to_vec<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, JsonError> {
     Ok(serde_json::to_vec(value)?)
 }
 
+/// Serializes a document for people to read as well, with indentation.
+pub fn to_vec_pretty<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, JsonError> {
+    Ok(serde_json::to_vec_pretty(value)?)
+}
+
 /// Any JSON value whose objects name each member once.
 struct Unique;
 

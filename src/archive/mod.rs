@@ -2,7 +2,25 @@
 //!
 //! The format is specified in `schemas/bundle-v1.md`.
 
+mod bundle;
+mod check;
+mod entry;
+mod error;
+mod frames;
 mod inventory;
+mod output;
+mod reader;
+mod source;
+mod writer;
+
+pub use bundle::{BundleManifest, BundleWriter};
+pub use check::{EMPTY_CONFIG, InventoryError, KNOWN_FEATURES, empty_config};
+pub use entry::EntryName;
+pub use error::ArchiveError;
+pub use output::OutputFile;
+pub(crate) use output::sync_folder;
+pub use reader::{Archive, Entry, Strictness};
+pub use writer::{Compression, EntryWriter, Writer};
 
 pub use inventory::{
     BlobRecord, BundleInventory, CarriedCrl, EvidenceGap, EvidenceRecord, Omission, OmittedContent, PlatformRecord,

@@ -1,9 +1,13 @@
-//! The operator's configuration, in Notation's layout: files to typed values. Where it is, the caller says; nothing here
-//! reads the environment.
+//! The operator's configuration, in Notation's and Docker's layouts: files to typed values. Where it is, the caller
+//! says; nothing here reads the environment.
 
+#[cfg(feature = "registry")]
+pub mod credentials;
 mod directory;
 mod error;
 mod file;
+#[cfg(feature = "registry")]
+mod helper;
 mod policy;
 mod trust_store;
 

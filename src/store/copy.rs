@@ -18,6 +18,13 @@ impl RawContent {
         Self { reader: Box::new(reader) }
     }
 
+    /// The same content, of which `watch` hears how many bytes each read gave. It learns sizes, never bytes, and its
+    /// error ends the reading; [`io::ErrorKind::Interrupted`] would not, since readers try again.
+    #[must_use]
+    pub fn watched(self, watch: impl FnMut(u64) -> io::Result<()> + Send + 'static) -> Self {
+        Self::new(Watched { reader: self.reader, watch })
+    }
+
     /// Content that is in memory.
     pub fn from_bytes(bytes: impl AsRef<[u8]> + Send + 'static) -> Self {
         Self::new(io::Cursor::new(bytes))
@@ -27,6 +34,20 @@ impl RawContent {
 impl fmt::Debug for RawContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RawContent")
+    }
+}
+
+/// A reader that reports what went through it.
+struct Watched<F> {
+    reader: Box<dyn Read + Send>,
+    watch: F,
+}
+
+impl<F: FnMut(u64) -> io::Result<()>> Read for Watched<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        (self.watch)(u64::try_from(count).unwrap_or(u64::MAX))?;
+        Ok(count)
     }
 }
 
@@ -43,7 +64,7 @@ pub fn copy_to(content: RawContent, descriptor: &Descriptor, out: &mut dyn Write
     let mut hasher = descriptor.digest.algorithm().hasher();
     let mut left = descriptor.size;
     let mut chunk = vec![0; CHUNK.min(usize::try_from(left).unwrap_or(CHUNK)).max(1)];
-    let read_error = |source| StoreError::Read { digest: descriptor.digest, source };
+    let read_error = |source| read_error(descriptor, source);
     loop {
         let count = match reader.read(&mut chunk) {
             Ok(0) => break,
@@ -70,6 +91,108 @@ pub fn copy_to(content: RawContent, descriptor: &Descriptor, out: &mut dyn Write
         return Err(StoreError::DigestMismatch { expected: descriptor.digest, found });
     }
     Ok(())
+}
+
+/// A reader that knows better than an I/O error can say passes its [`StoreError`] through one.
+fn read_error(descriptor: &Descriptor, source: io::Error) -> StoreError {
+    match source.downcast::<StoreError>() {
+        Ok(error) => error,
+        Err(source) => StoreError::Read { digest: descriptor.digest, source },
+    }
+}
+
+/// The same check for a place that wants to read rather than be written to. The last bytes come out only when all were
+/// checked, so whoever waits for the size that the descriptor says never has the whole of anything else.
+#[cfg(feature = "registry")]
+pub(in crate::store) struct VerifiedReader<'a> {
+    inner: Box<dyn Read + Send>,
+    descriptor: &'a Descriptor,
+    hasher: Option<crate::digest::Hasher>,
+    chunk: Vec<u8>,
+    next: usize,
+    seen: u64,
+    failure: Option<StoreError>,
+}
+
+#[cfg(feature = "registry")]
+pub(in crate::store) fn verified_reader(content: RawContent, descriptor: &Descriptor) -> VerifiedReader<'_> {
+    VerifiedReader {
+        inner: content.reader,
+        descriptor,
+        hasher: Some(descriptor.digest.algorithm().hasher()),
+        chunk: Vec::new(),
+        next: 0,
+        seen: 0,
+        failure: None,
+    }
+}
+
+#[cfg(feature = "registry")]
+impl VerifiedReader<'_> {
+    /// Whether anything was read from the content.
+    pub(in crate::store) const fn is_touched(&self) -> bool {
+        self.seen > 0 || self.failure.is_some()
+    }
+
+    /// What was wrong with the content, if that is why reading ended.
+    pub(in crate::store) const fn take_failure(&mut self) -> Option<StoreError> {
+        self.failure.take()
+    }
+
+    /// Reads the next chunk. `false` at the end, which is reached only by content that is what it should be.
+    fn fill(&mut self) -> Result<bool, StoreError> {
+        let Some(hasher) = &mut self.hasher else { return Ok(false) };
+        let Descriptor { digest, size, .. } = *self.descriptor;
+        self.chunk.clear();
+        self.next = 0;
+        let most = u64::try_from(CHUNK).unwrap_or(u64::MAX);
+        let left = size.saturating_sub(self.seen);
+        // In the last chunk, one byte more than there should be shows content that goes on.
+        let want = if left <= most { left.saturating_add(1) } else { most };
+        let count = (&mut self.inner).take(want).read_to_end(&mut self.chunk);
+        let count = u64::try_from(count.map_err(|source| read_error(self.descriptor, source))?).unwrap_or(u64::MAX);
+        hasher.update(&self.chunk);
+        self.seen = self.seen.saturating_add(count);
+        if self.seen > size {
+            return Err(StoreError::TooLong { digest, size });
+        }
+        if count == want {
+            return Ok(true);
+        }
+        if self.seen < size {
+            return Err(StoreError::TooShort { digest, size, found: self.seen });
+        }
+        match self.hasher.take().map(crate::digest::Hasher::finish) {
+            Some(found) if found != digest => Err(StoreError::DigestMismatch { expected: digest, found }),
+            _ => Ok(count > 0),
+        }
+    }
+}
+
+#[cfg(feature = "registry")]
+impl Read for VerifiedReader<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.next >= self.chunk.len() {
+            let filled = match self.failure {
+                Some(_) => Ok(false),
+                None => self.fill(),
+            };
+            match filled {
+                Ok(true) => {}
+                Ok(false) if self.failure.is_none() => return Ok(0),
+                Ok(false) => return Err(io::Error::other("the content failed its check")),
+                Err(error) => {
+                    self.chunk.clear();
+                    self.failure = Some(error);
+                    return Err(io::Error::other("the content failed its check"));
+                }
+            }
+        }
+        let left = self.chunk.get(self.next..).unwrap_or_default();
+        let count = io::Read::read(&mut &*left, out)?;
+        self.next = self.next.saturating_add(count);
+        Ok(count)
+    }
 }
 
 /// Brings content of at most `limit` bytes into memory, checked. `Ok(None)` if the store does not have it.
@@ -128,5 +251,51 @@ mod tests {
         let sha512 = Descriptor::new("a/b", Algorithm::Sha512.digest(b""), 0);
         assert_eq!(copy(b"", &sha512).unwrap(), b"");
         assert!(copy(b"", &Descriptor::new("a/b", Digest::sha256(b"x"), 0)).is_err());
+    }
+
+    #[cfg(feature = "registry")]
+    #[test]
+    fn a_verified_reader_never_gives_out_the_whole_of_anything_else() {
+        let read = |content: &[u8], descriptor: &Descriptor| {
+            let mut reader = verified_reader(RawContent::from_bytes(content.to_vec()), descriptor);
+            let mut out = Vec::new();
+            let result = reader.read_to_end(&mut out);
+            assert_eq!(result.is_err(), reader.take_failure().is_some());
+            (result.is_ok(), out)
+        };
+        let chunk = u64::try_from(CHUNK).unwrap();
+        for size in [0, 1, 5, chunk - 1, chunk, chunk + 1, 2 * chunk, 3 * chunk + 7] {
+            let size = usize::try_from(size).unwrap();
+            let good: Vec<u8> = (0..size).map(|i| u8::try_from(i % 251).unwrap()).collect();
+            let descriptor = Descriptor::of("a/b", &good);
+            assert_eq!(read(&good, &descriptor), (true, good.clone()));
+            let longer = [&good[..], b"!"].concat();
+            let mut other = good.clone();
+            if let Some(first) = other.first_mut() {
+                *first ^= 1;
+            }
+            let shorter = &good[..size.saturating_sub(1)];
+            for bad in [&longer[..], &other, shorter] {
+                if bad != good {
+                    let (whole, out) = read(bad, &descriptor);
+                    assert!(!whole && out.len() < size.max(1), "{size} {}", out.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_store_error_comes_through_a_reader() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other(StoreError::DigestMismatch {
+                    expected: Digest::sha256(b"a"),
+                    found: Digest::sha256(b"b"),
+                }))
+            }
+        }
+        let error = copy_to(RawContent::new(Broken), &Descriptor::of("a/b", b"x"), &mut io::sink()).unwrap_err();
+        assert!(matches!(error, StoreError::DigestMismatch { .. }));
     }
 }

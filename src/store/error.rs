@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::ContentKind;
 use crate::code::{Diagnostic, DiagnosticCode, io_code};
 use crate::digest::Digest;
-use crate::oci::{LayoutError, ManifestError};
+use crate::oci::{Descriptor, LayoutError, ManifestError, MediaType};
 
 /// An error of a store or sink.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,18 @@ pub enum StoreError {
         digest: Digest,
         /// What the descriptor says.
         size: u64,
+    },
+    /// Content that something names is not there.
+    #[error("{digest} ({media_type}, {size} bytes), which {named_by} names, is not there")]
+    Missing {
+        /// The content.
+        digest: Digest,
+        /// Its media type.
+        media_type: MediaType,
+        /// Its size.
+        size: u64,
+        /// What leads to it.
+        named_by: String,
     },
     /// Content ends before its size.
     #[error("the content of {digest} ends after {found} of {size} bytes")]
@@ -119,6 +131,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Content that `named_by` leads to is absent.
+    pub fn missing(descriptor: &Descriptor, named_by: &str) -> Self {
+        Self::Missing {
+            digest: descriptor.digest,
+            media_type: descriptor.media_type.clone(),
+            size: descriptor.size,
+            named_by: named_by.to_owned(),
+        }
+    }
+
     /// Wraps the error of a particular kind of store.
     pub fn from_diagnostic(error: impl Diagnostic + Send + Sync + 'static) -> Self {
         Self::Other {
@@ -135,20 +157,25 @@ impl Diagnostic for StoreError {
         match self {
             Self::DigestMismatch { .. } => DiagnosticCode::BlobDigestMismatch,
             Self::TooLong { .. } | Self::TooShort { .. } => DiagnosticCode::BlobSizeMismatch,
+            Self::Missing { .. } => DiagnosticCode::BlobMissing,
             Self::OverLimit { kind: ContentKind::Manifest, .. } => DiagnosticCode::ManifestTooLarge,
             Self::OverLimit { .. } => DiagnosticCode::LimitExceeded,
             Self::Manifest { source, .. } => source.code(),
             Self::Layout { source, .. } => source.code(),
             Self::NotA { .. } => DiagnosticCode::LayoutInvalid,
-            Self::Read { source, .. } | Self::Write { source, .. } | Self::Io { source, .. } => io_code(source),
+            Self::Read { source, .. } | Self::Write { source, .. } | Self::Io { source, .. } => {
+                // A damaged archive shows itself while it is read.
+                let inner = source.get_ref().and_then(|inner| inner.downcast_ref::<crate::archive::ArchiveError>());
+                inner.map_or_else(|| io_code(source), Diagnostic::code)
+            }
             Self::Other { code, .. } => *code,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::DigestMismatch { .. } | Self::TooShort { .. } | Self::TooLong { .. } => {
-                Some("the content was damaged or altered on the way; bring it over again from its source".into())
+            Self::DigestMismatch { .. } | Self::TooShort { .. } | Self::TooLong { .. } | Self::Missing { .. } => {
+                Some("the content was damaged, altered or lost on the way; bring it over again from its source".into())
             }
             Self::Other { hint, .. } => hint.clone(),
             _ => match self.code() {

@@ -4,14 +4,22 @@
 //! brings it into memory and [`copy_to`] streams it, and both check size and digest to the last byte. There is no
 //! second, unchecked path.
 
+pub mod archive;
+pub mod bundle;
 mod copy;
 mod error;
+pub mod layout;
+mod listing;
+pub mod memory;
+#[cfg(feature = "registry")]
+pub mod registry;
 
 use crate::digest::Digest;
 use crate::oci::{Descriptor, DigestTagKind, Reference, Tag, Target};
 
 pub use copy::{RawContent, copy_to, fetch, fetch_manifest};
 pub use error::StoreError;
+pub use listing::ListingError;
 
 /// Which of the two kinds of content a descriptor leads to. Registries keep them behind different endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

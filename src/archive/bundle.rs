@@ -1,0 +1,249 @@
+//! From an inventory to a bundle: what follows from it, and the writer that holds to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::check::{EMPTY_CONFIG, InventoryError, KNOWN_FEATURES, empty_config};
+use super::entry::EntryName;
+use super::inventory::{BlobRecord, BundleInventory, RootRecord};
+use super::writer::{Compression, EntryWriter, Writer};
+use super::{ArchiveError, names};
+use crate::digest::Digest;
+use crate::json;
+use crate::oci::{Descriptor, IndexDocument, LayoutDocument, MediaType, Tag, annotation};
+use crate::store::{RawContent, StoreError, copy_to};
+
+/// What people who read `index.json` see beside the bundle manifest.
+const TITLE: &str = "org.opencontainers.image.title";
+
+/// The bundle manifest and the inventory in it, as bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleManifest {
+    /// The bundle manifest's descriptor.
+    pub descriptor: Descriptor,
+    /// The bundle manifest.
+    pub bytes: Vec<u8>,
+    /// The inventory's descriptor: the bundle manifest's only layer.
+    pub inventory_descriptor: Descriptor,
+    /// The inventory.
+    pub inventory: Vec<u8>,
+}
+
+/// The members of an OCI image manifest that a bundle manifest has, in the order in which it has them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ManifestDocument<'a> {
+    schema_version: u32,
+    media_type: &'a str,
+    artifact_type: &'a str,
+    config: Descriptor,
+    layers: [&'a Descriptor; 1],
+}
+
+impl BundleInventory {
+    /// Reads an inventory and checks it.
+    ///
+    /// # Errors
+    /// Malformed, of an unknown version or feature, contradicting itself, or not in canonical form: what it says,
+    /// written again, must give the same bytes.
+    pub fn parse(bytes: &[u8]) -> Result<Self, InventoryError> {
+        /// Enough to tell a newer bundle from a broken one: what a newer one holds besides is not known here.
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Header {
+            schema_version: u32,
+            #[serde(default)]
+            features: Vec<String>,
+        }
+        let malformed = |error: json::JsonError| InventoryError::Malformed { reason: error.to_string() };
+        let header: Header = json::from_slice(bytes).map_err(malformed)?;
+        if header.schema_version != 1 {
+            return Err(InventoryError::SchemaVersion { found: header.schema_version });
+        }
+        if let Some(name) = header.features.iter().find(|name| !KNOWN_FEATURES.contains(&name.as_str())) {
+            return Err(InventoryError::Feature { name: crate::digest::shorten(name) });
+        }
+        let inventory: Self = json::from_slice(bytes).map_err(malformed)?;
+        inventory.validate()?;
+        match inventory.to_bytes()? == bytes {
+            true => Ok(inventory),
+            false => Err(InventoryError::NotCanonical),
+        }
+    }
+
+    /// The inventory's bytes.
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, InventoryError> {
+        json::to_vec(self).map_err(|error| InventoryError::Malformed { reason: error.to_string() })
+    }
+
+    /// The bundle manifest of this inventory: an OCI image manifest with the empty configuration and one layer, the
+    /// inventory.
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub fn bundle_manifest(&self) -> Result<BundleManifest, InventoryError> {
+        let inventory = self.to_bytes()?;
+        let inventory_descriptor = Descriptor::of(names::BUNDLE, &inventory);
+        let document = ManifestDocument {
+            schema_version: 2,
+            media_type: MediaType::OCI_MANIFEST,
+            artifact_type: names::BUNDLE,
+            config: empty_config(),
+            layers: [&inventory_descriptor],
+        };
+        let bytes = json::to_vec(&document).map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
+        let descriptor = Descriptor::of(MediaType::OCI_MANIFEST, &bytes);
+        Ok(BundleManifest { descriptor, bytes, inventory_descriptor, inventory })
+    }
+
+    /// `index.json`, which says nothing that the inventory does not say: the roots with their names; the referrers,
+    /// so that tools which look for them there find them (Notary conformance 1.21); the evidence manifests; the bundle
+    /// manifest. Each manifest is listed once for each name it has, or once without.
+    pub fn index(&self, bundle_manifest: &Descriptor) -> IndexDocument {
+        let blobs: BTreeMap<_, _> = self.blobs.iter().map(|blob| (blob.digest, blob)).collect();
+        let evidence: BTreeSet<Digest> = self
+            .signatures
+            .iter()
+            .filter_map(|signature| signature.evidence)
+            .chain(self.evidence_referrers())
+            .collect();
+        let mut listed = BTreeSet::new();
+        let mut tags: BTreeMap<&Tag, usize> = BTreeMap::new();
+        for tag in self.roots.iter().filter_map(|root| root.reference.tag.as_ref()) {
+            let count = tags.entry(tag).or_default();
+            *count = count.saturating_add(1);
+        }
+        let unique = |tag: &Tag| tags.get(tag) == Some(&1);
+        let mut manifests: Vec<_> = self.roots.iter().map(|root| root.entry(unique)).collect();
+        listed.extend(self.roots.iter().map(|root| (root.digest, None)));
+        for referrer in self.referrers.iter().filter(|referrer| !evidence.contains(&referrer.digest)) {
+            if !listed.insert((referrer.digest, referrer.tag.clone())) {
+                continue;
+            }
+            let mut entry = Descriptor::new(referrer.media_type.clone(), referrer.digest, referrer.size);
+            entry.artifact_type = referrer.artifact_type.clone();
+            if let Some(tag) = &referrer.tag {
+                entry.annotations.insert(annotation::REF_NAME.into(), tag.to_string());
+            }
+            manifests.push(entry);
+        }
+        for blob in evidence.iter().filter_map(|digest| blobs.get(digest)) {
+            let artifact_type = Some(names::EVIDENCE.into());
+            manifests.push(Descriptor { artifact_type, ..blob.descriptor() });
+        }
+        let mut entry = Descriptor { artifact_type: Some(names::BUNDLE.into()), ..bundle_manifest.bare() };
+        entry.annotations.insert(TITLE.into(), names::BUNDLE_TITLE.into());
+        manifests.push(entry);
+        IndexDocument::new(manifests)
+    }
+
+    fn evidence_referrers(&self) -> impl Iterator<Item = Digest> {
+        let is_evidence = |kind: &MediaType| *kind == names::EVIDENCE;
+        self.referrers
+            .iter()
+            .filter(move |referrer| referrer.artifact_type.as_ref().is_some_and(is_evidence))
+            .map(|referrer| referrer.digest)
+    }
+}
+
+impl RootRecord {
+    /// The entry in `index.json`. The short name is the tag where it is unique in the bundle, else the full reference;
+    /// containerd reads the full name from an annotation of its own.
+    fn entry(&self, unique: impl Fn(&Tag) -> bool) -> Descriptor {
+        let mut entry = Descriptor::new(self.media_type.clone(), self.digest, self.size);
+        let short = match &self.reference.tag {
+            Some(tag) if unique(tag) => tag.to_string(),
+            _ => self.reference.to_string(),
+        };
+        entry.annotations.insert(annotation::REF_NAME.into(), short);
+        if let Some(tag) = &self.reference.tag {
+            let full = format!("{}:{tag}", self.reference.repository);
+            entry.annotations.insert(annotation::CONTAINERD_NAME.into(), full);
+        }
+        entry
+    }
+}
+
+/// Writes a bundle: what follows from the inventory first, then exactly its blobs, in its order.
+///
+/// The content of the empty configuration (`{}`) need not be supplied: where it is not, the writer puts it in its
+/// place itself.
+pub struct BundleWriter<W: Write> {
+    archive: Writer<W>,
+    blobs: std::vec::IntoIter<BlobRecord>,
+}
+
+impl<W: Write> BundleWriter<W> {
+    /// Begins a bundle of this inventory.
+    ///
+    /// # Errors
+    /// The inventory is not valid (see [`BundleInventory::validate`]), or the output does not take it.
+    pub fn new(out: W, inventory: &BundleInventory, compression: Compression) -> Result<Self, ArchiveError> {
+        inventory.validate()?;
+        let manifest = inventory.bundle_manifest()?;
+        let index = inventory
+            .index(&manifest.descriptor)
+            .to_bytes()
+            .map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
+        let mut archive = Writer::new(out, compression)?;
+        archive.put(EntryName::Layout, LayoutDocument::BYTES)?;
+        archive.put(EntryName::Index, &index)?;
+        archive.put(EntryName::Blob(manifest.descriptor.digest), &manifest.bytes)?;
+        archive.put(EntryName::Blob(manifest.inventory_descriptor.digest), &manifest.inventory)?;
+        Ok(Self { archive, blobs: inventory.blobs.clone().into_iter() })
+    }
+
+    /// The blob that must come next; `None` when all were written.
+    pub fn next_blob(&self) -> Option<&BlobRecord> {
+        self.blobs.as_slice().first()
+    }
+
+    /// Begins the next blob, which must be `digest`. The caller checks what it writes: see [`BundleWriter::copy`].
+    ///
+    /// # Errors
+    /// Another blob is due, or the output does not take it.
+    pub fn blob(&mut self, digest: &Digest) -> Result<EntryWriter<'_, W>, ArchiveError> {
+        let empty = empty_config().digest;
+        if *digest != empty && self.next_blob().is_some_and(|blob| blob.digest == empty) {
+            self.put_empty()?;
+        }
+        match self.blobs.next() {
+            Some(blob) if blob.digest == *digest => self.archive.entry(EntryName::Blob(*digest), blob.size),
+            other => Err(ArchiveError::BlobOrder { expected: other.map(|blob| blob.digest), found: *digest }),
+        }
+    }
+
+    fn put_empty(&mut self) -> Result<(), ArchiveError> {
+        self.blobs.next();
+        self.archive.put(EntryName::Blob(empty_config().digest), EMPTY_CONFIG)
+    }
+
+    /// Copies the next blob, which must be `descriptor`'s, checking size and digest.
+    ///
+    /// # Errors
+    /// Another blob is due, the content is not what the descriptor says, or the output does not take it.
+    pub fn copy(&mut self, descriptor: &Descriptor, content: RawContent) -> Result<(), StoreError> {
+        let mut entry = self.blob(&descriptor.digest).map_err(StoreError::from_diagnostic)?;
+        copy_to(content, descriptor, &mut entry)?;
+        entry.finish().map_err(StoreError::from_diagnostic)
+    }
+
+    /// Ends the bundle and hands the output back, flushed.
+    ///
+    /// # Errors
+    /// A blob of the inventory was not written, or the output does not take the end.
+    pub fn finish(mut self) -> Result<W, ArchiveError> {
+        if self.next_blob().is_some_and(|blob| blob.digest == empty_config().digest) {
+            self.put_empty()?;
+        }
+        match self.blobs.next() {
+            Some(blob) => Err(ArchiveError::BlobMissing { digest: blob.digest }),
+            None => self.archive.finish(),
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! What makes an inventory one that a bundle may have: canonical order, and no statement that contradicts another.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::inventory::{BlobRecord, BundleInventory, EvidenceRecord, Totals};
+use super::names;
+use crate::code::{Diagnostic, DiagnosticCode};
+use crate::digest::{Digest, shorten};
+use crate::oci::{Descriptor, MediaType, Reference};
+
+/// The features of later versions that this one knows. There are none yet.
+pub const KNOWN_FEATURES: [&str; 0] = [];
+
+/// The content of every empty configuration (OCI image-spec, "Guidance for an Empty Descriptor").
+pub const EMPTY_CONFIG: &[u8] = b"{}";
+
+/// The descriptor of [`EMPTY_CONFIG`].
+pub fn empty_config() -> Descriptor {
+    Descriptor::of(MediaType::OCI_EMPTY, EMPTY_CONFIG)
+}
+
+/// Why an inventory cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InventoryError {
+    /// A version of the format that nobody has defined yet.
+    #[error("the inventory is of version {found}; only 1 is known")]
+    SchemaVersion {
+        /// What it says.
+        found: u32,
+    },
+    /// Not an inventory.
+    #[error("the inventory says that it is {found:?}")]
+    MediaType {
+        /// What it says.
+        found: String,
+    },
+    /// A feature that must be known to read on.
+    #[error("the bundle needs the feature {name:?}, which this version does not know")]
+    Feature {
+        /// Its name.
+        name: String,
+    },
+    /// Not the JSON of an inventory.
+    #[error("the inventory is malformed: {reason}")]
+    Malformed {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The right content in another form than the canonical one.
+    #[error("the inventory is not in canonical form")]
+    NotCanonical,
+    /// A list out of order, or with something twice.
+    #[error("the inventory's {list} are not in order, or name something twice")]
+    Order {
+        /// The list.
+        list: &'static str,
+    },
+    /// Two artifacts under one name.
+    #[error("the inventory gives the name {reference} to more than one artifact")]
+    NameTwice {
+        /// The name.
+        reference: Reference,
+    },
+    /// Something that must be carried and is not among the blobs, or not as what it should be.
+    #[error("the inventory's blobs lack {digest}, {what}, or say something else of it")]
+    NotCarried {
+        /// What it is.
+        what: &'static str,
+        /// The content.
+        digest: Digest,
+    },
+    /// A signature that is no referrer of what it signs.
+    #[error("the inventory lists the signature {digest}, but not as a referrer of its subject")]
+    NotAReferrer {
+        /// The signature.
+        digest: Digest,
+    },
+    /// Content that is both left out and carried.
+    #[error("the inventory says that {digest} was left out and that it is carried")]
+    OmittedAndCarried {
+        /// The content.
+        digest: Digest,
+    },
+    /// A sum that does not follow from the lists.
+    #[error("the inventory's totals do not follow from its lists")]
+    Totals,
+}
+
+impl Diagnostic for InventoryError {
+    fn code(&self) -> DiagnosticCode {
+        match self {
+            Self::Feature { .. } => DiagnosticCode::BundleFeatureUnknown,
+            _ => DiagnosticCode::BundleManifestInvalid,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Feature { .. } | Self::SchemaVersion { .. } => "read this bundle with a newer version".into(),
+            _ => "the bundle was made by a faulty program or altered; bring it over again from its source".into(),
+        })
+    }
+}
+
+/// In which part of the archive a blob stands: what decides first, what is large last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Manifests,
+    Decisive,
+    Rest,
+}
+
+impl BundleInventory {
+    /// Brings everything into canonical order: sorts every list, drops what is there twice, adds the empty
+    /// configuration that the bundle manifest itself needs, and computes the totals.
+    pub fn normalise(&mut self) {
+        let empty = empty_config();
+        self.blobs.push(BlobRecord {
+            digest: empty.digest,
+            size: empty.size,
+            media_type: empty.media_type,
+            manifest: false,
+        });
+        sort(&mut self.features);
+        self.roots.iter_mut().for_each(|root| sort(&mut root.platforms));
+        sort(&mut self.roots);
+        sort(&mut self.referrers);
+        sort(&mut self.signatures);
+        sort(&mut self.evidence);
+        sort(&mut self.searches);
+        self.order_blobs();
+        let carried: BTreeSet<_> = self.blobs.iter().map(|blob| blob.digest).collect();
+        self.omitted.retain(|omitted| !carried.contains(&omitted.digest));
+        sort(&mut self.omitted);
+        self.omitted.dedup_by_key(|omitted| omitted.digest);
+        self.totals = self.computed_totals();
+    }
+
+    /// Puts the blobs in the order of the archive: manifests; then envelopes, evidence and configurations; then the
+    /// rest. Each part by digest, each blob once (a blob that was also reached as a manifest is a manifest).
+    pub fn order_blobs(&mut self) {
+        let decisive = self.decisive();
+        let mut best: BTreeMap<Digest, BlobRecord> = BTreeMap::new();
+        for blob in std::mem::take(&mut self.blobs) {
+            match best.get_mut(&blob.digest) {
+                Some(known) if known.manifest || !blob.manifest => {
+                    if known.manifest == blob.manifest && blob.media_type < known.media_type {
+                        *known = blob;
+                    }
+                }
+                _ => {
+                    best.insert(blob.digest, blob);
+                }
+            }
+        }
+        self.blobs = best.into_values().collect();
+        self.blobs.sort_by_key(|blob| (part(blob, &decisive), blob.digest));
+    }
+
+    fn decisive(&self) -> BTreeSet<Digest> {
+        let envelopes = self.signatures.iter().filter_map(|signature| signature.envelope);
+        let evidence = self.evidence.iter().map(|record| match record {
+            EvidenceRecord::Crl(crl) => crl.digest,
+        });
+        envelopes.chain(evidence).collect()
+    }
+
+    fn computed_totals(&self) -> Totals {
+        let expiries = self.evidence.iter().filter_map(|record| match record {
+            EvidenceRecord::Crl(crl) => crl.next_update,
+        });
+        Totals {
+            blobs: u64::try_from(self.blobs.len()).unwrap_or(u64::MAX),
+            bytes: self.blobs.iter().fold(0, |sum: u64, blob| sum.saturating_add(blob.size)),
+            evidence_current_until: expiries.min(),
+        }
+    }
+
+    /// Holds the inventory against itself: version and features, the order of every list, that everything it names is
+    /// among its blobs as what it names it, and the totals.
+    ///
+    /// # Errors
+    /// The first thing found wrong.
+    pub fn validate(&self) -> Result<(), InventoryError> {
+        self.check_header()?;
+        self.check_order()?;
+        self.check_names()?;
+        self.check_references()?;
+        match self.totals == self.computed_totals() {
+            true => Ok(()),
+            false => Err(InventoryError::Totals),
+        }
+    }
+
+    fn check_header(&self) -> Result<(), InventoryError> {
+        if self.schema_version != 1 {
+            return Err(InventoryError::SchemaVersion { found: self.schema_version });
+        }
+        if self.media_type != names::BUNDLE {
+            return Err(InventoryError::MediaType { found: shorten(self.media_type.as_str()) });
+        }
+        match self.features.iter().find(|name| !KNOWN_FEATURES.contains(&name.as_str())) {
+            Some(name) => Err(InventoryError::Feature { name: shorten(name) }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_order(&self) -> Result<(), InventoryError> {
+        let decisive = self.decisive();
+        let evidence = |record: &EvidenceRecord| match record {
+            EvidenceRecord::Crl(crl) => crl.digest,
+        };
+        ascending("features", &self.features, String::clone)?;
+        ascending("roots", &self.roots, |root| (root.reference.clone(), root.digest))?;
+        for root in &self.roots {
+            ascending("platforms", &root.platforms, |platform| (platform.digest, platform.platform.clone()))?;
+        }
+        ascending("referrers", &self.referrers, |r| (r.subject, r.digest, r.tag.clone()))?;
+        ascending("signatures", &self.signatures, |signature| (signature.digest, signature.subject))?;
+        ascending("evidence", &self.evidence, evidence)?;
+        ascending("searches", &self.searches, |search| search.subject)?;
+        ascending("omitted", &self.omitted, |omitted| omitted.digest)?;
+        ascending("blobs", &self.blobs, |blob| (part(blob, &decisive), blob.digest))?;
+        let distinct: BTreeSet<_> = self.blobs.iter().map(|blob| blob.digest).collect();
+        match distinct.len() == self.blobs.len() {
+            true => Ok(()),
+            false => Err(InventoryError::Order { list: "blobs" }),
+        }
+    }
+
+    /// A repository and tag name one artifact.
+    fn check_names(&self) -> Result<(), InventoryError> {
+        let mut named = BTreeMap::new();
+        for root in &self.roots {
+            let Some(tag) = &root.reference.tag else { continue };
+            let first = named.entry((&root.reference.repository, tag)).or_insert(root.digest);
+            if *first != root.digest {
+                return Err(InventoryError::NameTwice { reference: root.reference.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_references(&self) -> Result<(), InventoryError> {
+        let carried = Carried(self.blobs.iter().map(|blob| (blob.digest, blob)).collect());
+        carried.blob("the empty configuration", &empty_config().digest, empty_config().size)?;
+        for root in &self.roots {
+            carried.described("a root", &root.digest, root.size, &root.media_type)?;
+            for child in root.platforms.iter().filter(|child| !child.omitted) {
+                carried.manifest("a child of a root", &child.digest)?;
+            }
+        }
+        for referrer in &self.referrers {
+            carried.described("a referrer", &referrer.digest, referrer.size, &referrer.media_type)?;
+            carried.manifest("the subject of a referrer", &referrer.subject)?;
+        }
+        self.check_signatures(&carried)?;
+        for EvidenceRecord::Crl(crl) in &self.evidence {
+            carried.blob("a CRL", &crl.digest, crl.size)?;
+        }
+        for search in &self.searches {
+            carried.manifest("the subject of a search", &search.subject)?;
+        }
+        match self.omitted.iter().find(|omitted| carried.0.contains_key(&omitted.digest)) {
+            Some(omitted) => Err(InventoryError::OmittedAndCarried { digest: omitted.digest }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_signatures(&self, carried: &Carried<'_>) -> Result<(), InventoryError> {
+        let referrers: BTreeSet<_> = self.referrers.iter().map(|record| (record.digest, record.subject)).collect();
+        for signature in &self.signatures {
+            if !referrers.contains(&(signature.digest, signature.subject)) {
+                return Err(InventoryError::NotAReferrer { digest: signature.digest });
+            }
+            if let Some(envelope) = &signature.envelope {
+                carried.any("a signature envelope", envelope)?;
+            }
+            if let Some(evidence) = &signature.evidence {
+                carried.manifest("an evidence manifest", evidence)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn part(blob: &BlobRecord, decisive: &BTreeSet<Digest>) -> Part {
+    if blob.manifest {
+        Part::Manifests
+    } else if decisive.contains(&blob.digest)
+        || blob.media_type.is_image_config()
+        || blob.media_type == MediaType::OCI_EMPTY
+    {
+        Part::Decisive
+    } else {
+        Part::Rest
+    }
+}
+
+fn sort<T: Ord>(list: &mut Vec<T>) {
+    list.sort();
+    list.dedup();
+}
+
+/// Each key greater than the one before.
+fn ascending<T, K: Ord>(list: &'static str, items: &[T], key: impl Fn(&T) -> K) -> Result<(), InventoryError> {
+    let sorted = items.iter().zip(items.iter().skip(1)).all(|(first, second)| key(first) < key(second));
+    if sorted { Ok(()) } else { Err(InventoryError::Order { list }) }
+}
+
+/// The blobs by digest.
+struct Carried<'a>(BTreeMap<Digest, &'a BlobRecord>);
+
+impl Carried<'_> {
+    fn check(
+        &self,
+        what: &'static str,
+        digest: &Digest,
+        fits: impl Fn(&BlobRecord) -> bool,
+    ) -> Result<(), InventoryError> {
+        match self.0.get(digest) {
+            Some(blob) if fits(blob) => Ok(()),
+            _ => Err(InventoryError::NotCarried { what, digest: *digest }),
+        }
+    }
+
+    fn any(&self, what: &'static str, digest: &Digest) -> Result<(), InventoryError> {
+        self.check(what, digest, |_| true)
+    }
+
+    fn blob(&self, what: &'static str, digest: &Digest, size: u64) -> Result<(), InventoryError> {
+        self.check(what, digest, |blob| blob.size == size)
+    }
+
+    fn manifest(&self, what: &'static str, digest: &Digest) -> Result<(), InventoryError> {
+        self.check(what, digest, |blob| blob.manifest)
+    }
+
+    fn described(
+        &self,
+        what: &'static str,
+        digest: &Digest,
+        size: u64,
+        media_type: &MediaType,
+    ) -> Result<(), InventoryError> {
+        self.check(what, digest, |blob| blob.manifest && blob.size == size && blob.media_type == *media_type)
+    }
+}

@@ -1,0 +1,120 @@
+//! A file that appears under its name only when it is whole.
+
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::ArchiveError;
+
+/// Written beside its target under a temporary name, renamed by [`OutputFile::commit`], removed when dropped before.
+/// An existing file is replaced whole; a symbolic link is replaced itself, not what it leads to.
+#[derive(Debug)]
+pub struct OutputFile {
+    file: BufWriter<NamedTempFile>,
+    folder: PathBuf,
+    target: PathBuf,
+}
+
+impl OutputFile {
+    /// Prepares to write `target`.
+    ///
+    /// # Errors
+    /// The folder is not there or cannot be written to, or something other than a file has the name.
+    pub fn create(target: &Path) -> Result<Self, ArchiveError> {
+        let at = |source| ArchiveError::Io { path: target.to_owned(), source };
+        let name = target.file_name().ok_or_else(|| ArchiveError::NotAFile { path: target.to_owned() })?;
+        match target.metadata() {
+            // A device or a pipe must not be replaced by a file.
+            Ok(metadata) if !metadata.is_file() => return Err(ArchiveError::NotAFile { path: target.to_owned() }),
+            _ => {}
+        }
+        let folder = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let mut prefix = std::ffi::OsString::from(".");
+        prefix.push(name);
+        prefix.push(".");
+        let file = tempfile::Builder::new()
+            .prefix(&prefix)
+            .suffix(".partial")
+            .permissions(Permissions::from_mode(0o644))
+            .tempfile_in(&folder)
+            .map_err(at)?;
+        Ok(Self { file: BufWriter::with_capacity(256 << 10, file), folder, target: target.to_owned() })
+    }
+
+    /// Puts the file, on stable storage, under its name.
+    ///
+    /// # Errors
+    /// The disk is full, or the name cannot be given. Nothing is left then.
+    pub fn commit(self) -> Result<(), ArchiveError> {
+        let path = self.target;
+        let at = |source| ArchiveError::Io { path: path.clone(), source };
+        let file = self.file.into_inner().map_err(|error| at(error.into_error()))?;
+        file.as_file().sync_all().map_err(at)?;
+        file.persist(&path).map_err(|error| at(error.error))?;
+        sync_folder(&self.folder).map_err(at)
+    }
+}
+
+/// Makes names in a folder durable. File systems that cannot do it for folders say `InvalidInput`.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder)?.sync_all() {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        result => result,
+    }
+}
+
+impl Write for OutputFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::{Diagnostic, DiagnosticCode};
+    use std::fs;
+
+    fn names(folder: &Path) -> Vec<String> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_name_appears_with_the_whole_content_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("out.tar");
+        let mut file = OutputFile::create(&target).unwrap();
+        file.write_all(b"half").unwrap();
+        assert!(!target.exists());
+        drop(file);
+        assert!(names(folder.path()).is_empty());
+        fs::write(&target, b"old").unwrap();
+        let mut file = OutputFile::create(&target).unwrap();
+        file.write_all(b"whole").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        file.commit().unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"whole");
+        assert_eq!(names(folder.path()), ["out.tar"]);
+        assert_eq!(target.metadata().unwrap().permissions().mode() & 0o400, 0o400);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        for target in [folder.path(), Path::new("/dev/null"), Path::new("/")] {
+            assert!(matches!(OutputFile::create(target), Err(ArchiveError::NotAFile { .. })), "{target:?}");
+        }
+        let error = OutputFile::create(&folder.path().join("missing/x")).unwrap_err();
+        assert_eq!(error.code(), DiagnosticCode::NotFound);
+    }
+}

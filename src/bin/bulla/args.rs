@@ -1,0 +1,250 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use bulla::oci::{Platform, Reference, Repository};
+use bulla::time::UnixTime;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Carries signed software across air gaps.
+#[derive(Debug, Parser)]
+#[command(name = "bulla", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Pack artifacts with their signatures and revocation data into one bundle
+    Export(Export),
+    /// Show what a bundle, layout or registry artifact holds, without judging it
+    Inspect(Inspect),
+    /// Check every byte and judge every signature under this host's trust policy
+    Verify(Verify),
+    /// Verify a bundle and hand what is trusted to a layout, a registry or a container engine
+    Import(Import),
+    /// Walk the whole road with an embedded example: export, carry, verify offline, import
+    Demo(Demo),
+    /// Explain a diagnostic code, or list them all
+    Explain(Explain),
+}
+
+/// References are `host/repo[:tag][@digest]`, `oci:DIR[:tag|@digest]`, `oci-archive:FILE[:tag|@digest]`, or the path of
+/// something that exists.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// What to export
+    #[arg(required = true, value_name = "REF")]
+    pub(crate) references: Vec<String>,
+    /// The bundle to write; `-` for standard output. A name that ends in .zst is compressed
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Name an artifact that comes from a nameless source; once for each REF, in their order
+    #[arg(long = "as", value_name = "HOST/REPO:TAG")]
+    pub(crate) names: Vec<Reference>,
+    /// Carry only these children of an index (os/arch[/variant]); no digest changes
+    #[arg(long = "platform", value_name = "PLATFORM", value_parser = parse_platform, value_delimiter = ',')]
+    pub(crate) platforms: Vec<Platform>,
+    /// CRLs from a file or directory, in place of fetching them
+    #[arg(long = "crl", value_name = "FILE|DIR")]
+    pub(crate) crls: Vec<PathBuf>,
+    /// Export even where revocation data cannot be had; the bundle says what is missing
+    #[arg(long)]
+    pub(crate) allow_missing_evidence: bool,
+    /// Fetch no revocation data: only what --crl gives and the source carries
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Compress or not, whatever the name of the output
+    #[arg(long, value_enum, default_value_t = Compression::Auto)]
+    pub(crate) compression: Compression,
+    /// The zstd level
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=19))]
+    pub(crate) level: i32,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compression {
+    /// zstd if the output's name ends in .zst
+    Auto,
+    /// An uncompressed tar
+    None,
+    /// A tar in seekable zstd
+    Zstd,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// A bundle, layout or registry reference
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// A bundle, layout or registry reference
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+    /// Check the bytes alone; judge no signature
+    #[arg(long, conflicts_with_all = ["trust_store", "policy", "at", "scope", "crls", "user_metadata", "offline"])]
+    pub(crate) integrity_only: bool,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+}
+
+/// How to judge.
+#[derive(Debug, Args)]
+pub(crate) struct Judging {
+    /// The trust stores, instead of Notation's: a directory with {ca,signingAuthority,tsa}/NAME, truststore/x509/… or x509/…
+    #[arg(long, value_name = "DIR")]
+    pub(crate) trust_store: Option<PathBuf>,
+    /// The trust policy, instead of Notation's trustpolicy.oci.json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Judge as of this time (RFC 3339) instead of now
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) at: Option<UnixTime>,
+    /// How old revocation data may be: current, max-age=DURATION (like 30d, 12h) or at-signing
+    #[arg(long, value_name = "RULE", default_value = "current", value_parser = parse_freshness)]
+    pub(crate) freshness: bulla::verification::Freshness,
+    /// Judge under this repository's statement of the policy, whatever name the content has
+    #[arg(long, value_name = "HOST/REPO")]
+    pub(crate) scope: Option<Repository>,
+    /// CRLs from a file or directory, beside those that are carried
+    #[arg(long = "crl", value_name = "FILE|DIR")]
+    pub(crate) crls: Vec<PathBuf>,
+    /// Metadata that a signature must carry
+    #[arg(short = 'm', long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
+    pub(crate) user_metadata: Vec<(String, String)>,
+    /// Never fetch revocation data (a bundle is always judged without the network)
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The bundle
+    #[arg(value_name = "FILE")]
+    pub(crate) bundle: String,
+    /// Where to: oci:DIR, docker-archive:FILE, or a registry with an optional prefix (registry.local/prefix)
+    #[arg(long, value_name = "DEST")]
+    pub(crate) to: String,
+    /// Rename repositories: what begins with FROM begins with TO instead
+    #[arg(long = "map", value_name = "FROM=TO", value_parser = parse_key_value)]
+    pub(crate) maps: Vec<(String, String)>,
+    /// Let in what was not judged trusted; the receipt says so
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
+    pub(crate) allow: Vec<AllowWhat>,
+    /// Write what was let in, and why, to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) receipt: Option<PathBuf>,
+    /// The platform to take from an index, for docker-archive
+    #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
+    pub(crate) platform: Option<Platform>,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AllowWhat {
+    /// Artifacts without any signature
+    Unsigned,
+    /// Artifacts with no good signature, or none that could be decided upon
+    Rejected,
+    /// Artifacts that the policy does not verify
+    Skipped,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Where to put the example; a temporary directory, removed at the end, if not given
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A code, as errors and reports print it
+    #[arg(value_name = "CODE")]
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// Text for people or JSON by the published schema
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// How to reach registries. Credentials come from Docker's config.json and its credential helpers.
+#[derive(Debug, Args)]
+pub(crate) struct Registry {
+    /// Speak plain HTTP with registries; loopback addresses are always spoken to so
+    #[arg(long, alias = "plain-http")]
+    pub(crate) insecure_registry: bool,
+    /// Trust this certificate authority (PEM) for HTTPS, beside the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registry_ca: Option<PathBuf>,
+}
+
+impl Command {
+    /// How errors are to be printed.
+    pub(crate) fn format(&self) -> Format {
+        match self {
+            Self::Inspect(inspect) => inspect.output.format,
+            Self::Verify(verify) => verify.output.format,
+            Self::Import(import) => import.output.format,
+            Self::Export(_) | Self::Demo(_) | Self::Explain(_) => Format::Text,
+        }
+    }
+}
+
+fn parse_platform(text: &str) -> Result<Platform, String> {
+    Platform::parse(text).ok_or_else(|| "a platform reads os/arch or os/arch/variant, like linux/arm64".to_owned())
+}
+
+fn parse_time(text: &str) -> Result<UnixTime, String> {
+    text.parse().map_err(|_| "a time reads like 2026-11-21T20:00:00Z (RFC 3339)".to_owned())
+}
+
+fn parse_key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() && !value.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("it reads NAME=VALUE, neither of them empty".to_owned()),
+    }
+}
+
+fn parse_freshness(text: &str) -> Result<bulla::verification::Freshness, String> {
+    text.parse().map_err(|error: bulla::verification::FreshnessError| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

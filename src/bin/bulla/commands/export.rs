@@ -1,0 +1,98 @@
+//! `bulla export REF... -o FILE`
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use bulla::archive::{BundleInventory, BundleWriter, Compression as ArchiveCompression, OutputFile};
+use bulla::code::DiagnosticCode;
+use bulla::limits::Limits;
+use bulla::ops::closure::WalkOptions;
+use bulla::ops::collect::{Source, collect};
+use bulla::ops::pack::{inventory, pack};
+use bulla::ops::progress::{Progress, Stage};
+use bulla::ops::supply::{GapPolicy, Sources, supply};
+use bulla::report::{TOOL, inspection};
+
+use crate::args::{Compression, Export};
+use crate::error::{CommandError, Status};
+use crate::locate::open;
+use crate::progress::Bars;
+use crate::settings::{self, Network};
+use crate::terminal;
+
+pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
+    let limits = Limits::default();
+    let bars = Bars::new();
+    let progress: Arc<dyn Progress> = Arc::clone(&bars) as Arc<dyn Progress>;
+    let places: Vec<&str> = arguments.references.iter().map(String::as_str).collect();
+    let network = Network::new(&arguments.registry, &places, &limits)?;
+    let supplied = settings::supplied_crls(&arguments.crls, &limits)?;
+    let sources = sources(arguments, &network, &limits)?;
+    let options = WalkOptions { platforms: arguments.platforms.clone(), ..WalkOptions::default() };
+    let collection = collect(sources, &options, &limits, progress.as_ref())?;
+    progress.stage(Stage::Supplying, None);
+    let live = if arguments.offline { None } else { network.crls() };
+    let gaps = if arguments.allow_missing_evidence { GapPolicy::Record } else { GapPolicy::Refuse };
+    let supplies = supply(&collection, &Sources { supplied: &supplied, live }, gaps, &limits)?;
+    let inventory = inventory(&collection, &supplies, settings::creation_time()?, TOOL)?;
+    let compression = compression(arguments);
+    if arguments.output == Path::new("-") {
+        let out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
+        let writer = BundleWriter::new(out, &inventory, compression)?;
+        let mut out = pack(&collection, &supplies, &inventory, writer, &progress)?;
+        out.flush().map_err(|error| CommandError::io(Path::new("standard output"), &error))?;
+    } else {
+        let mut file = OutputFile::create(&arguments.output)?;
+        let writer = BundleWriter::new(BufWriter::with_capacity(1 << 20, &mut file), &inventory, compression)?;
+        let mut out = pack(&collection, &supplies, &inventory, writer, &progress)?;
+        out.flush().map_err(|error| CommandError::io(&arguments.output, &error))?;
+        drop(out);
+        file.commit()?;
+    }
+    bars.done();
+    tell(&inventory, &arguments.output);
+    Ok(Status::Done)
+}
+
+/// Opens every reference. A name given with `--as` belongs to the reference at its place.
+fn sources(arguments: &Export, network: &Network, limits: &Limits) -> Result<Vec<Source>, CommandError> {
+    let (references, names) = (&arguments.references, &arguments.names);
+    if !names.is_empty() && names.len() != references.len() {
+        return Err(CommandError::new(
+            DiagnosticCode::UsageInvalid,
+            format!("{} references and {} names: --as is given once for each reference, or not at all", references.len(), names.len()),
+        ));
+    }
+    let mut sources = Vec::new();
+    for (place, reference) in references.iter().enumerate() {
+        sources.extend(open(reference, network, limits)?.sources(names.get(place))?);
+    }
+    Ok(sources)
+}
+
+fn compression(arguments: &Export) -> ArchiveCompression {
+    let by_name = arguments.output.extension().is_some_and(|extension| extension == "zst");
+    match arguments.compression {
+        Compression::Zstd => ArchiveCompression::Zstd { level: arguments.level },
+        Compression::Auto if by_name => ArchiveCompression::Zstd { level: arguments.level },
+        Compression::Auto | Compression::None => ArchiveCompression::None,
+    }
+}
+
+fn tell(inventory: &BundleInventory, output: &Path) {
+    for root in &inventory.roots {
+        terminal::say(&format!("exported {} ({})", root.reference, root.digest));
+    }
+    terminal::say(&format!(
+        "{}: {} blobs, {} bytes, {} signatures, {} CRLs",
+        output.display(),
+        inventory.totals.blobs,
+        inventory.totals.bytes,
+        inventory.signatures.len(),
+        inventory.evidence.len()
+    ));
+    for notice in inspection::gaps(inventory) {
+        terminal::say(&format!("note[{}]: {}", notice.code, notice.message));
+    }
+}

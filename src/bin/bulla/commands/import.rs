@@ -1,0 +1,295 @@
+//! `bulla import FILE --to DEST`
+
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bulla::archive::OutputFile;
+use bulla::code::DiagnosticCode;
+use bulla::limits::Limits;
+use bulla::ops::closure::WalkOptions;
+use bulla::ops::docker_archive::{self, DockerArchiveOptions};
+use bulla::ops::import::{
+    Admission, AdmissionGround, Allow, Destination, ImportOptions, ImportReport, ImportedRoot, Mapping, Tally, import,
+};
+use bulla::ops::progress::Progress;
+use bulla::ops::verify::{Verification, VerifiedRoot};
+use bulla::report::TOOL;
+use bulla::report::receipt::{Imported, Receipt, Refused, Written, write_receipt};
+use bulla::report::text::write_report;
+use bulla::report::v1::{Report, SignatureWord, Word};
+use bulla::store::ContentStore;
+use bulla::store::layout::LayoutSink;
+use bulla::verification::Verdict;
+
+use super::verify::judge;
+use crate::args::{AllowWhat, Format, Import};
+use crate::error::{CommandError, Status};
+use crate::locate::{Opened, open};
+use crate::progress::Bars;
+use crate::settings::Network;
+use crate::terminal;
+
+pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
+    let limits = Limits::default();
+    let destination = To::parse(&arguments.to)?;
+    let network = Network::new(&arguments.registry, &[&arguments.to], &limits)?;
+    let opened = open(&arguments.bundle, &network, &limits)?;
+    if !opened.is_bundle() {
+        return Err(CommandError::new(
+            DiagnosticCode::BundleManifestInvalid,
+            format!("{} is not a bundle", opened.place.location),
+        )
+        .with_hint("make one with bulla export, which also takes layouts and other archives"));
+    }
+    let mapping = mapping(arguments, &destination)?;
+    let (verification, report) = judge(&opened, &arguments.judging, &network, &limits)?;
+    let admissions = admissions(&verification, &arguments.allow);
+    let imported = if admissions.is_empty() {
+        ImportReport::default()
+    } else {
+        transfer(arguments, &destination, mapping, &opened, &admissions, &network, &limits)?
+    };
+    let receipt = receipt(&report, &imported, &verification, &arguments.to)?;
+    if let Some(path) = &arguments.receipt {
+        save(&receipt, path)?;
+    }
+    match arguments.output.format {
+        Format::Json => terminal::print_json(&receipt)?,
+        Format::Text => terminal::print(|out| {
+            write_report(&report, out)?;
+            write_receipt(&receipt, out)
+        })?,
+    }
+    for refused in &receipt.refused {
+        let word = refused.verdict.as_str();
+        terminal::say(&format!("error[artifact-not-trusted]: {} is {word} and was not imported", refused.reference));
+    }
+    if !receipt.refused.is_empty() {
+        terminal::say("hint: --allow unsigned, rejected or skipped lets such artifacts in, and the receipt says so");
+    }
+    Ok(status(&receipt))
+}
+
+fn status(receipt: &Receipt) -> Status {
+    match receipt.refused.iter().map(|refused| refused.verdict).max() {
+        None => Status::Done,
+        Some(Word::Rejected) => Status::Rejected,
+        Some(_) => Status::Undecided,
+    }
+}
+
+/// Where to.
+enum To {
+    Layout(PathBuf),
+    DockerArchive(PathBuf),
+    Registry(String),
+}
+
+impl To {
+    fn parse(text: &str) -> Result<Self, CommandError> {
+        let path = |rest: &str| match rest {
+            "" => Err(CommandError::new(DiagnosticCode::UsageInvalid, format!("{text:?} names no path"))),
+            path => Ok(PathBuf::from(path)),
+        };
+        if let Some(rest) = text.strip_prefix("oci:") {
+            return path(rest).map(Self::Layout);
+        }
+        if let Some(rest) = text.strip_prefix("docker-archive:") {
+            return path(rest).map(Self::DockerArchive);
+        }
+        if text.starts_with(['.', '/']) {
+            return Err(CommandError::new(
+                DiagnosticCode::UsageInvalid,
+                format!("{text:?} could be a layout or an archive"),
+            )
+            .with_hint("write oci:DIR or docker-archive:FILE"));
+        }
+        Ok(Self::Registry(text.to_owned()))
+    }
+}
+
+fn mapping(arguments: &Import, destination: &To) -> Result<Mapping, CommandError> {
+    let mut mapping = match destination {
+        To::Registry(base) => Mapping::below(base)?,
+        To::Layout(_) | To::DockerArchive(_) => Mapping::keep(),
+    };
+    for (from, to) in &arguments.maps {
+        mapping.add_rule(&format!("{from}={to}"))?;
+    }
+    Ok(mapping)
+}
+
+/// What may go in: what was judged trusted, and what the operator lets in.
+fn admissions(verification: &Verification, allow: &[AllowWhat]) -> Vec<Admission> {
+    verification.artifacts.iter().filter_map(|root| admit(root, allow)).collect()
+}
+
+fn admit(root: &VerifiedRoot, allow: &[AllowWhat]) -> Option<Admission> {
+    let reference = root.root.reference.clone()?;
+    let (what, allowed) = match &root.outcome.as_ref()?.verdict {
+        Verdict::Trusted(artifact) => return Some(Admission::trusted(artifact.clone(), reference)),
+        verdict if verdict.is_unsigned() => (AllowWhat::Unsigned, Allow::Unsigned),
+        Verdict::Rejected(_) | Verdict::Undecided(_) => (AllowWhat::Rejected, Allow::Rejected),
+        Verdict::Skipped => (AllowWhat::Skipped, Allow::Skipped),
+    };
+    let descriptor = root.root.descriptor.clone();
+    allow.contains(&what).then(|| Admission::allowed(descriptor, reference, allowed))
+}
+
+fn transfer(
+    arguments: &Import,
+    destination: &To,
+    mapping: Mapping,
+    opened: &Opened,
+    admissions: &[Admission],
+    network: &Network,
+    limits: &Limits,
+) -> Result<ImportReport, CommandError> {
+    let bars = Bars::new();
+    let progress: Arc<dyn Progress> = Arc::clone(&bars) as Arc<dyn Progress>;
+    let walk = WalkOptions { known_omitted: opened.omitted(), ..WalkOptions::default() };
+    let options = ImportOptions { mapping, walk, ..ImportOptions::default() };
+    let store = opened.store.as_ref();
+    let report = match destination {
+        To::Layout(path) => {
+            let sink = Destination::Single(Arc::new(LayoutSink::open_or_create(path)?));
+            import(store, admissions, &sink, &options, limits, &progress)?
+        }
+        To::DockerArchive(path) => {
+            let platform = arguments.platform.clone();
+            let known_omitted = opened.omitted();
+            let options = DockerArchiveOptions { mapping: options.mapping, platform, known_omitted };
+            into_docker_archive(store, admissions, path, &options, limits, &progress)?
+        }
+        To::Registry(_) => into_registry(store, admissions, &options, network, limits, &progress)?,
+    };
+    bars.done();
+    Ok(report)
+}
+
+/// The format takes no signatures; that is said aloud.
+fn into_docker_archive(
+    store: &dyn ContentStore,
+    admissions: &[Admission],
+    path: &Path,
+    options: &DockerArchiveOptions,
+    limits: &Limits,
+    progress: &Arc<dyn Progress>,
+) -> Result<ImportReport, CommandError> {
+    let mut file = OutputFile::create(path)?;
+    let out = BufWriter::with_capacity(1 << 20, &mut file);
+    let written = docker_archive::write(store, admissions, options, limits, out, progress)?;
+    file.commit()?;
+    for image in written.images.iter().filter(|image| image.left_behind > 0) {
+        terminal::say(&format!(
+            "note: a docker archive has no place for the {} signatures and other referrers of {}",
+            image.left_behind, image.destination
+        ));
+    }
+    let root = |image: docker_archive::ArchivedImage| ImportedRoot {
+        reference: image.reference,
+        destination: image.destination,
+        descriptor: image.root,
+        ground: image.ground,
+        referrers: 0,
+    };
+    Ok(ImportReport {
+        copied: Tally { manifests: 0, blobs: written.blobs, bytes: written.bytes },
+        present: Tally::default(),
+        roots: written.images.into_iter().map(root).collect(),
+    })
+}
+
+#[cfg(feature = "registry")]
+fn into_registry(
+    store: &dyn bulla::store::ContentStore,
+    admissions: &[Admission],
+    options: &ImportOptions,
+    network: &Network,
+    limits: &Limits,
+    progress: &Arc<dyn Progress>,
+) -> Result<ImportReport, CommandError> {
+    use bulla::store::{ContentSink, StoreError};
+    let open = |repository: &bulla::oci::Repository| -> Result<Arc<dyn ContentSink>, StoreError> {
+        Ok(Arc::new(network.destination(repository)))
+    };
+    Ok(import(store, admissions, &Destination::PerRepository(&open), options, limits, progress)?)
+}
+
+#[cfg(not(feature = "registry"))]
+fn into_registry(
+    _: &dyn bulla::store::ContentStore,
+    _: &[Admission],
+    _: &ImportOptions,
+    _: &Network,
+    _: &Limits,
+    _: &Arc<dyn Progress>,
+) -> Result<ImportReport, CommandError> {
+    Err(CommandError::new(
+        DiagnosticCode::HttpSupportMissing,
+        "the destination is a registry, and this build of bulla holds no HTTP client",
+    )
+    .with_hint("use a build with the feature \"registry\", or import into oci:DIR"))
+}
+
+fn receipt(
+    report: &Report,
+    imported: &ImportReport,
+    verification: &Verification,
+    destination: &str,
+) -> Result<Receipt, CommandError> {
+    let clock = report.clock.clone().ok_or_else(|| CommandError::new(DiagnosticCode::InternalError, "no clock"))?;
+    let mut receipt = Receipt {
+        schema_version: 1,
+        tool: TOOL.to_owned(),
+        completed_at: terminal::now(),
+        source: report.source.clone(),
+        clock,
+        destination: destination.to_owned(),
+        imported: Vec::new(),
+        refused: Vec::new(),
+        written: Written {
+            copied: imported.copied.manifests.saturating_add(imported.copied.blobs),
+            already_there: imported.present.manifests.saturating_add(imported.present.blobs),
+            bytes: imported.copied.bytes,
+        },
+    };
+    for (artifact, root) in report.artifacts.iter().zip(&verification.artifacts) {
+        let Some(reference) = root.root.reference.clone() else { continue };
+        let found = imported.roots.iter().find(|imported| {
+            imported.reference == reference && imported.descriptor.digest == root.root.descriptor.digest
+        });
+        let Some(found) = found else {
+            let (digest, verdict, codes) = (artifact.digest, artifact.verdict, artifact.codes.clone());
+            receipt.refused.push(Refused { reference, digest, verdict, codes });
+            continue;
+        };
+        receipt.imported.push(Imported {
+            reference,
+            imported_as: found.destination.to_string(),
+            digest: artifact.digest,
+            verdict: artifact.verdict,
+            codes: artifact.codes.clone(),
+            allowed: match found.ground {
+                AdmissionGround::Trusted => None,
+                AdmissionGround::Allowed(allow) => Some(allow.as_str().to_owned()),
+            },
+            statement: artifact.policy.as_ref().and_then(|policy| policy.statement.clone()),
+            good_signatures: artifact
+                .signatures
+                .iter()
+                .filter(|signature| signature.verdict == SignatureWord::Good)
+                .map(|signature| signature.digest)
+                .collect(),
+        });
+    }
+    Ok(receipt)
+}
+
+fn save(receipt: &Receipt, path: &Path) -> Result<(), CommandError> {
+    let text = bulla::json::to_vec_pretty(receipt)?;
+    let mut file = OutputFile::create(path)?;
+    file.write_all(&text).and_then(|()| writeln!(file)).map_err(|error| CommandError::io(path, &error))?;
+    Ok(file.commit()?)
+}

@@ -1,0 +1,50 @@
+//! What `verify` and `import` share: the operator's trust, and the clock.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use bulla::config::{self, ConfigDirectory};
+use bulla::limits::Limits;
+use bulla::pki::Crl;
+use bulla::report::v1::{Clock, ClockSource, NetworkUse};
+use bulla::time::UnixTime;
+use bulla::trust::Trust;
+
+use crate::args::Judging;
+use crate::error::CommandError;
+use crate::settings;
+use crate::terminal;
+
+/// The operator's decisions, read once.
+pub(crate) struct Terms {
+    pub(crate) trust: Trust,
+    pub(crate) at: UnixTime,
+    pub(crate) clock: Clock,
+    pub(crate) supplied: Vec<Crl>,
+    pub(crate) user_metadata: BTreeMap<String, String>,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Terms {
+    /// Reads policy, trust stores and supplied CRLs.
+    pub(crate) fn load(arguments: &Judging, network: NetworkUse, limits: &Limits) -> Result<Self, CommandError> {
+        let roots = settings::config_roots();
+        // The directory matters only for what the command line does not name.
+        let directory = || ConfigDirectory::locate(&roots).map(|directory| directory.path().to_owned());
+        let chosen = |given: &Option<PathBuf>| given.clone().map_or_else(directory, Ok);
+        let policy = config::load_policy(&chosen(&arguments.policy)?, limits)?.document;
+        let loaded = config::load_trust_stores(&chosen(&arguments.trust_store)?, &policy.stores(), limits)?;
+        let (at, source) = match arguments.at {
+            Some(given) => (given, ClockSource::Given),
+            None => (terminal::now(), ClockSource::HostClock),
+        };
+        Ok(Self {
+            trust: Trust { policy, stores: loaded.stores },
+            at,
+            clock: Clock::new(at, source, arguments.freshness, network),
+            supplied: settings::supplied_crls(&arguments.crls, limits)?,
+            user_metadata: arguments.user_metadata.iter().cloned().collect(),
+            warnings: loaded.ignored.iter().map(ToString::to_string).collect(),
+        })
+    }
+}

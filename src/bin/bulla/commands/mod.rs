@@ -1,0 +1,23 @@
+//! One file a verb.
+
+mod demo;
+mod explain;
+mod export;
+mod import;
+mod inspect;
+mod judging;
+mod verify;
+
+use crate::args::{Arguments, Command};
+use crate::error::{CommandError, Status};
+
+pub(crate) fn run(arguments: Arguments) -> Result<Status, CommandError> {
+    match arguments.command {
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+    }
+}

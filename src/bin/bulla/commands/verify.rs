@@ -1,0 +1,103 @@
+//! `bulla verify TARGET`
+
+use bulla::code::DiagnosticCode;
+use bulla::limits::Limits;
+use bulla::ops;
+use bulla::ops::verify::{Depth, Judging, Subject};
+use bulla::report::inspection::gaps;
+use bulla::report::text::write_report;
+use bulla::report::v1::{Clock, NetworkUse, Notice, Report, Word};
+
+use super::judging::Terms;
+use crate::args::{self, Format, Verify};
+use crate::error::{CommandError, Status};
+use crate::locate::{Opened, open};
+use crate::progress::Bars;
+use crate::settings::Network;
+use crate::terminal;
+
+pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
+    let limits = Limits::default();
+    let network = Network::new(&arguments.registry, &[&arguments.target], &limits)?;
+    let opened = open(&arguments.target, &network, &limits)?;
+    let report = if arguments.integrity_only {
+        check_integrity(&opened, &limits)?
+    } else {
+        judge(&opened, &arguments.judging, &network, &limits)?.1
+    };
+    print(&report, arguments.output.format)?;
+    Ok(status(report.verdict, arguments.integrity_only))
+}
+
+/// The bytes alone were asked for, so that they are sound is success; nothing is said of trust.
+const fn status(verdict: Word, integrity_only: bool) -> Status {
+    match verdict {
+        Word::Trusted => Status::Done,
+        Word::NotJudged if integrity_only => Status::Done,
+        Word::Skipped | Word::Undecided | Word::NotJudged => Status::Undecided,
+        Word::Rejected => Status::Rejected,
+    }
+}
+
+pub(crate) fn print(report: &Report, format: Format) -> Result<(), CommandError> {
+    match format {
+        Format::Json => terminal::print_json(report),
+        Format::Text => terminal::print(|out| write_report(report, out)),
+    }
+}
+
+fn check_integrity(opened: &Opened, limits: &Limits) -> Result<Report, CommandError> {
+    let progress = Bars::new();
+    let verification = ops::verify::verify(&subject(opened)?, &Depth::Integrity, limits, progress.as_ref())?;
+    Ok(Report::new(opened.place.clone(), None, &verification, notices(opened, None)))
+}
+
+fn subject(opened: &Opened) -> Result<Subject<'_>, CommandError> {
+    Ok(Subject { store: opened.store.as_ref(), roots: super::inspect::roots(opened)?, omitted: opened.omitted() })
+}
+
+/// Judges everything that is meant. A bundle never reaches for the network.
+pub(crate) fn judge(
+    opened: &Opened,
+    arguments: &args::Judging,
+    network: &Network,
+    limits: &Limits,
+) -> Result<(ops::verify::Verification, Report), CommandError> {
+    let live = if arguments.offline || opened.is_bundle() { None } else { network.crls() };
+    let used = if live.is_some() { NetworkUse::Allowed } else { NetworkUse::Forbidden };
+    let terms = Terms::load(arguments, used, limits)?;
+    for warning in &terms.warnings {
+        terminal::say(&format!("warning: {warning}"));
+    }
+    let judging = Judging {
+        trust: &terms.trust,
+        at: terms.at,
+        freshness: arguments.freshness,
+        scope: arguments.scope.clone(),
+        user_metadata: terms.user_metadata.clone(),
+        supplied: &terms.supplied,
+        live,
+    };
+    let progress = Bars::new();
+    let verification = ops::verify::verify(&subject(opened)?, &Depth::Judge(judging), limits, progress.as_ref())?;
+    let notices = notices(opened, Some(&terms.clock));
+    let report = Report::new(opened.place.clone(), Some(terms.clock), &verification, notices);
+    Ok((verification, report))
+}
+
+fn notices(opened: &Opened, clock: Option<&Clock>) -> Vec<Notice> {
+    let Some(inventory) = &opened.inventory else { return Vec::new() };
+    let message = "the bundle is not sealed: names and tags are what its carrier says".to_owned();
+    let mut notices = vec![Notice { code: DiagnosticCode::NamesAreClaims, message }];
+    notices.extend(gaps(inventory));
+    if let Some(clock) = clock
+        && clock.verification_time < inventory.created_at
+    {
+        let message = format!(
+            "the verification time {} lies before {}, when the bundle says it was made",
+            clock.verification_time, inventory.created_at
+        );
+        notices.push(Notice { code: DiagnosticCode::ClockBehind, message });
+    }
+    notices
+}

@@ -1,0 +1,117 @@
+//! From what the operator wrote to an open store.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bulla::archive::BundleInventory;
+use bulla::digest::Digest;
+use bulla::limits::Limits;
+use bulla::oci::{Location, Reference, Target};
+use bulla::ops::collect::{Source, find, locate};
+use bulla::report::v1::{Source as Place, SourceKind};
+use bulla::store::archive::{OpenedArchive, open_any};
+use bulla::store::layout::LayoutStore;
+use bulla::store::{ContentStore, NamedRoot};
+
+use crate::error::CommandError;
+use crate::settings::Network;
+
+/// An open store, and what in it is meant.
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn ContentStore>,
+    pub(crate) place: Place,
+    /// What a bundle says of itself.
+    pub(crate) inventory: Option<BundleInventory>,
+    target: Option<Target>,
+    reference: Option<Reference>,
+}
+
+impl Opened {
+    /// What is meant in the store, under the names that it has there, or under `name`.
+    pub(crate) fn sources(&self, name: Option<&Reference>) -> Result<Vec<Source>, CommandError> {
+        Ok(locate(&self.store, self.target.as_ref(), self.reference.as_ref(), name)?)
+    }
+
+    /// What is meant in the store; it needs no name.
+    pub(crate) fn meant(&self) -> Result<Vec<NamedRoot>, CommandError> {
+        Ok(find(&self.store, self.target.as_ref(), self.reference.as_ref())?)
+    }
+
+    /// What a bundle's exporter left out on request.
+    pub(crate) fn omitted(&self) -> BTreeSet<Digest> {
+        self.inventory.iter().flat_map(|inventory| &inventory.omitted).map(|omitted| omitted.digest).collect()
+    }
+
+    pub(crate) fn is_bundle(&self) -> bool {
+        self.inventory.is_some()
+    }
+}
+
+/// Reads a location: with a prefix, as the path of something that exists, or as a registry reference.
+pub(crate) fn parse(text: &str) -> Result<Location, CommandError> {
+    let prefixed = text.starts_with("oci:") || text.starts_with("oci-archive:");
+    if !prefixed {
+        let whole = (PathBuf::from(text), None);
+        for (path, target) in std::iter::once(whole).chain(Location::split_path(text).ok()) {
+            if path.is_dir() {
+                return Ok(Location::Layout { path, target });
+            }
+            if path.exists() {
+                return Ok(Location::Archive { path, target });
+            }
+        }
+    }
+    Location::parse(text).map_err(|error| {
+        let looks_like_a_path = text.starts_with(['/', '.', '~']) || !text.contains('/');
+        let error = CommandError::from(error);
+        if prefixed || !looks_like_a_path {
+            return error;
+        }
+        CommandError::new(bulla::code::DiagnosticCode::NotFound, format!("{text:?} does not exist, and is no reference"))
+            .with_hint("give the path of a bundle or layout, or a reference host/repo[:tag][@digest]")
+    })
+}
+
+/// Opens what `text` names.
+pub(crate) fn open(text: &str, network: &Network, limits: &Limits) -> Result<Opened, CommandError> {
+    match parse(text)? {
+        Location::Layout { path, target } => {
+            let store: Arc<dyn ContentStore> = Arc::new(LayoutStore::open(&path, limits)?);
+            Ok(Opened { store, place: place(SourceKind::Layout, &path), inventory: None, target, reference: None })
+        }
+        Location::Archive { path, target } => open_archive(&path, target, limits),
+        Location::Registry(reference) => open_registry(reference, network),
+    }
+}
+
+fn place(kind: SourceKind, path: &Path) -> Place {
+    Place { kind, location: path.display().to_string() }
+}
+
+fn open_archive(path: &Path, target: Option<Target>, limits: &Limits) -> Result<Opened, CommandError> {
+    let (store, kind, inventory): (Arc<dyn ContentStore>, _, _) = match open_any(path, limits)? {
+        OpenedArchive::Bundle(bundle) => {
+            let inventory = bundle.inventory().clone();
+            (Arc::from(bundle as Box<dyn ContentStore>), SourceKind::Bundle, Some(inventory))
+        }
+        OpenedArchive::Foreign(archive) => (Arc::from(archive as Box<dyn ContentStore>), SourceKind::Archive, None),
+    };
+    Ok(Opened { store, place: place(kind, path), inventory, target, reference: None })
+}
+
+#[cfg(feature = "registry")]
+fn open_registry(reference: Reference, network: &Network) -> Result<Opened, CommandError> {
+    let store: Arc<dyn ContentStore> = Arc::new(network.source(&reference.repository));
+    let place = Place { kind: SourceKind::Registry, location: reference.to_string() };
+    Ok(Opened { store, place, inventory: None, target: None, reference: Some(reference) })
+}
+
+#[cfg(not(feature = "registry"))]
+fn open_registry(reference: Reference, _: &Network) -> Result<Opened, CommandError> {
+    Err(CommandError::new(
+        bulla::code::DiagnosticCode::HttpSupportMissing,
+        format!("{reference} is in a registry, and this build of bulla holds no HTTP client"),
+    )
+    .with_hint("use a build with the feature \"registry\", or give a bundle or layout"))
+}

@@ -1,0 +1,144 @@
+//! What the operator decided outside the command line: environment variables and configuration directories.
+
+use std::path::{Path, PathBuf};
+
+use bulla::code::DiagnosticCode;
+use bulla::config::ConfigRoots;
+use bulla::evidence::{CrlSource, load_crls};
+use bulla::limits::Limits;
+use bulla::pki::Crl;
+use bulla::time::UnixTime;
+
+use crate::args::Registry;
+use crate::error::CommandError;
+use crate::terminal;
+
+/// A variable that is set and not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn path_variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Where Notation's configuration may lie (conformance 13.01).
+pub(crate) fn config_roots() -> ConfigRoots {
+    ConfigRoots {
+        notation_config: path_variable("NOTATION_CONFIG"),
+        xdg_config_home: path_variable("XDG_CONFIG_HOME"),
+        home: path_variable("HOME"),
+    }
+}
+
+/// The time that a new bundle bears: `SOURCE_DATE_EPOCH`, for builds that must be repeatable, or now.
+pub(crate) fn creation_time() -> Result<UnixTime, CommandError> {
+    match variable("SOURCE_DATE_EPOCH") {
+        None => Ok(terminal::now()),
+        Some(text) => text.parse().map(UnixTime::from_seconds).map_err(|_| {
+            CommandError::new(
+                DiagnosticCode::UsageInvalid,
+                format!("SOURCE_DATE_EPOCH is {text:?}, which is not a number of seconds"),
+            )
+        }),
+    }
+}
+
+/// The CRLs in the files and directories that the operator named.
+pub(crate) fn supplied_crls(paths: &[PathBuf], limits: &Limits) -> Result<Vec<Crl>, CommandError> {
+    let mut crls = Vec::new();
+    for path in paths {
+        crls.extend(load_crls(path, limits)?);
+    }
+    Ok(crls)
+}
+
+pub(crate) use network::Network;
+
+#[cfg(feature = "registry")]
+mod network {
+    use std::sync::Arc;
+
+    use bulla::config::credentials::{DockerConfig, FirstOf};
+    use bulla::evidence::network::HttpEvidence;
+    use bulla::http::{CredentialProvider, HttpClient, HttpSettings, ProxySettings};
+    use bulla::oci::Repository;
+    use bulla::store::registry::{PlainHttp, RegistryClient, RegistrySettings, RegistryStore};
+
+    use super::{CommandError, CrlSource, Limits, Path, PathBuf, Registry, path_variable, variable};
+
+    /// Everything that reaches out, made from the operator's settings.
+    pub(crate) struct Network {
+        client: Arc<RegistryClient>,
+        evidence: HttpEvidence,
+    }
+
+    /// Where Linux distributions keep the certificates of the authorities that the system trusts.
+    const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+    impl Network {
+        /// `places` are the references and destinations of the command line: with `--insecure-registry`, their hosts
+        /// are spoken to without TLS.
+        pub(crate) fn new(arguments: &Registry, places: &[&str], limits: &Limits) -> Result<Self, CommandError> {
+            let mut http = HttpSettings { proxies: ProxySettings::from_env(variable), ..HttpSettings::default() };
+            match path_variable("SSL_CERT_FILE") {
+                Some(path) => http.ca_certificates.push(read(&path)?),
+                None => http.ca_certificates.extend(std::fs::read(SYSTEM_AUTHORITIES).ok()),
+            }
+            // CRLs are fetched with the system's roots: what certificates name is not the operator's registry.
+            let evidence = HttpEvidence::new(Arc::new(HttpClient::new(HttpEvidence::settings(http.clone()))?));
+            if let Some(path) = &arguments.registry_ca {
+                http.ca_certificates.push(read(path)?);
+            }
+            let folder = path_variable("DOCKER_CONFIG").or_else(|| path_variable("HOME").map(|home| home.join(".docker")));
+            let credentials: Arc<dyn CredentialProvider> = match folder {
+                Some(folder) => Arc::new(DockerConfig::load(&folder, limits)?),
+                None => Arc::new(FirstOf::default()),
+            };
+            let mut plain_http = PlainHttp::default();
+            if arguments.insecure_registry {
+                let host = |place: &&str| place.split_once('/').map_or(*place, |(host, _)| host).to_owned();
+                plain_http.hosts = places.iter().map(host).collect();
+            }
+            let client = RegistryClient::new(RegistrySettings { http, plain_http, credentials, limits: limits.clone() })?;
+            Ok(Self { client, evidence })
+        }
+
+        /// A repository to read from.
+        pub(crate) fn source(&self, repository: &Repository) -> RegistryStore {
+            self.client.source(repository)
+        }
+
+        /// A repository to write to.
+        pub(crate) fn destination(&self, repository: &Repository) -> RegistryStore {
+            self.client.destination(repository)
+        }
+
+        pub(crate) fn crls(&self) -> Option<&dyn CrlSource> {
+            Some(&self.evidence)
+        }
+    }
+
+    fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+        std::fs::read(PathBuf::from(path)).map_err(|error| CommandError::io(path, &error))
+    }
+}
+
+#[cfg(not(feature = "registry"))]
+mod network {
+    use super::{CommandError, CrlSource, Limits, Registry};
+
+    /// The air-gap build reaches nothing.
+    pub(crate) struct Network;
+
+    impl Network {
+        #[expect(clippy::unnecessary_wraps, reason = "the same signature as with the feature")]
+        pub(crate) fn new(_: &Registry, _: &[&str], _: &Limits) -> Result<Self, CommandError> {
+            Ok(Self)
+        }
+
+        pub(crate) fn crls(&self) -> Option<&dyn CrlSource> {
+            None
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The outside world: the clock, standard output and standard error. stdout is data, stderr is talk.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bulla::report::v1::{ErrorBody, ErrorDocument};
+use bulla::time::UnixTime;
+
+use crate::args::Format;
+use crate::error::{self, CommandError};
+
+/// The only clock of the program.
+pub(crate) fn now() -> UnixTime {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => UnixTime::from_seconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX)),
+        // Before 1970: every certificate is not yet valid, which is the honest answer of such a clock.
+        Err(_) => UnixTime::from_seconds(0),
+    }
+}
+
+/// Whether somebody watches standard error.
+pub(crate) fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Writes data to standard output. A reader that went away is not an error.
+pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CommandError> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CommandError::new(bulla::code::io_code(&error), format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a JSON document to standard output.
+pub(crate) fn print_json(document: &impl serde::Serialize) -> Result<(), CommandError> {
+    let text = bulla::json::to_vec_pretty(document)?;
+    print(|out| {
+        out.write_all(&text)?;
+        writeln!(out)
+    })
+}
+
+/// A line of talk. Where nobody can hear it, nothing is lost.
+pub(crate) fn say(line: &str) {
+    let clean: String = line.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+    let _ = writeln!(io::stderr().lock(), "{clean}");
+}
+
+/// Prints a failure, and gives its exit status.
+pub(crate) fn print_error(failure: &CommandError, format: Format) -> ExitCode {
+    say(&format!("error[{}]: {}", failure.code, failure.message));
+    if let Some(hint) = &failure.hint {
+        say(&format!("hint: {hint}"));
+    }
+    if format == Format::Json {
+        let document = ErrorDocument {
+            schema_version: 1,
+            tool: bulla::report::TOOL.to_owned(),
+            error: ErrorBody { code: failure.code, message: failure.message.clone(), hint: failure.hint.clone() },
+        };
+        // The exit status tells of the failure already; a closed stdout adds nothing.
+        let _ = print_json(&document);
+    }
+    failure.exit_code()
+}
+
+/// Prints what clap has to say: help and version are data, a wrong command line is talk.
+pub(crate) fn print_usage(message: &clap::Error) -> ExitCode {
+    let _ = message.print();
+    if message.use_stderr() { error::usage() } else { ExitCode::SUCCESS }
+}

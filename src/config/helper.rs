@@ -1,0 +1,165 @@
+//! Docker's credential helpers: a program `docker-credential-NAME` that is asked for a host on standard input.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::digest::shorten;
+use crate::http::{Credential, CredentialError, Secret};
+use crate::json;
+
+/// More than any credential; tokens of cloud providers have a few kilobytes.
+const MOST_OUTPUT: u64 = 256 * 1024;
+
+/// How helpers are found and how long they may take.
+#[derive(Debug, Clone)]
+pub(super) struct Helpers {
+    /// Where they lie; along the `PATH` if not given.
+    pub(super) folder: Option<PathBuf>,
+    /// How long one may take.
+    pub(super) timeout: Duration,
+}
+
+impl Default for Helpers {
+    fn default() -> Self {
+        Self { folder: None, timeout: Duration::from_secs(60) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reply {
+    username: String,
+    secret: String,
+}
+
+impl Helpers {
+    /// What the helper `name` knows for `key`.
+    pub(super) fn get(&self, name: &str, key: &str) -> Result<Option<Credential>, CredentialError> {
+        let failed = |reason: String| CredentialError::Helper { helper: shorten(name), host: shorten(key), reason };
+        // The name comes from a file: it must not become a path or an option.
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)) {
+            return Err(failed("its name may hold letters, digits, '_', '.' and '-' only".into()));
+        }
+        let (ended_well, output) = self.run(name, key).map_err(failed)?;
+        if !ended_well {
+            return if is_not_found(&output) { Ok(None) } else { Err(failed(complaint(&output))) };
+        }
+        // Neither the reply nor what the parser says of it is shown: both hold the secret.
+        let reply: Reply =
+            json::from_slice(&output).map_err(|_| failed("its reply is not {\"Username\":…,\"Secret\":…}".into()))?;
+        let secret = Secret::new(reply.secret);
+        Ok(Some(match reply.username.as_str() {
+            "<token>" => Credential::IdentityToken(secret),
+            _ => Credential::Password { username: reply.username, password: secret },
+        }))
+    }
+
+    fn run(&self, name: &str, key: &str) -> Result<(bool, Vec<u8>), String> {
+        let program = format!("docker-credential-{name}");
+        let program = self.folder.as_ref().map_or_else(|| program.clone().into(), |folder| folder.join(&program));
+        let mut child = Command::new(program)
+            .arg("get")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let outcome = talk(&mut child, key, self.timeout);
+        if outcome.is_err() {
+            let _ = child.kill();
+        }
+        let status = child.wait().map_err(|error| error.to_string());
+        Ok((status?.success(), outcome?))
+    }
+}
+
+/// Asks, and reads what comes until the program closes its output. Reading and writing have a thread of their own, for
+/// a program that does neither must not hold us up.
+fn talk(child: &mut Child, key: &str, timeout: Duration) -> Result<Vec<u8>, String> {
+    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err("it has no input or output".into());
+    };
+    let key = key.to_owned();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        // A helper that ends without reading is judged by what it says.
+        let _ = input.write_all(key.as_bytes());
+        drop(input);
+        let mut bytes = Vec::new();
+        let read = output.take(MOST_OUTPUT.saturating_add(1)).read_to_end(&mut bytes);
+        let _ = sender.send(read.map(|_| bytes));
+    });
+    let bytes = receiver
+        .recv_timeout(timeout)
+        .map_err(|_| format!("it did not answer within {} seconds", timeout.as_secs()))?
+        .map_err(|error| error.to_string())?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MOST_OUTPUT {
+        return Err(format!("it answers with more than {MOST_OUTPUT} bytes"));
+    }
+    Ok(bytes)
+}
+
+/// The sentence by which helpers say that they know nothing.
+fn is_not_found(output: &[u8]) -> bool {
+    String::from_utf8_lossy(output).contains("credentials not found")
+}
+
+fn complaint(output: &[u8]) -> String {
+    match String::from_utf8_lossy(output).trim() {
+        "" => "it ended with an error and said nothing".into(),
+        text => shorten(text),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn ask(script: &str) -> Result<Option<Credential>, CredentialError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docker-credential-test");
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let helpers = Helpers { folder: Some(folder.path().into()), timeout: Duration::from_millis(1500) };
+        helpers.get("test", "r.example:5000")
+    }
+
+    #[test]
+    fn a_helper_is_asked_for_the_host_on_its_input() {
+        let script = r#"[ "$1" = get ] && printf '{"ServerURL":"x","Username":"%s","Secret":"s"}' "$(cat)""#;
+        let expected = Credential::Password { username: "r.example:5000".into(), password: Secret::new("s") };
+        assert_eq!(ask(script).unwrap(), Some(expected));
+        let token = r#"echo '{"Username":"<token>","Secret":"refresh"}'"#;
+        assert_eq!(ask(token).unwrap(), Some(Credential::IdentityToken(Secret::new("refresh"))));
+        assert_eq!(ask("echo 'credentials not found in native keychain'; exit 1").unwrap(), None);
+    }
+
+    #[test]
+    fn a_helper_that_fails_stalls_or_floods_is_an_error() {
+        for (script, reason) in [
+            ("echo locked; exit 1", "locked"),
+            ("echo '{\"Username\":\"u\",\"Secret\":7}'", "its reply"),
+            ("sleep 20 >/dev/null 2>&1 & exec sleep 20", "did not answer"),
+            ("head -c 300000 /dev/zero", "more than"),
+            ("exit 3", "said nothing"),
+        ] {
+            let error = ask(script).unwrap_err().to_string();
+            assert!(error.contains(reason), "{script}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_never_a_path() {
+        for name in ["", "../x", "a/b", "a b", "ü"] {
+            let error = Helpers::default().get(name, "r.example").unwrap_err().to_string();
+            assert!(error.contains("its name"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Where revocation data comes from: files on disk, the network, or a bundle's evidence referrers.
+
+mod directory;
+#[cfg(feature = "registry")]
+pub mod network;
+mod referrer;
+
+pub use directory::{EvidenceFileError, load_crls};
+pub use referrer::{EvidenceManifest, carried_crls};
+
+use crate::code::{Diagnostic, DiagnosticCode};
+
+/// A live source of CRLs.
+pub trait CrlSource: Send + Sync {
+    /// Brings the CRL at `url`, at most `limit` bytes, unchecked.
+    ///
+    /// # Errors
+    /// It could not be had. That is never the same as "nothing is revoked".
+    fn fetch_crl(&self, url: &str, limit: u64) -> Result<Vec<u8>, CrlFetchError>;
+}
+
+/// Why a CRL could not be had from a live source.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct CrlFetchError {
+    /// The code.
+    pub code: DiagnosticCode,
+    /// What happened, with the URL.
+    pub message: String,
+    /// The way out.
+    pub hint: Option<String>,
+}
+
+impl CrlFetchError {
+    /// Wraps the error of a particular source.
+    pub fn from_diagnostic(error: &dyn Diagnostic) -> Self {
+        Self { code: error.code(), message: error.to_string(), hint: error.hint() }
+    }
+}
+
+impl Diagnostic for CrlFetchError {
+    fn code(&self) -> DiagnosticCode {
+        self.code
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}

@@ -1,0 +1,66 @@
+//! Evidence as a referrer: an OCI artifact whose subject is the signature manifest that it serves
+//! (`schemas/bundle-v1.md`, "Evidence").
+
+use serde::Serialize;
+
+use crate::archive::names;
+use crate::json::{self, JsonError};
+use crate::oci::{Descriptor, Manifest, MediaType};
+
+/// The manifest that carries evidence for one signature.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceManifest {
+    schema_version: u64,
+    media_type: MediaType,
+    artifact_type: MediaType,
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+    subject: Descriptor,
+}
+
+/// The content of an empty configuration (OCI image-spec, "Guidance for an Empty Descriptor").
+const EMPTY: &[u8] = b"{}";
+
+impl EvidenceManifest {
+    /// The manifest for `signature`, carrying `crls`, each with the URLs under which certificates name it. The same
+    /// evidence makes the same bytes, in whatever order it comes.
+    pub fn new(signature: &Descriptor, crls: impl IntoIterator<Item = (Descriptor, Vec<String>)>) -> Self {
+        let mut layers: Vec<Descriptor> = crls
+            .into_iter()
+            .map(|(mut layer, mut urls)| {
+                urls.sort();
+                urls.dedup();
+                layer.annotations.insert(names::EVIDENCE_URL.to_owned(), urls.join(" "));
+                layer
+            })
+            .collect();
+        layers.sort_by_key(|layer| layer.digest);
+        layers.dedup_by_key(|layer| layer.digest);
+        Self {
+            schema_version: 2,
+            media_type: MediaType::OCI_MANIFEST.into(),
+            artifact_type: names::EVIDENCE.into(),
+            config: Descriptor::of(MediaType::OCI_EMPTY, EMPTY),
+            layers,
+            subject: signature.bare(),
+        }
+    }
+
+    /// The bytes, and the descriptor that a list of referrers shows.
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub fn encode(&self) -> Result<(Descriptor, Vec<u8>), JsonError> {
+        let bytes = json::to_vec(self)?;
+        let mut descriptor = Descriptor::of(MediaType::OCI_MANIFEST, &bytes);
+        descriptor.artifact_type = Some(self.artifact_type.clone());
+        Ok((descriptor, bytes))
+    }
+}
+
+/// The CRLs that `manifest` carries, if it is an evidence manifest.
+pub fn carried_crls(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
+    let is_evidence = manifest.artifact_type().is_some_and(|found| *found == names::EVIDENCE);
+    manifest.layers().iter().filter(move |layer| is_evidence && layer.media_type == names::CRL)
+}

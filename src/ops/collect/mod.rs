@@ -1,0 +1,259 @@
+//! Several artifacts from several places, as one collection.
+
+mod error;
+mod locate;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::archive::OmittedContent;
+use crate::digest::Digest;
+use crate::limits::Limits;
+use crate::oci::{Descriptor, Manifest, Reference};
+use crate::ops::closure::{self, Closure, Extent, NotarySignature, Referrer, WalkOptions, walk};
+use crate::ops::progress::{Progress, Stage};
+use crate::store::{ContentKind, ContentStore, RawContent, Search, copy_to};
+
+pub use error::CollectError;
+pub use locate::{find, locate};
+
+/// An artifact, where it is, and the name under which it is exported.
+#[derive(Clone)]
+pub struct Source {
+    /// Where it is.
+    pub store: Arc<dyn ContentStore>,
+    /// What it is.
+    pub descriptor: Descriptor,
+    /// Its name; the repository is the scope under which it will be judged.
+    pub reference: Reference,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source")
+            .field("descriptor", &self.descriptor)
+            .field("reference", &self.reference)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One artifact of a collection.
+#[derive(Debug, Clone)]
+pub struct CollectedRoot {
+    /// Its name.
+    pub reference: Reference,
+    /// All that belongs to it. Manifests are shared with the collection.
+    pub closure: Closure,
+}
+
+/// What was collected: each manifest and blob once, whatever leads to it.
+pub struct Collection {
+    /// The artifacts, by reference.
+    pub roots: Vec<CollectedRoot>,
+    /// Every manifest.
+    pub manifests: BTreeMap<Digest, Arc<Manifest>>,
+    /// Every blob, and where it can be read.
+    pub blobs: BTreeMap<Digest, CollectedBlob>,
+    /// Every referrer, by subject, digest and tag.
+    pub referrers: Vec<Referrer>,
+    /// What was searched for each manifest.
+    pub searches: BTreeMap<Digest, Vec<Search>>,
+    /// What no artifact of the collection brought along.
+    pub omitted: Vec<OmittedContent>,
+    stores: Vec<Arc<dyn ContentStore>>,
+}
+
+/// A blob of a collection.
+#[derive(Debug, Clone)]
+pub struct CollectedBlob {
+    /// The blob, under the media type by which it was reached first.
+    pub descriptor: Descriptor,
+    /// The manifest that leads to it.
+    pub parent: Digest,
+    /// The stores that should have it, by their place in the collection's list.
+    stores: Vec<usize>,
+}
+
+impl std::fmt::Debug for Collection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Collection")
+            .field("roots", &self.roots)
+            .field("manifests", &self.manifests.len())
+            .field("blobs", &self.blobs.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Walks every source and merges what belongs to each.
+///
+/// # Errors
+/// A walk failed, two sources describe the same content differently, or one name stands for two artifacts.
+pub fn collect(
+    sources: Vec<Source>,
+    options: &WalkOptions,
+    limits: &Limits,
+    progress: &dyn Progress,
+) -> Result<Collection, CollectError> {
+    progress.stage(Stage::Discovering, None);
+    let mut collection = Collection::empty();
+    for source in sources {
+        if collection.has_root(&source)? {
+            continue;
+        }
+        let closure = walk(source.store.as_ref(), &source.descriptor, options, limits, progress)
+            .map_err(|error| CollectError::Closure { reference: source.reference.clone(), error })?;
+        collection.add(source, closure, limits)?;
+    }
+    collection.settle();
+    Ok(collection)
+}
+
+impl Collection {
+    fn empty() -> Self {
+        Self {
+            roots: Vec::new(),
+            manifests: BTreeMap::new(),
+            blobs: BTreeMap::new(),
+            referrers: Vec::new(),
+            searches: BTreeMap::new(),
+            omitted: Vec::new(),
+            stores: Vec::new(),
+        }
+    }
+
+    /// Whether the same artifact is there under the same name; another one under it is an error.
+    fn has_root(&self, source: &Source) -> Result<bool, CollectError> {
+        let wanted = &source.reference;
+        let same_name = |known: &Reference| {
+            known.repository == wanted.repository
+                && known.tag == wanted.tag
+                && (wanted.tag.is_some() || known.digest == wanted.digest)
+        };
+        let Some(known) = self.roots.iter().find(|root| same_name(&root.reference)) else { return Ok(false) };
+        let (first, second) = (known.closure.root.digest, source.descriptor.digest);
+        if first != second {
+            return Err(CollectError::NameTwice { reference: wanted.clone(), first, second });
+        }
+        Ok(true)
+    }
+
+    fn add(&mut self, source: Source, mut closure: Closure, limits: &Limits) -> Result<(), CollectError> {
+        let place = self.place_of(&source.store);
+        for (digest, manifest) in &mut closure.manifests {
+            match self.manifests.get(digest) {
+                Some(known) => {
+                    agree(known.descriptor(), manifest.descriptor())?;
+                    *manifest = Arc::clone(known);
+                }
+                None => {
+                    self.manifests.insert(*digest, Arc::clone(manifest));
+                }
+            }
+        }
+        for (digest, blob) in &closure.blobs {
+            let parent = closure.parents.get(digest).copied().unwrap_or(closure.root.digest);
+            self.add_blob(blob, parent, place)?;
+        }
+        if self.manifests.len() > limits.manifests || self.blobs.len() > limits.blobs {
+            return Err(CollectError::TooLarge { manifests: limits.manifests, blobs: limits.blobs });
+        }
+        self.referrers.extend(closure.referrers.iter().cloned());
+        self.omitted.extend(closure.omitted.iter().cloned());
+        self.add_searches(&closure);
+        self.roots.push(CollectedRoot { reference: source.reference, closure });
+        Ok(())
+    }
+
+    fn place_of(&mut self, store: &Arc<dyn ContentStore>) -> usize {
+        if let Some(place) = self.stores.iter().position(|known| Arc::ptr_eq(known, store)) {
+            return place;
+        }
+        self.stores.push(Arc::clone(store));
+        self.stores.len().saturating_sub(1)
+    }
+
+    fn add_blob(&mut self, blob: &Descriptor, parent: Digest, place: usize) -> Result<(), CollectError> {
+        match self.blobs.get_mut(&blob.digest) {
+            Some(known) => {
+                agree(&known.descriptor, blob)?;
+                if !known.stores.contains(&place) {
+                    known.stores.push(place);
+                }
+            }
+            None => {
+                let descriptor = blob.clone();
+                self.blobs.insert(blob.digest, CollectedBlob { descriptor, parent, stores: vec![place] });
+            }
+        }
+        Ok(())
+    }
+
+    /// The same manifest may be searched for in several places; all that was searched is kept.
+    fn add_searches(&mut self, closure: &Closure) {
+        for (subject, searches) in &closure.searches {
+            let known = self.searches.entry(*subject).or_default();
+            for search in searches {
+                if !known.contains(search) {
+                    known.push(*search);
+                }
+            }
+        }
+    }
+
+    /// Sorts, and forgets as omitted what another artifact brought along.
+    fn settle(&mut self) {
+        self.roots.sort_by(|a, b| a.reference.cmp(&b.reference));
+        self.referrers.sort_by(|a, b| closure::referrer_key(a).cmp(&closure::referrer_key(b)));
+        self.referrers.dedup();
+        let (manifests, blobs) = (&self.manifests, &self.blobs);
+        self.omitted.retain(|content| !manifests.contains_key(&content.digest) && !blobs.contains_key(&content.digest));
+        self.omitted.sort();
+        let mut seen = BTreeSet::new();
+        self.omitted.retain(|content| seen.insert(content.digest));
+    }
+
+    /// Every Notary Project signature, by digest.
+    pub fn notary_signatures(&self) -> Vec<NotarySignature> {
+        closure::notary_signatures(&self.referrers, &self.manifests)
+    }
+
+    /// Sums over manifests and blobs.
+    pub fn extent(&self) -> Extent {
+        closure::extent(&self.manifests, self.blobs.values().map(|blob| &blob.descriptor))
+    }
+
+    /// Opens a blob in the first store that has it. As with any store, only the checking readers can read it.
+    ///
+    /// # Errors
+    /// No store has it, or one failed.
+    pub fn open(&self, blob: &CollectedBlob) -> Result<RawContent, CollectError> {
+        for store in blob.stores.iter().filter_map(|place| self.stores.get(*place)) {
+            if let Some(content) = store.open(&blob.descriptor, ContentKind::Blob)? {
+                return Ok(content);
+            }
+        }
+        Err(CollectError::BlobMissing { digest: blob.descriptor.digest, parent: blob.parent })
+    }
+
+    /// Brings a blob of at most `limit` bytes into memory, checked.
+    ///
+    /// # Errors
+    /// It does not belong to the collection, is larger than the limit, cannot be had, or is not what it should be.
+    pub fn fetch(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, CollectError> {
+        let blob = self.blobs.get(digest).ok_or(CollectError::NotCollected { digest: *digest })?;
+        let size = blob.descriptor.size;
+        if size > limit {
+            return Err(CollectError::BlobTooLarge { digest: *digest, size, limit });
+        }
+        let mut bytes = Vec::new();
+        copy_to(self.open(blob)?, &blob.descriptor, &mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+fn agree(known: &Descriptor, other: &Descriptor) -> Result<(), CollectError> {
+    if known.size == other.size {
+        return Ok(());
+    }
+    Err(CollectError::SizeConflict { digest: known.digest, first: known.size, second: other.size })
+}

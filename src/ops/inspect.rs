@@ -1,0 +1,240 @@
+//! Inspection: what is there, without judging and without claiming trust. Reads manifests, envelopes and CRLs, no
+//! layers.
+
+use std::collections::BTreeSet;
+
+use super::closure::{Closure, ClosureError, WalkOptions, walk};
+use super::progress::{Progress, Stage};
+use super::signatures::{fetch_blob, read_signature};
+use super::verify::RootToVerify;
+use crate::archive::names;
+use crate::digest::Digest;
+use crate::evidence::carried_crls;
+use crate::limits::{Budget, Limits};
+use crate::oci::{Descriptor, Manifest, Tag};
+use crate::pki::Crl;
+use crate::store::{ContentStore, StoreError};
+use crate::tsp::TimestampToken;
+use crate::verification::{Failure, SignatureFacts};
+
+/// Everything that belongs to one root.
+#[derive(Debug)]
+pub struct InspectedRoot {
+    /// The root.
+    pub root: RootToVerify,
+    /// Its manifest and all that hangs below it.
+    pub node: Node,
+    /// Manifests and blobs, each once.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// A manifest, with what it contains and what refers to it.
+#[derive(Debug)]
+pub struct Node {
+    /// As the parent mentions it: with platform, or artifact type.
+    pub descriptor: Descriptor,
+    /// Whether it is carried; a child that was left out is not.
+    pub carried: bool,
+    /// The tag through which it was found, for cosign's digest tags.
+    pub tag: Option<Tag>,
+    /// Bytes of its configuration and layers.
+    pub content_bytes: u64,
+    /// What it is beyond a manifest.
+    pub detail: Detail,
+    /// Children of an index.
+    pub children: Vec<Node>,
+    /// What refers to it.
+    pub referrers: Vec<Node>,
+}
+
+/// What a manifest is.
+#[derive(Debug)]
+pub enum Detail {
+    /// An image, an index or an artifact that bulla does not look into.
+    Plain,
+    /// A Notary Project signature, and what it says of itself.
+    Signature(Box<SignatureClaims>),
+    /// Evidence for a signature.
+    Evidence(Vec<CrlFacts>),
+}
+
+/// What a signature says of itself.
+#[derive(Debug)]
+pub struct SignatureClaims {
+    /// Signer, key and times, unverified.
+    pub facts: SignatureFacts,
+    /// Why it cannot be read, if it cannot.
+    pub unreadable: Option<Failure>,
+    /// Its timestamp, unverified.
+    pub timestamp: Option<Result<TimestampClaims, Failure>>,
+}
+
+/// What a timestamp token says of itself.
+#[derive(Debug)]
+pub struct TimestampClaims {
+    /// When the authority saw the signature.
+    pub gen_time: crate::time::UnixTime,
+    /// The authority, where the token brings its certificate.
+    pub authority: Option<String>,
+}
+
+/// What a CRL says of itself.
+#[derive(Debug)]
+pub struct CrlFacts {
+    /// The blob.
+    pub digest: Digest,
+    /// Its size.
+    pub size: u64,
+    /// Where certificates say that it is.
+    pub urls: Vec<String>,
+    /// The CRL.
+    pub crl: Result<Crl, Failure>,
+}
+
+/// Inspects the roots.
+///
+/// # Errors
+/// Content is missing or damaged, or the store fails.
+pub fn inspect(
+    store: &dyn ContentStore,
+    roots: &[RootToVerify],
+    omitted: &BTreeSet<Digest>,
+    limits: &Limits,
+    progress: &dyn Progress,
+) -> Result<Vec<InspectedRoot>, InspectError> {
+    progress.stage(Stage::Discovering, None);
+    let options = WalkOptions { known_omitted: omitted.clone(), ..WalkOptions::default() };
+    roots
+        .iter()
+        .map(|root| {
+            let closure = walk(store, &root.descriptor, &options, limits, progress)?;
+            let manifests = closure.manifests.values().map(|manifest| manifest.descriptor());
+            let (count, bytes) = manifests.chain(closure.blobs.values()).fold((0_u64, 0_u64), |(count, bytes), found| {
+                (count.saturating_add(1), bytes.saturating_add(found.size))
+            });
+            let signatures = closure.notary_signatures();
+            let signatures = signatures.iter().map(|signature| signature.manifest.descriptor().digest).collect();
+            let budget = Budget::new(limits.manifests);
+            let mut inspector = Inspector { store, closure: &closure, signatures, limits, budget };
+            let node = inspector.node(&root.descriptor, None, 0)?;
+            Ok(InspectedRoot { root: root.clone(), node, count, bytes })
+        })
+        .collect()
+}
+
+struct Inspector<'a> {
+    store: &'a dyn ContentStore,
+    closure: &'a Closure,
+    signatures: BTreeSet<Digest>,
+    limits: &'a Limits,
+    budget: Budget,
+}
+
+impl Inspector<'_> {
+    /// The walk has bounded what there is; the bounds here are for what several parents share, which a tree repeats.
+    fn node(&mut self, mention: &Descriptor, tag: Option<&Tag>, depth: usize) -> Result<Node, InspectError> {
+        let mut node = Node {
+            descriptor: mention.clone(),
+            carried: false,
+            tag: tag.cloned(),
+            content_bytes: 0,
+            detail: Detail::Plain,
+            children: Vec::new(),
+            referrers: Vec::new(),
+        };
+        let closure = self.closure;
+        let Some(manifest) = closure.manifests.get(&mention.digest) else { return Ok(node) };
+        if depth > self.limits.depth.saturating_mul(2) || !self.budget.spend() {
+            return Err(InspectError::TooDeep { digest: mention.digest, limit: self.limits.depth });
+        }
+        node.carried = true;
+        node.descriptor.media_type = manifest.media_type().clone();
+        node.descriptor.artifact_type = manifest.artifact_type().cloned();
+        node.content_bytes = manifest.blobs().map(|blob| blob.size).fold(0, u64::saturating_add);
+        node.detail = self.detail(manifest)?;
+        for child in manifest.manifests() {
+            node.children.push(self.node(child, None, depth.saturating_add(1))?);
+        }
+        for referrer in closure.referrers.iter().filter(|referrer| referrer.subject == mention.digest) {
+            let below = self.node(&referrer.descriptor, referrer.tag.as_ref(), depth.saturating_add(1))?;
+            node.referrers.push(below);
+        }
+        Ok(node)
+    }
+
+    fn detail(&self, manifest: &Manifest) -> Result<Detail, InspectError> {
+        if self.signatures.contains(&manifest.descriptor().digest) {
+            return Ok(Detail::Signature(Box::new(self.signature(manifest)?)));
+        }
+        if manifest.artifact_type().is_some_and(|found| *found == names::EVIDENCE) {
+            let crls = carried_crls(manifest).map(|layer| self.crl(manifest, layer));
+            return crls.collect::<Result<_, _>>().map(Detail::Evidence);
+        }
+        Ok(Detail::Plain)
+    }
+
+    fn signature(&self, manifest: &Manifest) -> Result<SignatureClaims, InspectError> {
+        let found = read_signature(manifest, self.limits, |layer| {
+            fetch_blob(self.store, layer, self.limits.envelope_bytes, &manifest.descriptor().digest)
+        })?;
+        let token = found.envelope.as_ref().ok().and_then(|envelope| envelope.timestamp());
+        let timestamp = token.map(|token| {
+            let token = TimestampToken::parse(token, self.limits).map_err(Failure::from)?;
+            let authority = token.signer().ok().map(|signer| signer.subject().to_string());
+            Ok(TimestampClaims { gen_time: token.info().gen_time, authority })
+        });
+        let facts = SignatureFacts::claims(&found);
+        Ok(SignatureClaims { facts, unreadable: found.envelope.err(), timestamp })
+    }
+
+    fn crl(&self, manifest: &Manifest, layer: &Descriptor) -> Result<CrlFacts, InspectError> {
+        let bytes = fetch_blob(self.store, layer, self.limits.crl_bytes, &manifest.descriptor().digest)?;
+        let urls = layer.annotations.get(names::EVIDENCE_URL);
+        Ok(CrlFacts {
+            digest: layer.digest,
+            size: layer.size,
+            urls: urls.map(|urls| urls.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
+            crl: Crl::from_der(bytes).map_err(Failure::from),
+        })
+    }
+}
+
+/// Why something could not be inspected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InspectError {
+    /// The store fails or gives damaged content.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Content is missing, or does not fit together.
+    #[error(transparent)]
+    Closure(#[from] ClosureError),
+    /// Manifests nest deeper, or share more, than anything honest.
+    #[error("the tree at {digest} is deeper than {limit} levels, or repeats itself too often")]
+    TooDeep {
+        /// The manifest.
+        digest: Digest,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl crate::code::Diagnostic for InspectError {
+    fn code(&self) -> crate::code::DiagnosticCode {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Closure(error) => error.code(),
+            Self::TooDeep { .. } => crate::code::DiagnosticCode::ClosureTooDeep,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Closure(error) => error.hint(),
+            Self::TooDeep { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The verbs: what is done with stores, evidence and decisions. Time and progress are arguments; nothing here knows a
+//! terminal, a clock or an environment.
+
+pub mod closure;
+pub mod collect;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod docker_archive;
+pub mod import;
+pub mod inspect;
+pub mod integrity;
+pub mod pack;
+pub mod progress;
+pub mod signatures;
+pub mod supply;
+pub mod verify;

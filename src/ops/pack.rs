@@ -1,0 +1,259 @@
+//! From a collection and its evidence to a bundle.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+
+use super::closure::Child;
+use super::collect::{CollectError, CollectedRoot, Collection};
+use super::progress::{Cancelled, Progress, Stage, counted};
+use crate::archive::{
+    ArchiveError, BlobRecord, BundleInventory, BundleWriter, CarriedCrl, EvidenceRecord, PlatformRecord,
+    ReferrerRecord, RootRecord, SearchRecord, SignatureRecord, Totals, empty_config, names,
+};
+use crate::code::{Diagnostic, DiagnosticCode};
+use crate::digest::Digest;
+use crate::oci::{Descriptor, Manifest, ManifestError};
+use crate::store::{RawContent, StoreError};
+use crate::time::UnixTime;
+
+/// What is carried beside the collected content, so that its signatures can be judged.
+#[derive(Debug, Clone, Default)]
+pub struct Supplies {
+    /// One manifest for each signature that needs evidence; the signature is its subject.
+    pub evidence_manifests: Vec<(Descriptor, Arc<[u8]>)>,
+    /// The CRLs that the evidence manifests name.
+    pub crls: Vec<(CarriedCrl, Arc<[u8]>)>,
+    /// Every Notary Project signature, and how well it is supplied.
+    pub signatures: Vec<SignatureRecord>,
+}
+
+/// Draws up the inventory. The same content, time and name always give the same inventory, in whatever order the
+/// sources were given.
+///
+/// # Errors
+/// An evidence manifest cannot be read or has no subject.
+pub fn inventory(
+    collection: &Collection,
+    supplies: &Supplies,
+    created_at: UnixTime,
+    created_by: &str,
+) -> Result<BundleInventory, PackError> {
+    let mut referrers = collected_referrers(collection);
+    for (descriptor, bytes) in &supplies.evidence_manifests {
+        referrers.push(evidence_referrer(descriptor, bytes)?);
+    }
+    let mut inventory = BundleInventory {
+        schema_version: 1,
+        media_type: names::BUNDLE.into(),
+        features: Vec::new(),
+        created_by: created_by.to_owned(),
+        created_at,
+        roots: collection.roots.iter().map(|root| root_record(root, collection)).collect(),
+        referrers,
+        signatures: supplies.signatures.clone(),
+        evidence: supplies.crls.iter().map(|(crl, _)| EvidenceRecord::Crl(crl.clone())).collect(),
+        searches: search_records(collection),
+        omitted: collection.omitted.clone(),
+        blobs: blob_records(collection, supplies),
+        totals: Totals::default(),
+    };
+    inventory.normalise();
+    Ok(inventory)
+}
+
+fn root_record(root: &CollectedRoot, collection: &Collection) -> RootRecord {
+    let carried = |digest: &Digest| collection.manifests.contains_key(digest);
+    let platform = |child: &Child| PlatformRecord {
+        digest: child.descriptor.digest,
+        platform: child.descriptor.platform.clone(),
+        omitted: !carried(&child.descriptor.digest),
+    };
+    let descriptor = &root.closure.root;
+    // Blobs that an index lists, as BuildKit's caches do, are no platforms.
+    let listed = |child: &&Child| child.omitted.is_some() || carried(&child.descriptor.digest);
+    RootRecord {
+        reference: root.reference.clone(),
+        digest: descriptor.digest,
+        size: descriptor.size,
+        media_type: descriptor.media_type.clone(),
+        platforms: root
+            .closure
+            .children
+            .get(&descriptor.digest)
+            .into_iter()
+            .flatten()
+            .filter(listed)
+            .map(platform)
+            .collect(),
+    }
+}
+
+fn collected_referrers(collection: &Collection) -> Vec<ReferrerRecord> {
+    let record = |referrer: &super::closure::Referrer| ReferrerRecord {
+        subject: referrer.subject,
+        digest: referrer.descriptor.digest,
+        size: referrer.descriptor.size,
+        media_type: referrer.descriptor.media_type.clone(),
+        artifact_type: referrer.artifact_type.clone(),
+        tag: referrer.tag.clone(),
+    };
+    collection.referrers.iter().map(record).collect()
+}
+
+fn evidence_referrer(descriptor: &Descriptor, bytes: &Arc<[u8]>) -> Result<ReferrerRecord, PackError> {
+    let digest = descriptor.digest;
+    let manifest = Manifest::parse(descriptor, Arc::clone(bytes))
+        .map_err(|error| PackError::EvidenceManifest { digest, error })?;
+    let subject = manifest.subject().ok_or(PackError::EvidenceWithoutSubject { digest })?;
+    Ok(ReferrerRecord {
+        subject: subject.digest,
+        digest,
+        size: descriptor.size,
+        media_type: manifest.media_type().clone(),
+        artifact_type: manifest.referrer_type().cloned(),
+        tag: None,
+    })
+}
+
+fn search_records(collection: &Collection) -> Vec<SearchRecord> {
+    let record =
+        |(subject, searches): (&Digest, &Vec<_>)| SearchRecord { subject: *subject, searches: searches.clone() };
+    collection.searches.iter().map(record).collect()
+}
+
+fn blob_records(collection: &Collection, supplies: &Supplies) -> Vec<BlobRecord> {
+    let record = |descriptor: &Descriptor, manifest| BlobRecord {
+        digest: descriptor.digest,
+        size: descriptor.size,
+        media_type: descriptor.media_type.clone(),
+        manifest,
+    };
+    let manifests = collection.manifests.values().map(|manifest| record(manifest.descriptor(), true));
+    let blobs = collection.blobs.values().map(|blob| record(&blob.descriptor, false));
+    let evidence = supplies.evidence_manifests.iter().map(|(descriptor, _)| record(descriptor, true));
+    let crls = supplies.crls.iter().map(|(crl, _)| BlobRecord {
+        digest: crl.digest,
+        size: crl.size,
+        media_type: names::CRL.into(),
+        manifest: false,
+    });
+    manifests.chain(blobs).chain(evidence).chain(crls).collect()
+}
+
+/// Writes every blob of the inventory, each read once from where it is and checked on the way.
+///
+/// # Errors
+/// A blob cannot be had or is not what it should be, the output does not take it, or the work was told to stop. What
+/// the output received is then of no use.
+pub fn pack<W: Write>(
+    collection: &Collection,
+    supplies: &Supplies,
+    inventory: &BundleInventory,
+    writer: BundleWriter<W>,
+    progress: &Arc<dyn Progress>,
+) -> Result<W, PackError> {
+    progress.stage(Stage::Packing, Some(inventory.totals.bytes));
+    let packed = write_blobs(collection, supplies, inventory, writer, progress);
+    match packed {
+        Err(_) if progress.cancelled() => Err(PackError::Cancelled(Cancelled)),
+        packed => packed,
+    }
+}
+
+fn write_blobs<W: Write>(
+    collection: &Collection,
+    supplies: &Supplies,
+    inventory: &BundleInventory,
+    mut writer: BundleWriter<W>,
+    progress: &Arc<dyn Progress>,
+) -> Result<W, PackError> {
+    let supplied = supplied(supplies);
+    for record in &inventory.blobs {
+        let descriptor = record.descriptor();
+        let Some(content) = content(collection, &supplied, &descriptor)? else { continue };
+        writer.copy(&descriptor, counted(content, progress))?;
+    }
+    Ok(writer.finish()?)
+}
+
+fn supplied(supplies: &Supplies) -> BTreeMap<Digest, &Arc<[u8]>> {
+    let manifests = supplies.evidence_manifests.iter().map(|(descriptor, bytes)| (descriptor.digest, bytes));
+    manifests.chain(supplies.crls.iter().map(|(crl, bytes)| (crl.digest, bytes))).collect()
+}
+
+/// The content of a blob; `None` for the empty configuration, which the writer has itself.
+fn content(
+    collection: &Collection,
+    supplied: &BTreeMap<Digest, &Arc<[u8]>>,
+    wanted: &Descriptor,
+) -> Result<Option<RawContent>, PackError> {
+    if let Some(bytes) = supplied.get(&wanted.digest) {
+        return Ok(Some(RawContent::from_bytes(Arc::clone(bytes))));
+    }
+    if let Some(manifest) = collection.manifests.get(&wanted.digest) {
+        return Ok(Some(RawContent::from_bytes(Arc::clone(manifest.bytes()))));
+    }
+    if wanted.digest == empty_config().digest {
+        return Ok(None);
+    }
+    match collection.blobs.get(&wanted.digest) {
+        Some(blob) => Ok(Some(collection.open(blob)?)),
+        None => Err(CollectError::NotCollected { digest: wanted.digest }.into()),
+    }
+}
+
+/// Why a bundle cannot be packed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackError {
+    /// A blob cannot be had.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    /// A blob could not be read or written, or is not what it should be.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The archive cannot be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// An evidence manifest cannot be read.
+    #[error("the evidence manifest {digest}: {error}")]
+    EvidenceManifest {
+        /// The manifest.
+        digest: Digest,
+        /// What is wrong.
+        #[source]
+        error: ManifestError,
+    },
+    /// An evidence manifest does not say which signature it serves.
+    #[error("the evidence manifest {digest} has no subject")]
+    EvidenceWithoutSubject {
+        /// The manifest.
+        digest: Digest,
+    },
+    /// The work was told to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl Diagnostic for PackError {
+    fn code(&self) -> DiagnosticCode {
+        match self {
+            Self::Collect(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Archive(error) => error.code(),
+            Self::EvidenceManifest { .. } | Self::EvidenceWithoutSubject { .. } => DiagnosticCode::InternalError,
+            Self::Cancelled(error) => error.code(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Collect(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Archive(error) => error.hint(),
+            Self::Cancelled(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

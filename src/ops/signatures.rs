@@ -1,0 +1,79 @@
+//! From signature manifests to signatures that can be planned for, shown and judged.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::code::DiagnosticCode;
+use crate::digest::Digest;
+use crate::evidence::carried_crls;
+use crate::limits::Limits;
+use crate::notary::{SignatureEnvelope, SignatureManifest};
+use crate::oci::{Descriptor, Manifest};
+use crate::pki::Crl;
+use crate::store::{ContentKind, ContentStore, StoreError, fetch};
+use crate::verification::{CarriedEvidence, Failure, FoundSignature};
+
+/// Brings a blob into memory, checked; that it is missing is an error.
+///
+/// # Errors
+/// The store fails, does not have it, or gives other content than was asked for.
+pub fn fetch_blob(
+    store: &dyn ContentStore,
+    blob: &Descriptor,
+    limit: u64,
+    named_by: &Digest,
+) -> Result<Vec<u8>, StoreError> {
+    fetch(store, blob, ContentKind::Blob, limit)?.ok_or_else(|| StoreError::missing(blob, &named_by.to_string()))
+}
+
+/// Reads one signature, whose envelope `fetch` brings. What is wrong with the signature is a value.
+///
+/// # Errors
+/// Those of `fetch`: a failing or damaged store.
+pub fn read_signature<E>(
+    manifest: &Manifest,
+    limits: &Limits,
+    fetch: impl FnOnce(&Descriptor) -> Result<Vec<u8>, E>,
+) -> Result<FoundSignature, E> {
+    let digest = manifest.descriptor().digest;
+    let subject = manifest.subject().cloned().unwrap_or_else(|| manifest.descriptor().bare());
+    let found = |media_type, envelope| FoundSignature { digest, subject: subject.clone(), media_type, envelope };
+    let signature = match SignatureManifest::read(manifest) {
+        Ok(signature) => signature,
+        Err(error) => return Ok(found(None, Err(Failure::from(error)))),
+    };
+    let layer = signature.envelope();
+    let media_type = Some(layer.media_type.clone());
+    if layer.size > limits.envelope_bytes {
+        let message = format!("the envelope has {} bytes; at most {} are read", layer.size, limits.envelope_bytes);
+        return Ok(found(media_type, Err(Failure::new(DiagnosticCode::EnvelopeTooLarge, message))));
+    }
+    let bytes = fetch(layer)?;
+    let envelope = SignatureEnvelope::parse(&layer.media_type, &bytes, limits).map_err(Failure::from);
+    Ok(found(media_type, envelope))
+}
+
+/// The descriptor of the envelope that a signature manifest names, if its form is right.
+pub fn envelope_of(manifest: &Manifest) -> Option<Descriptor> {
+    SignatureManifest::read(manifest).ok().map(|signature| signature.envelope().clone())
+}
+
+/// Every CRL that evidence referrers among `manifests` carry, each brought by `fetch` once. One that cannot be read
+/// says nothing, so it is left out: whoever needs it will find it missing.
+///
+/// # Errors
+/// Those of `fetch`: a failing or damaged store.
+pub fn carried_evidence<'m, E>(
+    manifests: impl Iterator<Item = &'m Arc<Manifest>>,
+    mut fetch: impl FnMut(&Descriptor) -> Result<Vec<u8>, E>,
+) -> Result<CarriedEvidence, E> {
+    let mut evidence = CarriedEvidence::default();
+    let layers: BTreeMap<Digest, &Descriptor> =
+        manifests.flat_map(|manifest| carried_crls(manifest)).map(|layer| (layer.digest, layer)).collect();
+    for layer in layers.into_values() {
+        if let Ok(crl) = Crl::from_der(fetch(layer)?) {
+            evidence.insert(crl);
+        }
+    }
+    Ok(evidence)
+}

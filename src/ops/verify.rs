@@ -1,0 +1,258 @@
+//! Verification: every byte, then every signature. One code path for bundles, archives, layouts and registries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::closure::{Closure, ClosureError, WalkOptions, walk};
+use super::integrity::{ByteCount, hash_blobs};
+use super::progress::{Progress, Stage};
+use super::signatures::{carried_evidence, fetch_blob, read_signature};
+use super::supply::{Gatherer, Sources};
+use crate::code::{Diagnostic, DiagnosticCode};
+use crate::digest::Digest;
+use crate::evidence::CrlSource;
+use crate::limits::Limits;
+use crate::oci::{Descriptor, Reference, Repository};
+use crate::pki::Crl;
+use crate::store::{ContentStore, StoreError};
+use crate::time::UnixTime;
+use crate::trust::Trust;
+use crate::verification::{
+    ArtifactOutcome, CarriedEvidence, Clocks, FoundSignature, Freshness, Terms, evaluate, evidence, plan,
+};
+
+/// An artifact to verify.
+#[derive(Debug, Clone)]
+pub struct RootToVerify {
+    /// The artifact.
+    pub descriptor: Descriptor,
+    /// Its name, where it has one.
+    pub reference: Option<Reference>,
+}
+
+/// What to verify, and where it lies.
+pub struct Subject<'a> {
+    /// The store.
+    pub store: &'a dyn ContentStore,
+    /// The artifacts in it.
+    pub roots: Vec<RootToVerify>,
+    /// Manifests that the store is known to lack, because a bundle's exporter left them out on request.
+    pub omitted: BTreeSet<Digest>,
+}
+
+/// How to judge.
+pub struct Judging<'a> {
+    /// What the operator trusts.
+    pub trust: &'a Trust,
+    /// The verification time.
+    pub at: UnixTime,
+    /// How old revocation data may be.
+    pub freshness: Freshness,
+    /// The repository to judge under, in place of each root's own.
+    pub scope: Option<Repository>,
+    /// Metadata that signatures must carry.
+    pub user_metadata: BTreeMap<String, String>,
+    /// CRLs that the operator supplied.
+    pub supplied: &'a [Crl],
+    /// Where revocation data that isn't at hand may be fetched; never for a bundle.
+    pub live: Option<&'a dyn CrlSource>,
+}
+
+/// How far to go.
+pub enum Depth<'a> {
+    /// The bytes alone.
+    Integrity,
+    /// The bytes, and every signature.
+    Judge(Judging<'a>),
+}
+
+/// What was verified.
+#[derive(Debug)]
+pub struct Verification {
+    /// What was hashed.
+    pub integrity: ByteCount,
+    /// The artifacts, in the order in which they were asked for.
+    pub artifacts: Vec<VerifiedRoot>,
+    /// Every blob and manifest that belongs to the artifacts.
+    pub reached: BTreeSet<Digest>,
+}
+
+/// One artifact, verified.
+#[derive(Debug)]
+pub struct VerifiedRoot {
+    /// The artifact.
+    pub root: RootToVerify,
+    /// How it was judged; `None` if only the bytes were checked.
+    pub outcome: Option<ArtifactOutcome>,
+    /// Signatures on what belongs to it: children, other referrers. They do not change its verdict.
+    pub parts: Vec<ArtifactOutcome>,
+}
+
+/// Verifies everything that belongs to the roots.
+///
+/// # Errors
+/// Content is missing or damaged, the store fails, or a root has no name to be judged under. What is wrong with a
+/// signature is an outcome, not an error.
+pub fn verify(
+    subject: &Subject<'_>,
+    depth: &Depth<'_>,
+    limits: &Limits,
+    progress: &dyn Progress,
+) -> Result<Verification, VerifyError> {
+    if let Depth::Judge(judging) = depth {
+        for root in &subject.roots {
+            scope_of(root, judging)?;
+        }
+    }
+    let mut hashed = BTreeSet::new();
+    let mut integrity = ByteCount::default();
+    let mut artifacts = Vec::new();
+    let mut reached = BTreeSet::new();
+    progress.stage(Stage::Discovering, None);
+    let options = WalkOptions { known_omitted: subject.omitted.clone(), ..WalkOptions::default() };
+    let mut closures = Vec::new();
+    for root in &subject.roots {
+        closures.push(walk(subject.store, &root.descriptor, &options, limits, progress)?);
+    }
+    for closure in &closures {
+        reached.extend(closure.manifests.keys().chain(closure.blobs.keys()).copied());
+    }
+    for (root, closure) in subject.roots.iter().zip(&closures) {
+        let (outcome, parts) = match depth {
+            Depth::Integrity => (None, Vec::new()),
+            Depth::Judge(judging) => {
+                let (outcome, parts) = judge(subject.store, root, closure, judging, limits)?;
+                (Some(outcome), parts)
+            }
+        };
+        artifacts.push(VerifiedRoot { root: root.clone(), outcome, parts });
+    }
+    integrity.add(hash_blobs(subject.store, &closures, &mut hashed, progress)?);
+    Ok(Verification { integrity, artifacts, reached })
+}
+
+fn scope_of(root: &RootToVerify, judging: &Judging<'_>) -> Result<Repository, VerifyError> {
+    let own = root.reference.as_ref().map(|reference| reference.repository.clone());
+    judging.scope.clone().or(own).ok_or(VerifyError::Nameless { digest: root.descriptor.digest })
+}
+
+/// Judges the root, and every other signed manifest of its closure under the same scope.
+fn judge(
+    store: &dyn ContentStore,
+    root: &RootToVerify,
+    closure: &Closure,
+    judging: &Judging<'_>,
+    limits: &Limits,
+) -> Result<(ArtifactOutcome, Vec<ArtifactOutcome>), VerifyError> {
+    let mut by_subject: BTreeMap<Digest, Vec<FoundSignature>> = BTreeMap::new();
+    for signature in closure.notary_signatures() {
+        let manifest = &signature.manifest;
+        let found = read_signature(manifest, limits, |layer| {
+            fetch_blob(store, layer, limits.envelope_bytes, &manifest.descriptor().digest)
+        })?;
+        let signatures = by_subject.entry(found.subject.digest).or_default();
+        if signatures.len() >= limits.signatures {
+            return Err(VerifyError::TooManySignatures { subject: found.subject.digest, limit: limits.signatures });
+        }
+        signatures.push(found);
+    }
+    let mut evidence = carried_evidence(closure.manifests.values(), |layer| {
+        fetch_blob(store, layer, limits.crl_bytes, &root.descriptor.digest)
+    })?;
+    for crl in judging.supplied {
+        evidence.insert(crl.clone());
+    }
+    if judging.live.is_some() {
+        fetch_missing(by_subject.values().flatten(), judging, &mut evidence, limits);
+    }
+    let scope = scope_of(root, judging)?;
+    let terms = Terms {
+        stores: &judging.trust.stores,
+        evidence: &evidence,
+        at: judging.at,
+        freshness: judging.freshness,
+        user_metadata: &judging.user_metadata,
+        limits,
+    };
+    let policy = &judging.trust.policy;
+    let own = by_subject.remove(&root.descriptor.digest).unwrap_or_default();
+    let outcome = evaluate(&root.descriptor, &scope, &own, policy, &terms);
+    let parts = by_subject
+        .iter()
+        .filter_map(|(digest, signatures)| Some((closure.manifests.get(digest)?, signatures)))
+        .map(|(manifest, signatures)| evaluate(&manifest.descriptor().bare(), &scope, signatures, policy, &terms))
+        .collect();
+    Ok((outcome, parts))
+}
+
+/// Fetches what no carried CRL answers. A failure here leaves the gap, and judging finds it undetermined.
+fn fetch_missing<'s>(
+    signatures: impl Iterator<Item = &'s FoundSignature>,
+    judging: &Judging<'_>,
+    evidence: &mut CarriedEvidence,
+    limits: &Limits,
+) {
+    let sources = Sources { supplied: &[], live: judging.live };
+    let mut gatherer = Gatherer::new(&sources, CarriedEvidence::default(), limits);
+    let clocks = Clocks { verification: judging.at, signing: None };
+    for envelope in signatures.filter_map(|found| found.envelope.as_ref().ok()) {
+        for need in plan(envelope, limits).needs {
+            let answered = evidence.candidates(&need.certificate).iter().any(|crl| {
+                let fits = need.issuer.as_ref().is_none_or(|issuer| {
+                    evidence::accept(crl, issuer, &need.certificate).is_ok()
+                });
+                fits && Freshness::Current.check(crl, clocks).is_ok()
+            });
+            if !answered {
+                for (crl, _) in gatherer.gather(&need).unwrap_or_default() {
+                    evidence.insert(crl);
+                }
+            }
+        }
+    }
+}
+
+/// Why verification could not be carried through.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The store fails or gives damaged content.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Content is missing, or does not fit together.
+    #[error(transparent)]
+    Closure(#[from] ClosureError),
+    /// There is no repository to judge under.
+    #[error("the artifact {digest} has no name, so no statement of the trust policy can be chosen for it")]
+    Nameless {
+        /// The artifact.
+        digest: Digest,
+    },
+    /// More signatures than one artifact may have.
+    #[error("{subject} has more than {limit} signatures")]
+    TooManySignatures {
+        /// The artifact.
+        subject: Digest,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl Diagnostic for VerifyError {
+    fn code(&self) -> DiagnosticCode {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Closure(error) => error.code(),
+            Self::Nameless { .. } => DiagnosticCode::NameMissing,
+            Self::TooManySignatures { .. } => DiagnosticCode::ClosureTooLarge,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Closure(error) => error.hint(),
+            Self::Nameless { .. } => Some("say under which repository to judge it".into()),
+            Self::TooManySignatures { .. } => Some("somebody may have flooded the artifact with signatures".into()),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The receipt of an import, version 1 (`schemas/receipt-v1.schema.json`): what was let in, under which name, on what
+//! ground.
+
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::tables::{Bytes, Clean};
+use super::v1::{Clock, Source, Word};
+use crate::code::DiagnosticCode;
+use crate::digest::Digest;
+use crate::oci::Reference;
+use crate::time::UnixTime;
+
+/// The document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Receipt {
+    /// Always 1.
+    pub schema_version: u32,
+    /// What made the receipt.
+    pub tool: String,
+    /// When the import was completed, by the host's clock.
+    pub completed_at: UnixTime,
+    /// Where the content came from.
+    pub source: Source,
+    /// The verification time and the rules about time.
+    pub clock: Clock,
+    /// Where it went.
+    pub destination: String,
+    /// What was let in.
+    pub imported: Vec<Imported>,
+    /// What was not.
+    pub refused: Vec<Refused>,
+    /// What was written.
+    pub written: Written,
+}
+
+/// One artifact that was let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Imported {
+    /// Its name in the bundle.
+    pub reference: Reference,
+    /// Its name at the destination.
+    pub imported_as: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// How it was judged.
+    pub verdict: Word,
+    /// The codes that explain a verdict other than trusted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<DiagnosticCode>,
+    /// What the operator allowed, where the verdict alone would not have let it in: `unsigned`, `rejected`, `skipped`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<String>,
+    /// The statement of the trust policy that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
+    /// The signatures that were good.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub good_signatures: Vec<Digest>,
+}
+
+/// One artifact that was not let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Refused {
+    /// Its name in the bundle.
+    pub reference: Reference,
+    /// Its digest.
+    pub digest: Digest,
+    /// How it was judged.
+    pub verdict: Word,
+    /// Why.
+    pub codes: Vec<DiagnosticCode>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Written {
+    /// Blobs and manifests that were sent.
+    pub copied: u64,
+    /// Those that were there already.
+    pub already_there: u64,
+    /// Bytes sent.
+    pub bytes: u64,
+}
+
+/// Writes the receipt for people, as the end of a verification report.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_receipt(receipt: &Receipt, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out)?;
+    for imported in &receipt.imported {
+        write!(out, "imported {} as {}", imported.reference, imported.imported_as)?;
+        match &imported.allowed {
+            Some(allowed) => writeln!(out, " ({}, let in by the operator: {allowed})", imported.verdict.as_str())?,
+            None => writeln!(out)?,
+        }
+    }
+    for refused in &receipt.refused {
+        writeln!(out, "NOT imported: {} ({})", refused.reference, refused.verdict.as_str())?;
+    }
+    let written = &receipt.written;
+    writeln!(
+        out,
+        "{}: {} blobs written ({}), {} already there",
+        Clean(&receipt.destination),
+        written.copied,
+        Bytes(written.bytes),
+        written.already_there
+    )
+}

@@ -1,0 +1,183 @@
+//! What can go wrong when signing. No message holds any part of a key.
+
+use crate::code::{Diagnostic, DiagnosticCode};
+use crate::json::JsonError;
+use crate::notary::{EnvelopeError, SignatureManifestError};
+use crate::oci::ManifestError;
+use crate::pki::{CertificateError, ChainError, KeyKind, ValidityFailure};
+use crate::time::UnixTime;
+
+/// Why a private key or its certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// No PEM block of a kind that holds private keys.
+    #[error("the file holds no PEM private key (PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY)")]
+    NoKey,
+    /// Protected by a passphrase.
+    #[error("the private key is encrypted")]
+    Encrypted,
+    /// The PEM or DER cannot be read. What the decoder says of it stays inside: it might quote the key.
+    #[error("the private key in the block {label:?} is malformed")]
+    Malformed {
+        /// The label of the PEM block.
+        label: &'static str,
+    },
+    /// Neither RSA nor one of the three NIST curves.
+    #[error(
+        "private keys of the algorithm {oid} cannot sign: the Notary Project knows RSA and ECDSA on P-256, P-384 and P-521"
+    )]
+    UnsupportedAlgorithm {
+        /// The algorithm, or the curve.
+        oid: der::asn1::ObjectIdentifier,
+    },
+    /// An RSA modulus of another length than 2048, 3072 or 4096 bits (conformance 5.02).
+    #[error("RSA keys of {bits} bits cannot sign: the Notary Project knows 2048, 3072 and 4096")]
+    UnsupportedSize {
+        /// The length of the modulus, in whole octets times eight.
+        bits: usize,
+    },
+    /// No certificate was given.
+    #[error("the signing key has no certificate")]
+    NoCertificate,
+    /// The signer's certificate cannot be read.
+    #[error("the signer's certificate is malformed: {source}")]
+    Certificate {
+        /// What the decoder met.
+        source: der::Error,
+    },
+    /// The key is not the one that the first certificate certifies.
+    #[error("the {key} private key does not belong to the first certificate of the chain")]
+    CertificateMismatch {
+        /// The kind of the private key.
+        key: KeyKind,
+    },
+    /// The operating system gave no randomness.
+    #[error("no random numbers to be had: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+impl Diagnostic for KeyError {
+    fn code(&self) -> DiagnosticCode {
+        match self {
+            Self::Certificate { .. } => DiagnosticCode::CertificateMalformed,
+            Self::Random(_) => DiagnosticCode::IoFailed,
+            _ => DiagnosticCode::KeyInvalid,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Encrypted => Some("decrypt it first, for instance with `openssl pkcs8 -in KEY -out PLAIN`".into()),
+            Self::CertificateMismatch { .. } => {
+                Some("put the signer's own certificate first, then those that issued it, the root last".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why no signature was made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SigningError {
+    /// The key or its certificates.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The key did not sign.
+    #[error("the {kind} key did not sign: {source}")]
+    Failed {
+        /// The kind of the key.
+        kind: KeyKind,
+        /// What the cryptography says.
+        source: signature::Error,
+    },
+    /// A certificate of the chain cannot be read.
+    #[error("a certificate of the signing chain is malformed: {0}")]
+    Certificate(#[from] CertificateError),
+    /// The chain breaks a rule of the Notary Project.
+    #[error("the signing chain cannot be used: {0}")]
+    Chain(#[from] ChainError),
+    /// A certificate of the chain is not valid at the signing time (conformance 5.17).
+    #[error("the signing chain cannot be used at this time: {0}")]
+    OutsideValidity(#[from] ValidityFailure),
+    /// The signer says that its key is of another kind than its certificate does.
+    #[error("the signer claims a key of the kind {claimed}, its certificate holds {certified}")]
+    KeyKind {
+        /// What the certificate holds.
+        certified: KeyKind,
+        /// What the signer says.
+        claimed: KeyKind,
+    },
+    /// What the signer made is not a signature that bulla would accept.
+    #[error("the signer's answer gives no valid signature: {0}")]
+    SelfCheck(#[from] EnvelopeError),
+    /// The manifest could not be written.
+    #[error(transparent)]
+    Manifest(#[from] SignatureManifestError),
+    /// The manifest that was written cannot be read.
+    #[error(transparent)]
+    OciManifest(#[from] ManifestError),
+    /// The expiry is not behind the signing time (conformance 2.25).
+    #[error("the signature would expire at {expiry}, which is not after its signing time {signing_time}")]
+    Expiry {
+        /// When it would expire.
+        expiry: UnixTime,
+        /// When it would be signed.
+        signing_time: UnixTime,
+    },
+    /// User metadata under the Notary Project's own prefix (conformance 1.12).
+    #[error("the user metadata key {key:?} starts with the reserved prefix io.cncf.notary")]
+    ReservedMetadata {
+        /// The key.
+        key: String,
+    },
+    /// User metadata that would replace an annotation of the signed descriptor (conformance 1.12).
+    #[error("the user metadata key {key:?} is already an annotation of the artifact")]
+    RepeatedMetadata {
+        /// The key.
+        key: String,
+    },
+    /// User metadata without key or value.
+    #[error("user metadata needs a key and a value; {key:?} lacks one")]
+    EmptyMetadata {
+        /// The key, perhaps empty.
+        key: String,
+    },
+    /// The timestamp authority gave no token; the signature is not made without it (conformance 9.05).
+    #[error("no timestamp could be had: {0}")]
+    Timestamp(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A document could not be written as JSON.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+}
+
+impl Diagnostic for SigningError {
+    fn code(&self) -> DiagnosticCode {
+        match self {
+            Self::Key(error) => error.code(),
+            Self::Failed { .. } => DiagnosticCode::KeyInvalid,
+            Self::Certificate(error) => error.code(),
+            Self::Chain(error) => error.code(),
+            Self::OutsideValidity(failure) if failure.is_expired() => DiagnosticCode::CertificateExpired,
+            Self::OutsideValidity(_) => DiagnosticCode::CertificateNotYetValid,
+            Self::KeyKind { .. } => DiagnosticCode::KeyInvalid,
+            Self::SelfCheck(error) => error.code(),
+            Self::Manifest(error) => error.code(),
+            Self::OciManifest(error) => error.code(),
+            Self::Expiry { .. }
+            | Self::ReservedMetadata { .. }
+            | Self::RepeatedMetadata { .. }
+            | Self::EmptyMetadata { .. } => DiagnosticCode::UsageInvalid,
+            Self::Timestamp(_) => DiagnosticCode::TimestampInvalid,
+            Self::Json(error) => error.code(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Key(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

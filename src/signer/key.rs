@@ -1,0 +1,262 @@
+//! Private keys in memory, and how they are read from PEM files.
+
+use std::fmt;
+
+use der::Decode;
+use der::asn1::ObjectIdentifier;
+use p256::elliptic_curve::zeroize::Zeroizing;
+use p256::pkcs8::{EncodePublicKey, PrivateKeyInfoRef, SecretDocument};
+use rsa::pkcs1::DecodeRsaPrivateKey;
+use rsa::traits::PublicKeyParts;
+use rsa::{RsaPrivateKey, RsaPublicKey, pss};
+use sha2::{Sha256, Sha384, Sha512};
+use signature::{SignatureEncoding, Signer as _};
+use spki::DecodePublicKey;
+
+use super::error::{KeyError, SigningError};
+use crate::pki::KeyKind;
+
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+
+/// A private key of one of the six kinds that the Notary Project knows (conformance 5.01, 5.02).
+///
+/// Neither `Debug` nor any error shows the secret, and the memory that held it is zeroed on drop. RSA operations are
+/// blinded with the system's randomness (RUSTSEC-2023-0071).
+pub struct LocalKey(Key);
+
+enum Key {
+    P256(Box<p256::ecdsa::SigningKey>),
+    P384(Box<p384::ecdsa::SigningKey>),
+    P521(Box<p521::ecdsa::SigningKey>),
+    Rsa2048(Box<pss::SigningKey<Sha256>>),
+    Rsa3072(Box<pss::SigningKey<Sha384>>),
+    Rsa4096(Box<pss::SigningKey<Sha512>>),
+}
+
+impl LocalKey {
+    /// A new P-256 key from the system's randomness.
+    ///
+    /// # Errors
+    /// The system has none.
+    pub fn generate_p256() -> Result<Self, KeyError> {
+        Ok(Self(Key::P256(Box::new(random_p256()?))))
+    }
+
+    /// Reads the first private key of a PEM file: PKCS#8 (`PRIVATE KEY`), SEC 1 (`EC PRIVATE KEY`) or PKCS#1
+    /// (`RSA PRIVATE KEY`) (conformance 5.20). Other blocks and text around it are passed over.
+    ///
+    /// # Errors
+    /// No such block, an encrypted or malformed one, or a key that may not sign.
+    pub fn from_pem(text: &str) -> Result<Self, KeyError> {
+        let block = PemKey::find(text)?;
+        let malformed = |()| KeyError::Malformed { label: block.label };
+        let (_, document) = SecretDocument::from_pem(block.text).map_err(|_| malformed(()))?;
+        match block.label {
+            "PRIVATE KEY" => Self::from_pkcs8(document.as_bytes()),
+            "EC PRIVATE KEY" => Self::from_sec1(document.as_bytes()),
+            _ => Self::from_rsa(RsaPrivateKey::from_pkcs1_der(document.as_bytes()).map_err(|_| malformed(()))?),
+        }
+    }
+
+    /// Reads a PKCS#8 `PrivateKeyInfo` (RFC 5958) in DER.
+    ///
+    /// # Errors
+    /// Malformed, or a key that may not sign.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
+        const LABEL: &str = "PRIVATE KEY";
+        let malformed = || KeyError::Malformed { label: LABEL };
+        let info = PrivateKeyInfoRef::from_der(der).map_err(|_| malformed())?;
+        match info.algorithm.oid {
+            RSA_ENCRYPTION => Self::from_rsa(RsaPrivateKey::try_from(info).map_err(|_| malformed())?),
+            EC_PUBLIC_KEY => {
+                let curve = info.algorithm.parameters_oid().map_err(|_| malformed())?;
+                Ok(Self(match curve {
+                    P256 => Key::P256(Box::new(p256::SecretKey::try_from(info).map_err(|_| malformed())?.into())),
+                    P384 => Key::P384(Box::new(p384::SecretKey::try_from(info).map_err(|_| malformed())?.into())),
+                    P521 => Key::P521(Box::new(p521::SecretKey::try_from(info).map_err(|_| malformed())?.into())),
+                    oid => return Err(KeyError::UnsupportedAlgorithm { oid }),
+                }))
+            }
+            oid => Err(KeyError::UnsupportedAlgorithm { oid }),
+        }
+    }
+
+    /// Reads an `ECPrivateKey` (RFC 5915) in DER. Without a named curve, the length of the scalar tells the curve.
+    fn from_sec1(der: &[u8]) -> Result<Self, KeyError> {
+        if let Ok(key) = p256::SecretKey::from_sec1_der(der) {
+            return Ok(Self(Key::P256(Box::new(key.into()))));
+        }
+        if let Ok(key) = p384::SecretKey::from_sec1_der(der) {
+            return Ok(Self(Key::P384(Box::new(key.into()))));
+        }
+        match p521::SecretKey::from_sec1_der(der) {
+            Ok(key) => Ok(Self(Key::P521(Box::new(key.into())))),
+            Err(_) => Err(KeyError::Malformed { label: "EC PRIVATE KEY" }),
+        }
+    }
+
+    fn from_rsa(key: RsaPrivateKey) -> Result<Self, KeyError> {
+        Ok(Self(match key.size() {
+            256 => Key::Rsa2048(Box::new(pss::SigningKey::new(key))),
+            384 => Key::Rsa3072(Box::new(pss::SigningKey::new(key))),
+            512 => Key::Rsa4096(Box::new(pss::SigningKey::new(key))),
+            octets => return Err(KeyError::UnsupportedSize { bits: octets.saturating_mul(8) }),
+        }))
+    }
+
+    /// Its kind.
+    pub const fn kind(&self) -> KeyKind {
+        match &self.0 {
+            Key::P256(_) => KeyKind::P256,
+            Key::P384(_) => KeyKind::P384,
+            Key::P521(_) => KeyKind::P521,
+            Key::Rsa2048(_) => KeyKind::Rsa2048,
+            Key::Rsa3072(_) => KeyKind::Rsa3072,
+            Key::Rsa4096(_) => KeyKind::Rsa4096,
+        }
+    }
+
+    /// Signs `message` with the algorithm of its kind, in the form that JOSE and COSE use: RSASSA-PSS with a salt as
+    /// long as the hash (conformance 14.14), or r and s of ECDSA behind each other (conformance 3.20).
+    ///
+    /// # Errors
+    /// The system has no randomness for salt and blinding.
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
+        let signed = match &self.0 {
+            Key::P256(key) => ecdsa(key.try_sign(message), p256::ecdsa::Signature::to_vec),
+            Key::P384(key) => ecdsa(key.try_sign(message), p384::ecdsa::Signature::to_vec),
+            Key::P521(key) => ecdsa(key.try_sign(message), p521::ecdsa::Signature::to_vec),
+            Key::Rsa2048(key) => key.try_sign(message).map(|signature| signature.to_vec()),
+            Key::Rsa3072(key) => key.try_sign(message).map(|signature| signature.to_vec()),
+            Key::Rsa4096(key) => key.try_sign(message).map(|signature| signature.to_vec()),
+        };
+        signed.map_err(|source| SigningError::Failed { kind: self.kind(), source })
+    }
+
+    /// The public key as DER of a `SubjectPublicKeyInfo` (RFC 5280 §4.1).
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub fn public_key_der(&self) -> Result<Vec<u8>, spki::Error> {
+        let document = match &self.0 {
+            Key::P256(key) => key.verifying_key().to_public_key_der(),
+            Key::P384(key) => key.verifying_key().to_public_key_der(),
+            Key::P521(key) => key.verifying_key().to_public_key_der(),
+            Key::Rsa2048(key) => rsa_public(key.as_ref().as_ref()).to_public_key_der(),
+            Key::Rsa3072(key) => rsa_public(key.as_ref().as_ref()).to_public_key_der(),
+            Key::Rsa4096(key) => rsa_public(key.as_ref().as_ref()).to_public_key_der(),
+        };
+        document.map(|document| document.into_vec())
+    }
+
+    /// Whether `spki`, the DER of a `SubjectPublicKeyInfo`, is this key's public half. Two encodings of one key are
+    /// one key.
+    pub fn matches(&self, spki: &[u8]) -> bool {
+        match &self.0 {
+            Key::P256(key) => same(p256::ecdsa::VerifyingKey::from_public_key_der(spki), key.verifying_key()),
+            Key::P384(key) => same(p384::ecdsa::VerifyingKey::from_public_key_der(spki), key.verifying_key()),
+            Key::P521(key) => same(p521::ecdsa::VerifyingKey::from_public_key_der(spki), key.verifying_key()),
+            Key::Rsa2048(key) => same(RsaPublicKey::from_public_key_der(spki), rsa_public(key.as_ref().as_ref())),
+            Key::Rsa3072(key) => same(RsaPublicKey::from_public_key_der(spki), rsa_public(key.as_ref().as_ref())),
+            Key::Rsa4096(key) => same(RsaPublicKey::from_public_key_der(spki), rsa_public(key.as_ref().as_ref())),
+        }
+    }
+}
+
+impl fmt::Debug for LocalKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalKey({})", self.kind())
+    }
+}
+
+/// A random scalar that is zero or not below the order is drawn again, so that every key is equally likely.
+pub(super) fn random_p256() -> Result<p256::ecdsa::SigningKey, KeyError> {
+    loop {
+        let mut scalar = Zeroizing::new([0; 32]);
+        getrandom::fill(scalar.as_mut_slice())?;
+        if let Ok(key) = p256::ecdsa::SigningKey::from_slice(scalar.as_slice()) {
+            return Ok(key);
+        }
+    }
+}
+
+/// Names the one of several ECDSA signature forms that is wanted: r and s of fixed width.
+fn ecdsa<S>(signed: signature::Result<S>, raw: impl Fn(&S) -> Vec<u8>) -> signature::Result<Vec<u8>> {
+    signed.map(|signature| raw(&signature))
+}
+
+fn rsa_public(key: &RsaPrivateKey) -> &RsaPublicKey {
+    key.as_ref()
+}
+
+fn same<K: PartialEq, E>(found: Result<K, E>, wanted: &K) -> bool {
+    found.is_ok_and(|found| found == *wanted)
+}
+
+/// A PEM block that holds a private key.
+struct PemKey<'a> {
+    label: &'static str,
+    text: &'a str,
+}
+
+impl<'a> PemKey<'a> {
+    const LABELS: [&'static str; 4] = ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY"];
+
+    /// The first such block. openssl puts `EC PARAMETERS`, others put certificates or attributes before it.
+    fn find(text: &'a str) -> Result<Self, KeyError> {
+        let first = Self::LABELS
+            .into_iter()
+            .filter_map(|label| Some((text.find(&format!("-----BEGIN {label}-----"))?, label)))
+            .min_by_key(|(position, _)| *position);
+        let (start, label) = first.ok_or(KeyError::NoKey)?;
+        let block = text.get(start..).unwrap_or_default();
+        let end = format!("-----END {label}-----");
+        let length = block.find(&end).ok_or(KeyError::Malformed { label })?.saturating_add(end.len());
+        let block = block.get(..length).unwrap_or_default();
+        // RFC 1421 headers are how openssl encrypts keys that are not PKCS#8.
+        if label == "ENCRYPTED PRIVATE KEY" || block.contains("Proc-Type:") {
+            return Err(KeyError::Encrypted);
+        }
+        Ok(Self { label, text: block })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_is_in_no_debug_output() {
+        let key = LocalKey::generate_p256().unwrap();
+        assert_eq!(format!("{key:?}"), "LocalKey(P-256)");
+    }
+
+    #[test]
+    fn generated_keys_differ_and_match_their_own_public_half_only() {
+        let (one, two) = (LocalKey::generate_p256().unwrap(), LocalKey::generate_p256().unwrap());
+        assert!(one.matches(&one.public_key_der().unwrap()));
+        assert!(!one.matches(&two.public_key_der().unwrap()));
+        assert!(!one.matches(b""));
+        assert_eq!(one.sign(b"message").unwrap().len(), 64);
+    }
+
+    #[test]
+    fn what_is_no_plain_private_key_is_refused() {
+        let refused = |text: &str| LocalKey::from_pem(text).unwrap_err();
+        assert!(matches!(refused(""), KeyError::NoKey));
+        assert!(matches!(refused("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), KeyError::NoKey));
+        assert!(matches!(refused("-----BEGIN PRIVATE KEY-----\nAAAA\n"), KeyError::Malformed { .. }));
+        for label in ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"] {
+            let text = format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
+            assert!(matches!(refused(&text), KeyError::Malformed { .. }), "{label}");
+        }
+        let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        assert!(matches!(refused(encrypted), KeyError::Encrypted));
+        let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMAA=\n-----END RSA PRIVATE KEY-----\n";
+        assert!(matches!(refused(old), KeyError::Encrypted));
+    }
+}

@@ -1,0 +1,23 @@
+//! Making signatures: keys, the Notary Project's envelopes and signature manifests, and timestamps.
+//!
+//! What signs is behind [`Signer`], what timestamps behind [`TimestampSource`], so that plugins, hardware tokens and
+//! timestamp authorities on the network slot in beside the local key. Time is an argument here as everywhere below the
+//! program.
+
+mod check;
+mod error;
+mod jws;
+mod key;
+mod local;
+mod manifest;
+
+#[cfg(feature = "demo")]
+pub mod authority;
+#[cfg(feature = "demo")]
+pub mod tsa;
+
+pub use error::{KeyError, SigningError};
+pub use jws::{Envelope, SIGNING_AGENT, SigningOptions, TimestampSource, sign_jws};
+pub use key::LocalKey;
+pub use local::{LocalSigner, Signer};
+pub use manifest::SignatureArtifact;

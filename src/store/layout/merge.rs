@@ -1,0 +1,190 @@
+//! Adds entries to an `index.json` that others write too: what is there stays as it is, unknown members included.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::oci::{Descriptor, IndexDocument, LayoutError, MediaType, Tag, annotation};
+use crate::store::Publication;
+
+/// An entry to be.
+struct Entry {
+    descriptor: Descriptor,
+    short: Option<String>,
+    full: Option<String>,
+}
+
+/// The index with the publications in it. A name that moves is taken from the entry that had it; the entry itself
+/// stays. An entry that is there already stays once.
+///
+/// # Errors
+/// What is there is no index.
+pub(super) fn merge(index: &[u8], publications: &[Publication]) -> Result<Vec<u8>, LayoutError> {
+    let malformed = |error| LayoutError::Json { name: IndexDocument::NAME, error };
+    // Refuses what is no index, before anything in it is touched.
+    IndexDocument::parse(index)?;
+    let mut document: Map<String, Value> = crate::json::from_slice(index).map_err(malformed)?;
+    let mut entries = match document.remove("manifests") {
+        Some(Value::Array(entries)) => entries,
+        _ => Vec::new(),
+    };
+    for entry in named(publications) {
+        entry.insert(&mut entries)?;
+    }
+    document.insert("manifests".into(), Value::Array(entries));
+    crate::json::to_vec(&document).map_err(malformed)
+}
+
+/// The bytes of a layout's first index.
+pub(super) fn empty() -> Result<Vec<u8>, LayoutError> {
+    IndexDocument::new(Vec::new()).to_bytes()
+}
+
+/// The short name is the tag, or the full reference where several of the publications have the same tag.
+fn named(publications: &[Publication]) -> Vec<Entry> {
+    let mut tags: BTreeMap<&Tag, Vec<&Publication>> = BTreeMap::new();
+    for publication in publications {
+        if let Some(tag) = &publication.tag {
+            tags.entry(tag).or_default().push(publication);
+        }
+    }
+    let shared = |tag: &Tag| {
+        let all = tags.get(tag).map(Vec::as_slice).unwrap_or_default();
+        let first = all.first().map(|publication| (&publication.descriptor.digest, &publication.reference));
+        all.iter().any(|publication| Some((&publication.descriptor.digest, &publication.reference)) != first)
+    };
+    publications
+        .iter()
+        .map(|publication| {
+            let reference = publication.reference.as_ref();
+            let full = reference.zip(publication.tag.as_ref()).map(|(name, tag)| format!("{}:{tag}", name.repository));
+            let short = match (&publication.tag, &full) {
+                (Some(tag), Some(full)) if shared(tag) => Some(full.clone()),
+                (Some(tag), _) => Some(tag.to_string()),
+                (None, _) => None,
+            };
+            Entry { descriptor: publication.descriptor.clone(), short, full }
+        })
+        .collect()
+}
+
+impl Entry {
+    fn insert(self, entries: &mut Vec<Value>) -> Result<(), LayoutError> {
+        let digest = self.descriptor.digest.to_string();
+        let same = |entry: &Value| entry.get("digest").and_then(Value::as_str) == Some(&digest);
+        let Some(short) = &self.short else {
+            // Without a name, being listed at all is enough.
+            if !entries.iter().any(same) {
+                entries.push(self.value()?);
+            }
+            return Ok(());
+        };
+        let named = |entry: &Value| note(entry, annotation::REF_NAME) == Some(short);
+        for other in entries.iter_mut().filter(|entry| named(entry) && !same(entry)) {
+            self.take_names(other);
+        }
+        if !entries.iter().any(|entry| same(entry) && named(entry)) {
+            entries.push(self.value()?);
+        }
+        Ok(())
+    }
+
+    /// Takes this entry's names from another one. A full name of another repository stays.
+    fn take_names(&self, other: &mut Value) {
+        let full = note(other, annotation::CONTAINERD_NAME).map(str::to_owned);
+        let Some(notes) = other.get_mut("annotations").and_then(Value::as_object_mut) else { return };
+        notes.remove(annotation::REF_NAME);
+        if full.is_some() && full == self.full {
+            notes.remove(annotation::CONTAINERD_NAME);
+        }
+        if notes.is_empty()
+            && let Some(entry) = other.as_object_mut()
+        {
+            entry.remove("annotations");
+        }
+    }
+
+    fn value(self) -> Result<Value, LayoutError> {
+        let mut descriptor = self.descriptor;
+        for (key, name) in [(annotation::REF_NAME, self.short), (annotation::CONTAINERD_NAME, self.full)] {
+            match name {
+                Some(name) => descriptor.annotations.insert(key.to_owned(), name),
+                None => descriptor.annotations.remove(key),
+            };
+        }
+        if descriptor.media_type.as_str().is_empty() {
+            descriptor.media_type = MediaType::OCI_MANIFEST.into();
+        }
+        let bytes = crate::json::to_vec(&descriptor);
+        let value = bytes.and_then(|bytes| crate::json::from_slice(&bytes));
+        value.map_err(|error| LayoutError::Json { name: IndexDocument::NAME, error })
+    }
+}
+
+fn note<'a>(entry: &'a Value, key: &str) -> Option<&'a str> {
+    entry.get("annotations")?.get(key)?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn publication(content: &[u8], name: Option<&str>) -> Publication {
+        let reference: Option<crate::oci::Reference> = name.map(|name| name.parse().unwrap());
+        let tag = reference.as_ref().and_then(|reference| reference.tag.clone());
+        Publication { descriptor: Descriptor::of(MediaType::OCI_MANIFEST, content), tag, reference, subject: None }
+    }
+
+    fn names(index: &[u8]) -> Vec<(Option<String>, Option<String>)> {
+        let index = IndexDocument::parse(index).unwrap();
+        let name = |entry: &Descriptor, key: &str| entry.annotations.get(key).cloned();
+        index
+            .manifests
+            .iter()
+            .map(|entry| (name(entry, annotation::REF_NAME), name(entry, annotation::CONTAINERD_NAME)))
+            .collect()
+    }
+
+    fn both(short: &str, full: &str) -> (Option<String>, Option<String>) {
+        (Some(short.into()), Some(full.into()))
+    }
+
+    #[test]
+    fn what_is_there_stays_with_members_that_nobody_knows() {
+        let digest = crate::digest::Digest::sha256(b"old");
+        let old = json!({"mediaType": "x/y", "digest": digest.to_string(), "size": 3, "urls": ["u"], "x": {"y": [1]}});
+        let index = json!({"schemaVersion": 2, "manifests": [old], "annotations": {"a": "b"}, "other": true});
+        let merged = merge(index.to_string().as_bytes(), &[publication(b"new", None)]).unwrap();
+        let merged: Value = serde_json::from_slice(&merged).unwrap();
+        assert_eq!(merged["manifests"][0], index["manifests"][0]);
+        assert_eq!(merged["manifests"].as_array().unwrap().len(), 2);
+        assert_eq!((&merged["other"], &merged["annotations"]), (&index["other"], &index["annotations"]));
+    }
+
+    #[test]
+    fn a_name_moves_and_what_had_it_stays() {
+        let index = merge(&empty().unwrap(), &[publication(b"1", Some("a.example/x:v1"))]).unwrap();
+        let again = merge(&index, &[publication(b"1", Some("a.example/x:v1")), publication(b"1", None)]).unwrap();
+        assert_eq!(index, again);
+        let moved = merge(&index, &[publication(b"2", Some("a.example/x:v1"))]).unwrap();
+        assert_eq!(names(&moved), [(None, None), both("v1", "a.example/x:v1")]);
+        let other = merge(&index, &[publication(b"2", Some("b.example/x:v1"))]).unwrap();
+        assert_eq!(names(&other), [(None, Some("a.example/x:v1".into())), both("v1", "b.example/x:v1")]);
+    }
+
+    #[test]
+    fn a_tag_of_two_repositories_is_written_out() {
+        let pair = [publication(b"1", Some("a.example/x:v1")), publication(b"2", Some("b.example/x:v1"))];
+        let index = merge(&empty().unwrap(), &pair).unwrap();
+        let expected = ["a.example/x:v1", "b.example/x:v1"].map(|name| both(name, name));
+        assert_eq!(names(&index), expected);
+    }
+
+    #[test]
+    fn what_is_no_index_is_not_touched() {
+        for bad in [&b""[..], b"[]", b"{}", br#"{"schemaVersion":2,"manifests":[],"manifests":[]}"#] {
+            assert!(merge(bad, &[]).is_err(), "{}", String::from_utf8_lossy(bad));
+        }
+    }
+}

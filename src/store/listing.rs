@@ -1,0 +1,303 @@
+//! What an `index.json` and the manifests behind it say: names, and who refers to whom.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::OnceLock;
+
+use super::{ContentStore, NamedRoot, Referrers, Search, SearchMethod, SearchResult, StoreError, fetch_manifest};
+use crate::archive::names;
+use crate::code::{Diagnostic, DiagnosticCode};
+use crate::digest::Digest;
+use crate::limits::Limits;
+use crate::oci::{Descriptor, DigestTag, IndexDocument, Reference, Tag, Target, annotation, referrers_tag};
+
+/// Why a layout or archive gives no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListingError {
+    /// A tag that several artifacts carry.
+    #[error("the tag {tag} stands for several artifacts here: {}", .candidates.join(", "))]
+    Ambiguous {
+        /// The tag.
+        tag: Tag,
+        /// What it could mean, at most ten of them.
+        candidates: Vec<String>,
+    },
+    /// Indexes within indexes.
+    #[error("indexes nest more than {limit} deep, at {digest}")]
+    TooDeep {
+        /// Where.
+        digest: Digest,
+        /// The limit.
+        limit: usize,
+    },
+    /// More manifests than the limit.
+    #[error("there are more than {limit} manifests")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
+    /// More text in annotations than is kept.
+    #[error("the annotations of the referrers have more than {limit} bytes")]
+    TooMuchText {
+        /// The limit.
+        limit: u64,
+    },
+}
+
+impl Diagnostic for ListingError {
+    fn code(&self) -> DiagnosticCode {
+        match self {
+            Self::Ambiguous { .. } => DiagnosticCode::ReferenceAmbiguous,
+            Self::TooDeep { .. } => DiagnosticCode::ClosureTooDeep,
+            Self::TooMany { .. } => DiagnosticCode::ClosureTooLarge,
+            Self::TooMuchText { .. } => DiagnosticCode::LimitExceeded,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ambiguous { .. } => Some("name the artifact by its digest".into()),
+            _ => None,
+        }
+    }
+}
+
+impl From<ListingError> for StoreError {
+    fn from(error: ListingError) -> Self {
+        Self::from_diagnostic(error)
+    }
+}
+
+/// The names of one entry of `index.json`.
+pub(super) struct EntryNames {
+    pub(super) tag: Option<Tag>,
+    pub(super) reference: Option<Reference>,
+}
+
+impl EntryNames {
+    /// containerd's annotation holds the full name. `ref.name` holds a tag (skopeo, oras, docker) or the full name
+    /// (podman, and bulla where a tag is not unique).
+    pub(super) fn of(descriptor: &Descriptor) -> Self {
+        let text = |key: &str| descriptor.annotations.get(key);
+        let short = text(annotation::REF_NAME);
+        let full = [text(annotation::CONTAINERD_NAME), short];
+        let reference: Option<Reference> = full.into_iter().flatten().find_map(|text| text.parse().ok());
+        let tag = short.and_then(|text| text.parse().ok());
+        let tag = tag.or_else(|| reference.as_ref().and_then(|reference| reference.tag.clone()));
+        Self { tag, reference }
+    }
+}
+
+/// The entry that a tag names in an index; an exact `ref.name` goes before a tag within a full name.
+pub(super) fn resolve_tag(entries: &[Descriptor], tag: &Tag) -> Result<Option<Descriptor>, StoreError> {
+    let exact =
+        |entry: &&Descriptor| entry.annotations.get(annotation::REF_NAME).is_some_and(|name| name == tag.as_str());
+    let within = |entry: &&Descriptor| EntryNames::of(entry).tag.as_ref() == Some(tag);
+    let mut found: Vec<_> = entries.iter().filter(exact).collect();
+    if found.is_empty() {
+        found = entries.iter().filter(within).collect();
+    }
+    only(tag, found.into_iter().map(|entry| (entry.bare(), EntryNames::of(entry).reference)).collect())
+}
+
+/// The one artifact among candidates, which may mention it several times.
+pub(super) fn only(
+    tag: &Tag,
+    candidates: Vec<(Descriptor, Option<Reference>)>,
+) -> Result<Option<Descriptor>, StoreError> {
+    let first = candidates.first().map(|(descriptor, _)| descriptor.clone());
+    let distinct: HashSet<_> = candidates.iter().map(|(descriptor, _)| descriptor.digest).collect();
+    if distinct.len() > 1 {
+        let name = |(descriptor, reference): (Descriptor, Option<Reference>)| match reference {
+            Some(reference) => format!("{reference} ({})", descriptor.digest),
+            None => descriptor.digest.to_string(),
+        };
+        let candidates = candidates.into_iter().take(10).map(name).collect();
+        return Err(ListingError::Ambiguous { tag: tag.clone(), candidates }.into());
+    }
+    Ok(first)
+}
+
+/// Every manifest that can be reached from a list, by what it refers to.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    referrers: BTreeMap<Digest, BTreeMap<Digest, Descriptor>>,
+    referring: HashSet<Digest>,
+    manifests: BTreeMap<Digest, Descriptor>,
+    /// Subjects that have a list under a tag of the referrers tag schema.
+    tagged: HashSet<Digest>,
+}
+
+/// A graph that is built when it is first needed.
+#[derive(Debug, Default)]
+pub(super) struct LazyGraph(OnceLock<Graph>);
+
+impl LazyGraph {
+    pub(super) fn get(&self, build: impl FnOnce() -> Result<Graph, StoreError>) -> Result<&Graph, StoreError> {
+        match self.0.get() {
+            Some(graph) => Ok(graph),
+            None => {
+                let graph = build()?;
+                Ok(self.0.get_or_init(|| graph))
+            }
+        }
+    }
+}
+
+struct Walk<'a> {
+    store: &'a dyn ContentStore,
+    limits: &'a Limits,
+    graph: Graph,
+    /// Bytes of annotations kept.
+    text: u64,
+}
+
+impl Graph {
+    /// Reads every manifest behind `entries`, through nested indexes, each once.
+    ///
+    /// # Errors
+    /// One of them cannot be read or parsed: then it is not known what it refers to, and "no referrers" would be a lie.
+    pub(super) fn build(store: &dyn ContentStore, entries: &[Descriptor], limits: &Limits) -> Result<Self, StoreError> {
+        let mut walk = Walk { store, limits, graph: Self::default(), text: 0 };
+        let mut next: Vec<Descriptor> = entries.to_vec();
+        for _ in 0..limits.depth.max(1) {
+            let mut children = Vec::new();
+            for descriptor in next {
+                walk.visit(&descriptor, &mut children)?;
+            }
+            if children.is_empty() {
+                walk.tag_schema(entries)?;
+                return Ok(walk.graph);
+            }
+            next = children;
+        }
+        let digest = next.first().map_or(Digest::sha256(b""), |descriptor| descriptor.digest);
+        Err(ListingError::TooDeep { digest, limit: limits.depth }.into())
+    }
+
+    /// A manifest that can be reached.
+    pub(super) fn manifest(&self, digest: &Digest) -> Option<&Descriptor> {
+        self.manifests.get(digest)
+    }
+
+    /// Whether the manifest refers to another.
+    pub(super) fn is_referrer(&self, digest: &Digest) -> bool {
+        self.referring.contains(digest)
+    }
+
+    /// The answer to [`ContentStore::referrers`].
+    pub(super) fn referrers(&self, subject: &Digest, limits: &Limits) -> Result<Referrers, StoreError> {
+        let descriptors: Vec<_> = self.referrers.get(subject).into_iter().flat_map(BTreeMap::values).cloned().collect();
+        if descriptors.len() > limits.referrers {
+            return Err(ListingError::TooMany { limit: limits.referrers }.into());
+        }
+        let result = if descriptors.is_empty() { SearchResult::Absent } else { SearchResult::Found };
+        let mut searches = vec![Search { method: SearchMethod::LayoutIndex, result }];
+        if self.tagged.contains(subject) {
+            searches.push(Search { method: SearchMethod::ReferrersTag, result });
+        }
+        Ok(Referrers { descriptors, searches })
+    }
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, descriptor: &Descriptor, children: &mut Vec<Descriptor>) -> Result<(), StoreError> {
+        // What is no manifest by its type has no subject.
+        let typed = descriptor.media_type.is_manifest() || descriptor.media_type.as_str().is_empty();
+        if !typed || self.graph.manifests.contains_key(&descriptor.digest) {
+            return Ok(());
+        }
+        // A layout may leave out children; whoever needs them will miss them.
+        let Some(manifest) = fetch_manifest(self.store, descriptor, self.limits)? else { return Ok(()) };
+        if self.graph.manifests.len() >= self.limits.manifests {
+            return Err(ListingError::TooMany { limit: self.limits.manifests }.into());
+        }
+        self.graph.manifests.insert(descriptor.digest, manifest.descriptor().bare());
+        if let Some(subject) = manifest.subject() {
+            self.referrer(subject.digest, manifest.referrer_descriptor())?;
+        }
+        if children.len().saturating_add(manifest.manifests().len()) > self.limits.manifests {
+            return Err(ListingError::TooMany { limit: self.limits.manifests }.into());
+        }
+        let new = |child: &&Descriptor| !self.graph.manifests.contains_key(&child.digest);
+        children.extend(manifest.manifests().iter().filter(new).map(Descriptor::bare));
+        Ok(())
+    }
+
+    fn referrer(&mut self, subject: Digest, descriptor: Descriptor) -> Result<(), StoreError> {
+        let lengths = descriptor.annotations.iter().map(|(key, value)| key.len().saturating_add(value.len()));
+        let text = lengths.fold(0, usize::saturating_add);
+        self.text = self.text.saturating_add(u64::try_from(text).unwrap_or(u64::MAX));
+        if self.text > self.limits.index_bytes {
+            return Err(ListingError::TooMuchText { limit: self.limits.index_bytes }.into());
+        }
+        self.graph.referring.insert(descriptor.digest);
+        self.graph.referrers.entry(subject).or_default().insert(descriptor.digest, descriptor);
+        Ok(())
+    }
+
+    /// A list under `sha256-<hex>` names referrers too, also such as are not there: they are missing then, not absent.
+    fn tag_schema(&mut self, entries: &[Descriptor]) -> Result<(), StoreError> {
+        for entry in entries {
+            let Some(subject) = EntryNames::of(entry).tag.as_ref().and_then(tag_schema_subject) else { continue };
+            let Some(list) = fetch_manifest(self.store, entry, self.limits)? else { continue };
+            for child in list.manifests() {
+                if !self.graph.manifests.contains_key(&child.digest) {
+                    self.referrer(subject, child.clone())?;
+                }
+            }
+            self.graph.tagged.insert(subject);
+        }
+        Ok(())
+    }
+}
+
+/// The subject of a tag of the referrers tag schema, where it can be read back (sha512 is cut).
+fn tag_schema_subject(tag: &Tag) -> Option<Digest> {
+    let (algorithm, hex) = tag.as_str().split_once('-')?;
+    let digest: Digest = format!("{algorithm}:{hex}").parse().ok()?;
+    (referrers_tag(&digest) == *tag).then_some(digest)
+}
+
+/// Everything that an index names, and what it holds without a name that refers to nothing else. Digest tags and tags
+/// of the referrers tag schema name what belongs to something else; bulla's own documents are no content.
+pub(super) fn roots<'a>(
+    index: &IndexDocument,
+    graph: impl FnOnce() -> Result<&'a Graph, StoreError>,
+) -> Result<Vec<NamedRoot>, StoreError> {
+    let ours = |entry: &&Descriptor| {
+        entry.artifact_type.as_ref().is_some_and(|kind| *kind == names::BUNDLE || *kind == names::EVIDENCE)
+    };
+    let belongs = |tag: &Tag| DigestTag::recognise(tag).is_some() || tag_schema_subject(tag).is_some();
+    let entries = index.manifests.iter().filter(|entry| !ours(entry)).map(|entry| (entry, EntryNames::of(entry)));
+    let (named, nameless): (Vec<_>, Vec<_>) =
+        entries.partition(|(_, names)| names.tag.is_some() || names.reference.is_some());
+    let mut seen: HashSet<Digest> = named.iter().map(|(entry, _)| entry.digest).collect();
+    let mut roots: Vec<_> = named
+        .into_iter()
+        .filter(|(_, names)| !names.tag.as_ref().is_some_and(belongs))
+        .map(|(entry, names)| NamedRoot { descriptor: entry.bare(), tag: names.tag, reference: names.reference })
+        .collect();
+    if !nameless.is_empty() {
+        let graph = graph()?;
+        let own =
+            nameless.into_iter().filter(|(entry, _)| !graph.is_referrer(&entry.digest) && seen.insert(entry.digest));
+        roots.extend(own.map(|(entry, _)| NamedRoot { descriptor: entry.bare(), tag: None, reference: None }));
+    }
+    Ok(roots)
+}
+
+/// What `target` names in an index.
+pub(super) fn resolve(
+    index: &IndexDocument,
+    target: &Target,
+    graph: impl FnOnce(&Digest) -> Result<Option<Descriptor>, StoreError>,
+) -> Result<Option<Descriptor>, StoreError> {
+    match target {
+        Target::Tag(tag) => resolve_tag(&index.manifests, tag),
+        Target::Digest(digest) => match index.manifests.iter().find(|entry| entry.digest == *digest) {
+            Some(entry) => Ok(Some(entry.bare())),
+            None => graph(digest),
+        },
+    }
+}

@@ -1,0 +1,138 @@
+//! Content in memory: for tests, and for what is made and used within one run.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::listing::{self, Graph};
+use super::{
+    ContentKind, ContentSink, ContentStore, NamedRoot, Publication, RawContent, Referrers, StoreError, copy_to,
+};
+use crate::archive::ArchiveError;
+use crate::digest::Digest;
+use crate::limits::Limits;
+use crate::oci::{Descriptor, IndexDocument, MediaType, Reference, Tag, Target, annotation};
+
+/// A store and sink that lives in memory. Everything that was put as a manifest is found as a referrer, also without
+/// being published, as a registry does it.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    content: Mutex<Content>,
+    limits: Limits,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    blobs: BTreeMap<Digest, Arc<[u8]>>,
+    manifests: BTreeMap<Digest, Descriptor>,
+    index: Vec<Descriptor>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a blob and returns its descriptor.
+    pub fn insert_blob(&self, media_type: impl Into<MediaType>, bytes: impl Into<Arc<[u8]>>) -> Descriptor {
+        let bytes = bytes.into();
+        let descriptor = Descriptor::of(media_type, &bytes);
+        self.content().blobs.insert(descriptor.digest, bytes);
+        descriptor
+    }
+
+    /// Takes in a manifest and returns its descriptor.
+    pub fn insert_manifest(&self, media_type: impl Into<MediaType>, bytes: impl Into<Arc<[u8]>>) -> Descriptor {
+        let descriptor = self.insert_blob(media_type, bytes);
+        self.content().manifests.insert(descriptor.digest, descriptor.clone());
+        descriptor
+    }
+
+    /// Gives a tag to a manifest, taking it from another that had it.
+    pub fn tag(&self, descriptor: &Descriptor, tag: &Tag) {
+        self.name(descriptor, tag.to_string(), None);
+    }
+
+    fn name(&self, descriptor: &Descriptor, short: String, full: Option<String>) {
+        let mut content = self.content();
+        let has = |entry: &Descriptor| entry.annotations.get(annotation::REF_NAME) == Some(&short);
+        content.index.retain(|entry| !has(entry));
+        let mut entry = descriptor.bare();
+        entry.annotations.insert(annotation::REF_NAME.into(), short);
+        if let Some(full) = full {
+            entry.annotations.insert(annotation::CONTAINERD_NAME.into(), full);
+        }
+        content.index.push(entry);
+    }
+
+    /// Everything that is held, by digest: for tests that compare.
+    pub fn digests(&self) -> Vec<Digest> {
+        self.content().blobs.keys().copied().collect()
+    }
+
+    fn index(&self) -> IndexDocument {
+        IndexDocument::new(self.content().index.clone())
+    }
+
+    fn graph(&self) -> Result<Graph, StoreError> {
+        let manifests: Vec<_> = self.content().manifests.values().cloned().collect();
+        Graph::build(self, &manifests, &self.limits)
+    }
+}
+
+impl ContentStore for MemoryStore {
+    fn resolve(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
+        listing::resolve(&self.index(), target, |digest| Ok(self.content().manifests.get(digest).cloned()))
+    }
+
+    fn open(&self, descriptor: &Descriptor, _: ContentKind) -> Result<Option<RawContent>, StoreError> {
+        Ok(self.content().blobs.get(&descriptor.digest).map(|bytes| RawContent::from_bytes(Arc::clone(bytes))))
+    }
+
+    fn referrers(&self, subject: &Descriptor) -> Result<Referrers, StoreError> {
+        self.graph()?.referrers(&subject.digest, &self.limits)
+    }
+
+    fn names(&self) -> Result<Vec<NamedRoot>, StoreError> {
+        // Nothing is in the index without a name.
+        let empty = Graph::default();
+        listing::roots(&self.index(), || Ok(&empty))
+    }
+}
+
+impl ContentSink for MemoryStore {
+    fn has(&self, descriptor: &Descriptor, _: ContentKind) -> Result<bool, StoreError> {
+        Ok(self.content().blobs.contains_key(&descriptor.digest))
+    }
+
+    fn put(&self, descriptor: &Descriptor, kind: ContentKind, content: RawContent) -> Result<(), StoreError> {
+        let mut bytes = Vec::new();
+        copy_to(content, descriptor, &mut bytes)?;
+        let mut content = self.content();
+        content.blobs.insert(descriptor.digest, bytes.into());
+        if kind == ContentKind::Manifest {
+            content.manifests.insert(descriptor.digest, descriptor.bare());
+        }
+        Ok(())
+    }
+
+    fn publish(&self, entries: &[Publication]) -> Result<(), StoreError> {
+        for entry in entries {
+            let digest = entry.descriptor.digest;
+            if !self.content().blobs.contains_key(&digest) {
+                return Err(ArchiveError::BlobMissing { digest }.into());
+            }
+            if let Some(tag) = &entry.tag {
+                let full = |reference: &Reference| format!("{}:{tag}", reference.repository);
+                let full = entry.reference.as_ref().map(full);
+                let short = full.clone().unwrap_or_else(|| tag.to_string());
+                self.name(&entry.descriptor, short, full);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! Decisions. Pure: what is judged, the trust, the evidence and the time are all arguments.
+//!
+//! Checks return [findings](Finding); [`verdict`] alone reads the trust policy's level and makes a verdict of them.
+
+pub mod evidence;
+pub mod plan;
+pub mod revocation;
+pub mod signature;
+
+mod artifact;
+mod freshness;
+mod outcome;
+mod timestamp;
+mod verdict;
+
+pub use artifact::{ArtifactOutcome, StatementName, evaluate};
+pub use evidence::{CarriedEvidence, EvidenceUse};
+pub(crate) use freshness::Span;
+pub use freshness::{Clocks, Freshness, FreshnessError};
+pub use outcome::{Check, Failure, Finding};
+pub use plan::{ChainRole, CrlNeed, EvidencePlan, PlanNote, plan};
+pub use signature::{FoundSignature, SignatureFacts, SignatureTimes, SignerFacts, Terms};
+pub use timestamp::{AuthenticatedTime, TimeSource};
+pub use verdict::{JudgedCheck, SignatureOutcome, SignatureVerdict, TrustedArtifact, Verdict};

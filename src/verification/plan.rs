@@ -1,0 +1,123 @@
+//! What judging a signature will need. The plan depends on the signature alone, not on clock or policy, and both
+//! export and verification make it: what exports cleanly can be judged.
+
+use crate::limits::Limits;
+use crate::notary::SignatureEnvelope;
+use crate::pki::Certificate;
+use crate::tsp::{TimestampError, TimestampToken};
+
+/// The chain that a certificate stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChainRole {
+    /// The signer's
+    Signing,
+    /// The timestamp authority's
+    Timestamping,
+}
+
+/// A certificate whose revocation a CRL can answer.
+#[derive(Debug, Clone)]
+pub struct CrlNeed {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// Its issuer, where the signature brings it along. A timestamp authority's root often stays at home.
+    pub issuer: Option<Certificate>,
+    /// The chain in which it stands.
+    pub role: ChainRole,
+    /// Where it says that CRLs are, HTTP and HTTPS only.
+    pub urls: Vec<String>,
+}
+
+/// Something about a certificate that no CRL can answer.
+#[derive(Debug, Clone)]
+pub enum PlanNote {
+    /// It offers OCSP and no CRL over HTTP.
+    OcspOnly(Certificate, Vec<String>),
+    /// It names distribution points, none of them over HTTP.
+    NoHttpPoint(Certificate),
+    /// Its extensions about revocation cannot be read.
+    Unreadable(Certificate, String),
+    /// It offers nothing at all.
+    NotOffered(Certificate),
+    /// The timestamp token cannot be read, so the needs of its authority are not known.
+    TokenUnreadable(TimestampError),
+}
+
+/// Everything that judging a signature will need, for both chains.
+#[derive(Debug, Clone, Default)]
+pub struct EvidencePlan {
+    /// CRLs, by certificate; leaf first, signing chain first.
+    pub needs: Vec<CrlNeed>,
+    /// What a CRL cannot answer.
+    pub notes: Vec<PlanNote>,
+}
+
+/// Makes the plan for one signature.
+pub fn plan(envelope: &SignatureEnvelope, limits: &Limits) -> EvidencePlan {
+    let mut plan = EvidencePlan::default();
+    let chain = envelope.certificates().certificates();
+    for (position, certificate) in chain.iter().enumerate() {
+        plan.ask(certificate, chain.get(position.saturating_add(1)), ChainRole::Signing);
+    }
+    if let Some(token) = envelope.timestamp() {
+        match TimestampToken::parse(token, limits).and_then(|token| authority_path(&token, limits)) {
+            Ok(path) => {
+                for (certificate, issuer) in &path {
+                    plan.ask(certificate, issuer.as_ref(), ChainRole::Timestamping);
+                }
+            }
+            Err(error) => plan.notes.push(PlanNote::TokenUnreadable(error)),
+        }
+    }
+    plan
+}
+
+/// The authority's certificates as far as the token brings them, each with its issuer.
+fn authority_path(
+    token: &TimestampToken,
+    limits: &Limits,
+) -> Result<Vec<(Certificate, Option<Certificate>)>, TimestampError> {
+    let mut path: Vec<(Certificate, Option<Certificate>)> = Vec::new();
+    let mut next = Some(token.signer()?.clone());
+    while let Some(certificate) = next.take() {
+        let seen = path.iter().any(|(known, _)| *known == certificate);
+        if seen || path.len() >= limits.certificates {
+            break;
+        }
+        let issuer = (!certificate.is_self_issued())
+            .then(|| {
+                token.certificates().iter().find(|candidate| {
+                    candidate.subject() == certificate.issuer() && certificate.verify_signed_by(candidate).is_ok()
+                })
+            })
+            .flatten()
+            .cloned();
+        next.clone_from(&issuer);
+        path.push((certificate, issuer));
+    }
+    Ok(path)
+}
+
+impl EvidencePlan {
+    /// Nobody asks whether a root is revoked (conformance 10.02): who trusts it decides that.
+    fn ask(&mut self, certificate: &Certificate, issuer: Option<&Certificate>, role: ChainRole) {
+        if certificate.is_self_signed() {
+            return;
+        }
+        let sources = match certificate.revocation_sources() {
+            Ok(sources) => sources,
+            Err(error) => return self.notes.push(PlanNote::Unreadable(certificate.clone(), error.to_string())),
+        };
+        let urls: Vec<String> = sources.http_crl_urls().into_iter().map(str::to_owned).collect();
+        if !urls.is_empty() {
+            let (certificate, issuer) = (certificate.clone(), issuer.cloned());
+            self.needs.push(CrlNeed { certificate, issuer, role, urls });
+        } else if !sources.ocsp_urls.is_empty() {
+            self.notes.push(PlanNote::OcspOnly(certificate.clone(), sources.ocsp_urls));
+        } else if !sources.crl_points.is_empty() {
+            self.notes.push(PlanNote::NoHttpPoint(certificate.clone()));
+        } else {
+            self.notes.push(PlanNote::NotOffered(certificate.clone()));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The authentic timestamp step (conformance section 8f): what makes the signing time more than a claim.
+
+use super::freshness::Clocks;
+use super::signature::Terms;
+use super::{Check, EvidenceUse, Failure, Finding, revocation};
+use crate::code::DiagnosticCode;
+use crate::notary::{AuthenticEnvelope, SigningScheme};
+use crate::pki::{ConformingChain, ValidityFailure};
+use crate::time::UnixTime;
+use crate::trust::{CheckKind, PolicyStatement, StoreType, TimestampTrigger};
+use crate::tsp::{TimestampToken, VerifiedToken};
+
+/// A signing time that somebody trusted vouches for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuthenticatedTime {
+    /// Not before this.
+    pub earliest: UnixTime,
+    /// Not after this.
+    pub latest: UnixTime,
+    /// Who vouches.
+    pub source: TimeSource,
+}
+
+/// Who vouches for a signing time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeSource {
+    /// A timestamp authority (RFC 3161): the signature existed by then.
+    Timestamp,
+    /// The signing authority itself (`notary.x509.signingAuthority`).
+    SigningAuthority,
+}
+
+/// What the step found.
+pub(super) struct Stamped {
+    pub(super) time: Option<AuthenticatedTime>,
+    pub(super) checks: Vec<Check>,
+    pub(super) evidence: Vec<EvidenceUse>,
+}
+
+impl Stamped {
+    fn of(finding: Finding) -> Self {
+        Self { time: None, checks: vec![Check::of(CheckKind::AuthenticTimestamp, finding)], evidence: Vec::new() }
+    }
+}
+
+pub(super) fn check(envelope: &AuthenticEnvelope, statement: &PolicyStatement, terms: &Terms<'_>) -> Stamped {
+    let chain = envelope.chain();
+    match (envelope.attributes().scheme, envelope.attributes().authentic_signing_time) {
+        (SigningScheme::SigningAuthority, Some(time)) => by_signing_authority(chain, time),
+        (SigningScheme::SigningAuthority, None) => Stamped::of(Finding::Failed(Failure::new(
+            DiagnosticCode::EnvelopeMalformed,
+            "the signing authority's signature names no signing time",
+        ))),
+        (SigningScheme::X509, _) if is_triggered(chain, statement, terms.at) => by_token(envelope, statement, terms),
+        (SigningScheme::X509, _) => Stamped::of(match chain.check_validity(terms.at, terms.at) {
+            Ok(()) => Finding::Passed(format!("every certificate is valid at the verification time {}", terms.at)),
+            Err(failure) => Finding::Failed(outside_validity(&failure, "at the verification time")),
+        }),
+    }
+}
+
+/// Conformance 8.18: a tsa store in the policy asks for the token, always or once a certificate has expired.
+fn is_triggered(chain: &ConformingChain, statement: &PolicyStatement, at: UnixTime) -> bool {
+    let expired = || chain.certificates().iter().any(|certificate| certificate.validity().ended(at));
+    statement.stores().iter().any(|store| store.kind() == StoreType::Tsa)
+        && match statement.timestamp_trigger() {
+            TimestampTrigger::Always => true,
+            TimestampTrigger::AfterCertExpiry => expired(),
+        }
+}
+
+/// Conformance 8.17: the present time does not matter.
+fn by_signing_authority(chain: &ConformingChain, time: UnixTime) -> Stamped {
+    match chain.check_validity(time, time) {
+        Err(failure) => Stamped::of(Finding::Failed(outside_validity(&failure, "when the authority signed"))),
+        Ok(()) => Stamped {
+            time: Some(AuthenticatedTime { earliest: time, latest: time, source: TimeSource::SigningAuthority }),
+            ..Stamped::of(Finding::Passed(format!("signed on {time}, says the signing authority")))
+        },
+    }
+}
+
+/// Conformance 8.20 to 8.22, and 9.30: the authority's own revocation belongs to this step.
+fn by_token(envelope: &AuthenticEnvelope, statement: &PolicyStatement, terms: &Terms<'_>) -> Stamped {
+    let token = match verify_token(envelope, statement, terms) {
+        Ok(token) => token,
+        Err(failure) => return Stamped::of(Finding::Failed(failure)),
+    };
+    let time = AuthenticatedTime { earliest: token.earliest(), latest: token.latest(), source: TimeSource::Timestamp };
+    let authority = token.chain().leaf().subject().to_string();
+    let (finding, authenticated) = match envelope.chain().check_validity(time.earliest, time.latest) {
+        Ok(()) => (Finding::Passed(format!("stamped on {} by \"{authority}\"", token.gen_time())), Some(time)),
+        Err(failure) => {
+            let mut failure = outside_validity(&failure, "at the time of the timestamp");
+            failure.code = DiagnosticCode::TimestampOutsideValidity;
+            (Finding::Failed(failure), None)
+        }
+    };
+    let mut stamped = Stamped::of(finding);
+    let clocks = Clocks { verification: terms.at, signing: Some(token.latest()) };
+    for status in revocation::check_chain(token.chain(), terms.evidence, terms.freshness, clocks) {
+        stamped.checks.push(Check {
+            kind: CheckKind::AuthenticTimestamp,
+            certificate: Some(status.certificate.subject().to_string()),
+            finding: status.finding,
+        });
+        stamped.evidence.extend(status.evidence);
+    }
+    // A time is authenticated only if nothing speaks against the one who vouches for it.
+    let sound = stamped.checks.iter().all(|check| check.finding.failure().is_none());
+    stamped.time = authenticated.filter(|_| sound);
+    stamped
+}
+
+fn verify_token(
+    envelope: &AuthenticEnvelope,
+    statement: &PolicyStatement,
+    terms: &Terms<'_>,
+) -> Result<VerifiedToken, Failure> {
+    let Some(token) = envelope.timestamp() else {
+        return Err(Failure::new(
+            DiagnosticCode::TimestampAbsent,
+            "the policy names a tsa trust store, and the signature carries no timestamp",
+        )
+        .with_hint("ask for a timestamped signature, or have the policy verify timestamps after expiry only"));
+    };
+    let token = TimestampToken::parse(token, terms.limits)?;
+    let roots = terms.stores.anchors(statement.stores(), StoreType::Tsa)?;
+    Ok(token.verify(envelope.signature(), &roots, terms.limits)?)
+}
+
+fn outside_validity(failure: &ValidityFailure, when: &str) -> Failure {
+    let code =
+        if failure.is_expired() { DiagnosticCode::CertificateExpired } else { DiagnosticCode::CertificateNotYetValid };
+    let ValidityFailure { certificate, period, at } = failure;
+    Failure::new(
+        code,
+        format!(
+            "\"{}\" is valid from {} to {}, not {when} ({at})",
+            certificate.subject(),
+            period.not_before,
+            period.not_after
+        ),
+    )
+}

@@ -1,0 +1,176 @@
+//! From findings to verdicts. This is the only place that reads the trust policy's verification level.
+
+use super::signature::SignatureFacts;
+use super::{Check, Finding};
+use crate::code::DiagnosticCode;
+use crate::oci::{Descriptor, Repository};
+use crate::trust::{Action, CheckKind, PolicyStatement, VerificationLevel};
+
+/// A check with what the policy makes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedCheck {
+    /// The finding.
+    pub check: Check,
+    /// Whether a bad finding counts.
+    pub action: Action,
+}
+
+impl JudgedCheck {
+    /// Whether it speaks against the signature under the policy.
+    pub fn counts_against(&self) -> bool {
+        self.action == Action::Enforce && self.check.finding.failure().is_some()
+    }
+}
+
+/// What one signature is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignatureVerdict {
+    /// It is good under the policy.
+    Good,
+    /// It is bad: at least one enforced check failed.
+    Rejected(Vec<DiagnosticCode>),
+    /// Nothing enforced failed, but something enforced could not be determined.
+    Undecided(Vec<DiagnosticCode>),
+}
+
+/// A signature with its verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureOutcome {
+    /// What was found.
+    pub facts: SignatureFacts,
+    /// The findings under the policy's level.
+    pub checks: Vec<JudgedCheck>,
+    /// The verdict.
+    pub verdict: SignatureVerdict,
+}
+
+/// Judges one signature's facts at a level.
+pub(super) fn judge_signature(facts: SignatureFacts, level: &VerificationLevel) -> SignatureOutcome {
+    let judge = |check: &Check| {
+        let action = level.action(check.kind);
+        let mut check = check.clone();
+        if action == Action::Skip {
+            check.finding = Finding::NotRun(format!("the policy says skip for {}", check.kind));
+        }
+        JudgedCheck { check, action }
+    };
+    let checks: Vec<JudgedCheck> = facts.checks.iter().map(judge).collect();
+    let codes = |pick: fn(&Finding) -> bool| {
+        let mut codes: Vec<DiagnosticCode> = checks
+            .iter()
+            .filter(|judged| judged.counts_against() && pick(&judged.check.finding))
+            .filter_map(|judged| Some(judged.check.finding.failure()?.code))
+            .collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    };
+    let failed = codes(|finding| matches!(finding, Finding::Failed(_)));
+    let undetermined = codes(|finding| matches!(finding, Finding::Undetermined(_)));
+    // Fail closed: a signature without an enforced integrity check that passed is good at no level.
+    let intact = checks.iter().any(|judged| {
+        judged.check.kind == CheckKind::Integrity && matches!(judged.check.finding, Finding::Passed(_))
+    });
+    let verdict = if !failed.is_empty() {
+        SignatureVerdict::Rejected(failed)
+    } else if !undetermined.is_empty() {
+        SignatureVerdict::Undecided(undetermined)
+    } else if intact {
+        SignatureVerdict::Good
+    } else {
+        SignatureVerdict::Rejected(vec![DiagnosticCode::SignatureInvalid])
+    };
+    SignatureOutcome { facts, checks, verdict }
+}
+
+/// An artifact that at least one signature vouches for under the host's policy. Only judging makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedArtifact {
+    descriptor: Descriptor,
+    scope: Repository,
+}
+
+impl TrustedArtifact {
+    /// The artifact.
+    pub const fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// The artifact, for whoever acts on the proof.
+    pub fn into_descriptor(self) -> Descriptor {
+        self.descriptor
+    }
+
+    /// The repository under which it was judged.
+    pub const fn scope(&self) -> &Repository {
+        &self.scope
+    }
+}
+
+/// What an artifact is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// At least one signature is good (conformance 1.30).
+    Trusted(TrustedArtifact),
+    /// No signature is good, and why.
+    Rejected(Vec<DiagnosticCode>),
+    /// No signature is good, but one of them might be if more were known.
+    Undecided(Vec<DiagnosticCode>),
+    /// The policy says skip: nothing was judged (conformance 8.04).
+    Skipped,
+}
+
+impl Verdict {
+    /// Whether the artifact is rejected for want of any signature.
+    pub fn is_unsigned(&self) -> bool {
+        matches!(self, Self::Rejected(codes) if codes.as_slice() == [DiagnosticCode::SignatureAbsent])
+    }
+
+    /// The codes that explain it.
+    pub fn codes(&self) -> &[DiagnosticCode] {
+        match self {
+            Self::Rejected(codes) | Self::Undecided(codes) => codes,
+            Self::Trusted(_) => &[],
+            Self::Skipped => &[DiagnosticCode::SkippedByPolicy],
+        }
+    }
+}
+
+/// Judges an artifact by its signatures.
+pub(super) fn judge_artifact(
+    artifact: &Descriptor,
+    scope: &Repository,
+    statement: Option<&PolicyStatement>,
+    signatures: &[SignatureOutcome],
+) -> Verdict {
+    let Some(statement) = statement else {
+        return Verdict::Rejected(vec![DiagnosticCode::PolicyNotApplicable]);
+    };
+    if statement.level().is_skip() {
+        return Verdict::Skipped;
+    }
+    let mut rejected = Vec::new();
+    let mut undecided = Vec::new();
+    for signature in signatures {
+        match &signature.verdict {
+            SignatureVerdict::Good => {
+                let (descriptor, scope) = (artifact.clone(), scope.clone());
+                return Verdict::Trusted(TrustedArtifact { descriptor, scope });
+            }
+            SignatureVerdict::Rejected(codes) => rejected.extend_from_slice(codes),
+            SignatureVerdict::Undecided(codes) => undecided.extend_from_slice(codes),
+        }
+    }
+    let sorted = |mut codes: Vec<DiagnosticCode>| {
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    };
+    if !undecided.is_empty() {
+        return Verdict::Undecided(sorted(undecided));
+    }
+    if signatures.is_empty() {
+        rejected.push(DiagnosticCode::SignatureAbsent);
+    }
+    Verdict::Rejected(sorted(rejected))
+}
