@@ -26,24 +26,59 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("http", BASE),
     ("store", &["archive", "code", "digest", "http", "json", "limits", "oci", "time"]),
     ("archive", &["code", "digest", "json", "limits", "oci", "store", "time"]),
-    ("evidence", &["archive", "code", "digest", "http", "json", "limits", "oci", "pki", "store", "time", "verification"]),
+    (
+        "evidence",
+        &["archive", "code", "digest", "http", "json", "limits", "oci", "pki", "store", "time", "verification"],
+    ),
     ("config", &["code", "digest", "http", "json", "limits", "notary", "oci", "pki", "time", "trust"]),
     ("signer", &["cms", "code", "digest", "http", "json", "limits", "notary", "oci", "pki", "time", "trust", "tsp"]),
     // Verbs, and how they are told.
-    ("ops", &[
-        "archive", "cms", "code", "config", "digest", "evidence", "http", "json", "limits", "notary", "oci", "pki",
-        "signer", "store", "time", "trust", "tsp", "verification",
-    ]),
-    ("report", &[
-        "archive", "code", "digest", "json", "limits", "oci", "ops", "pki", "store", "time", "trust", "verification",
-    ]),
+    (
+        "ops",
+        &[
+            "archive",
+            "cms",
+            "code",
+            "config",
+            "digest",
+            "evidence",
+            "http",
+            "json",
+            "limits",
+            "notary",
+            "oci",
+            "pki",
+            "signer",
+            "store",
+            "time",
+            "trust",
+            "tsp",
+            "verification",
+        ],
+    ),
+    (
+        "report",
+        &["archive", "code", "digest", "json", "limits", "oci", "ops", "pki", "store", "time", "trust", "verification"],
+    ),
 ];
 
 const BASE: &[&str] = &["code", "digest", "json", "limits", "time"];
 
 /// Modules that do no I/O at all.
 const PURE: &[&str] = &[
-    "code", "limits", "digest", "time", "json", "oci", "pki", "cms", "tsp", "notary", "trust", "verification", "report",
+    "code",
+    "limits",
+    "digest",
+    "time",
+    "json",
+    "oci",
+    "pki",
+    "cms",
+    "tsp",
+    "notary",
+    "trust",
+    "verification",
+    "report",
 ];
 
 struct Source {
@@ -139,7 +174,9 @@ fn modules_import_only_what_their_layer_may() {
 fn pure_modules_touch_nothing_outside() {
     let mut broken = Vec::new();
     for source in sources().iter().filter(|source| PURE.contains(&source.module.as_str())) {
-        for forbidden in ["std::fs", "std::net::T", "std::net::U", "std::env", "std::process", "std::thread", "fs::", "env::"] {
+        for forbidden in
+            ["std::fs", "std::net::T", "std::net::U", "std::env", "std::process", "std::thread", "fs::", "env::"]
+        {
             if source.code.contains(forbidden) {
                 broken.push(format!("{}: {forbidden}", source.path.display()));
             }
@@ -184,6 +221,8 @@ fn no_file_grows_past_the_question_mark() {
 
 #[test]
 fn the_reader_of_imports_reads_them() {
-    let code = strip("use crate::{a, b::{c, d}, e};\nlet x = crate::f::g; // crate::no\n\"crate::no\"\n#[cfg(test)]\nmod t { use crate::h; }");
+    let code = strip(
+        "use crate::{a, b::{c, d}, e};\nlet x = crate::f::g; // crate::no\n\"crate::no\"\n#[cfg(test)]\nmod t { use crate::h; }",
+    );
     assert_eq!(used_modules(&code), ["a", "b", "e", "f"].map(str::to_owned).into());
 }

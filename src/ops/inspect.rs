@@ -111,9 +111,10 @@ pub fn inspect(
         .map(|root| {
             let closure = walk(store, &root.descriptor, &options, limits, progress)?;
             let manifests = closure.manifests.values().map(|manifest| manifest.descriptor());
-            let (count, bytes) = manifests.chain(closure.blobs.values()).fold((0_u64, 0_u64), |(count, bytes), found| {
-                (count.saturating_add(1), bytes.saturating_add(found.size))
-            });
+            let (count, bytes) =
+                manifests.chain(closure.blobs.values()).fold((0_u64, 0_u64), |(count, bytes), found| {
+                    (count.saturating_add(1), bytes.saturating_add(found.size))
+                });
             let signatures = closure.notary_signatures();
             let signatures = signatures.iter().map(|signature| signature.manifest.descriptor().digest).collect();
             let budget = Budget::new(limits.manifests);

@@ -120,9 +120,10 @@ impl<'a> Gatherer<'a> {
                 message: format!("{url} was not asked: the network may not be used"),
                 hint: None,
             })),
-            Some(live) => live.fetch_crl(url, self.limits.crl_bytes).map_err(Failed::Fetch).and_then(|bytes| {
-                Crl::from_der(bytes).map_err(|error| Failed::NotACrl { url: url.to_owned(), error })
-            }),
+            Some(live) => live
+                .fetch_crl(url, self.limits.crl_bytes)
+                .map_err(Failed::Fetch)
+                .and_then(|bytes| Crl::from_der(bytes).map_err(|error| Failed::NotACrl { url: url.to_owned(), error })),
         };
         self.fetched.insert(url.to_owned(), fetched.clone());
         fetched
@@ -131,10 +132,7 @@ impl<'a> Gatherer<'a> {
 
 fn fitting(evidence: &CarriedEvidence, need: &CrlNeed) -> Vec<Named> {
     let candidates = evidence.candidates(&need.certificate).iter();
-    candidates
-        .filter(|crl| fits(crl, need, "").is_ok())
-        .map(|crl| (crl.clone(), need.urls.clone()))
-        .collect()
+    candidates.filter(|crl| fits(crl, need, "").is_ok()).map(|crl| (crl.clone(), need.urls.clone())).collect()
 }
 
 /// Where the issuer's certificate is not at hand (a timestamp authority's root), the name must do; whoever judges has
@@ -168,8 +166,7 @@ pub fn supply(
     let mut crls: BTreeMap<Digest, (Crl, BTreeSet<String>)> = BTreeMap::new();
     for signature in collection.notary_signatures() {
         let manifest = &signature.manifest;
-        let found =
-            read_signature(manifest, limits, |layer| collection.fetch(&layer.digest, limits.envelope_bytes))?;
+        let found = read_signature(manifest, limits, |layer| collection.fetch(&layer.digest, limits.envelope_bytes))?;
         let (record, named) = supply_one(manifest, &found, &mut gatherer, limits);
         let evidence = encode_evidence(manifest.descriptor(), &named)?;
         let evidence = evidence.map(|(descriptor, bytes)| {

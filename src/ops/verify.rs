@@ -197,9 +197,8 @@ fn fetch_missing<'s>(
     for envelope in signatures.filter_map(|found| found.envelope.as_ref().ok()) {
         for need in plan(envelope, limits).needs {
             let answered = evidence.candidates(&need.certificate).iter().any(|crl| {
-                let fits = need.issuer.as_ref().is_none_or(|issuer| {
-                    evidence::accept(crl, issuer, &need.certificate).is_ok()
-                });
+                let fits =
+                    need.issuer.as_ref().is_none_or(|issuer| evidence::accept(crl, issuer, &need.certificate).is_ok());
                 fits && Freshness::Current.check(crl, clocks).is_ok()
             });
             if !answered {

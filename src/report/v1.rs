@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
-use crate::ops::verify::{Verification, VerifiedRoot};
 use crate::oci::{MediaType, Reference, Repository};
+use crate::ops::verify::{Verification, VerifiedRoot};
 use crate::time::UnixTime;
 use crate::trust::Action;
 use crate::verification::{

@@ -59,10 +59,8 @@ pub fn evaluate(
     ArtifactOutcome {
         artifact: artifact.clone(),
         scope: scope.clone(),
-        statement: statement.map(|statement| StatementName {
-            name: statement.name().to_owned(),
-            level: describe(statement.level()),
-        }),
+        statement: statement
+            .map(|statement| StatementName { name: statement.name().to_owned(), level: describe(statement.level()) }),
         signatures: outcomes,
         verdict,
     }

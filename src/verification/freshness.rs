@@ -83,7 +83,8 @@ fn check_age(crl: &Crl, now: UnixTime, most: Duration) -> Result<(), Failure> {
 fn check_at_signing(crl: &Crl, signing: Option<UnixTime>) -> Result<(), Failure> {
     let issuer = crl.issuer();
     let Some(signing) = signing else {
-        let message = format!("there is no authenticated signing time that the CRL of \"{issuer}\" could be held against");
+        let message =
+            format!("there is no authenticated signing time that the CRL of \"{issuer}\" could be held against");
         return Err(Failure::new(DiagnosticCode::CrlNotConclusive, message)
             .with_hint("the rule at-signing needs a timestamped signature; choose current or max-age"));
     };
@@ -91,10 +92,8 @@ fn check_at_signing(crl: &Crl, signing: Option<UnixTime>) -> Result<(), Failure>
     if crl.this_update() >= signing || covers {
         return Ok(());
     }
-    let message = format!(
-        "the CRL of \"{issuer}\" of {} was no longer current at the signing time {signing}",
-        crl.this_update()
-    );
+    let message =
+        format!("the CRL of \"{issuer}\" of {} was no longer current at the signing time {signing}", crl.this_update());
     Err(Failure::new(DiagnosticCode::CrlNotConclusive, message)
         .with_hint("a CRL issued at or after the signing time settles the question"))
 }
@@ -147,7 +146,8 @@ impl FromStr for Freshness {
             Some("d") => 86_400,
             _ => return Err(malformed()),
         };
-        let number: u64 = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten().ok_or_else(malformed)?;
+        let number: u64 =
+            digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten().ok_or_else(malformed)?;
         Ok(Self::MaxAge(Duration::from_secs(number.checked_mul(unit).ok_or_else(malformed)?)))
     }
 }
@@ -182,7 +182,19 @@ mod tests {
             assert_eq!(text.parse(), Ok(rule));
             assert_eq!(rule.to_string(), printed);
         }
-        for bad in ["", "fresh", "max-age", "max-age=", "max-age=d", "max-age=5", "max-age=-5d", "max-age=1dd", "max-age=+1d", "max-age=99999999999999999999d", "max-age=999999999999999999d"] {
+        for bad in [
+            "",
+            "fresh",
+            "max-age",
+            "max-age=",
+            "max-age=d",
+            "max-age=5",
+            "max-age=-5d",
+            "max-age=1dd",
+            "max-age=+1d",
+            "max-age=99999999999999999999d",
+            "max-age=999999999999999999d",
+        ] {
             assert!(bad.parse::<Freshness>().is_err(), "{bad}");
         }
     }

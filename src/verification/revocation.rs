@@ -59,11 +59,7 @@ struct Reading<'a> {
     says: Result<CrlEntry, CrlError>,
 }
 
-fn read_all<'a>(
-    certificate: &Certificate,
-    issuer: &Certificate,
-    evidence: &'a CarriedEvidence,
-) -> Vec<Reading<'a>> {
+fn read_all<'a>(certificate: &Certificate, issuer: &Certificate, evidence: &'a CarriedEvidence) -> Vec<Reading<'a>> {
     let read = |crl: &Crl| -> Result<CrlEntry, CrlError> {
         let verified: VerifiedCrl = evidence::accept(crl, issuer, certificate)?;
         verified.lookup(certificate.serial())
@@ -137,7 +133,8 @@ fn no_answer(certificate: &Certificate, readings: &[Reading<'_>], only_ocsp: boo
         let message = format!("\"{subject}\" can be checked through OCSP only, which is not supported yet");
         return Failure::new(DiagnosticCode::OcspUnsupported, message);
     }
-    let message = format!("there is no CRL of \"{}\", which would say whether \"{subject}\" is revoked", certificate.issuer());
+    let message =
+        format!("there is no CRL of \"{}\", which would say whether \"{subject}\" is revoked", certificate.issuer());
     Failure::new(DiagnosticCode::CrlMissing, message)
         .with_hint("export the artifact again with its CRLs, or supply the CRL from a file")
 }

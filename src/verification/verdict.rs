@@ -68,9 +68,9 @@ pub(super) fn judge_signature(facts: SignatureFacts, level: &VerificationLevel) 
     let failed = codes(|finding| matches!(finding, Finding::Failed(_)));
     let undetermined = codes(|finding| matches!(finding, Finding::Undetermined(_)));
     // Fail closed: a signature without an enforced integrity check that passed is good at no level.
-    let intact = checks.iter().any(|judged| {
-        judged.check.kind == CheckKind::Integrity && matches!(judged.check.finding, Finding::Passed(_))
-    });
+    let intact = checks
+        .iter()
+        .any(|judged| judged.check.kind == CheckKind::Integrity && matches!(judged.check.finding, Finding::Passed(_)));
     let verdict = if !failed.is_empty() {
         SignatureVerdict::Rejected(failed)
     } else if !undetermined.is_empty() {

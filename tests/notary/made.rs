@@ -24,7 +24,7 @@ fn payload() -> Value {
 
 fn verify(envelope: &[u8]) -> Result<AuthenticEnvelope, EnvelopeError> {
     let limits = Limits::default();
-    SignatureEnvelope::parse(&"application/jose+json".into(), envelope, &limits)?.verify(&limits)
+    SignatureEnvelope::parse(&"application/jose+json".into(), envelope, &limits)?.verify()
 }
 
 fn code(envelope: &[u8]) -> Option<DiagnosticCode> {
@@ -49,7 +49,7 @@ fn all_six_algorithms_verify_and_each_only_with_its_key() {
         let sign = |name: &str, signing: &Signing| workshop.envelope(&protected(name), &payload(), &chain, signing);
         let authentic = verify(&sign(algorithm, &signing)).unwrap_or_else(|error| panic!("{algorithm}: {error}"));
         assert_eq!(authentic.algorithm().name(), algorithm);
-        assert_eq!(authentic.payload().annotations().get("k").map(String::as_str), Some("v"));
+        assert_eq!(authentic.payload().target().annotations.get("k").map(String::as_str), Some("v"));
         for other in
             ["PS256", "PS384", "PS512", "ES256", "ES384", "ES512"].into_iter().filter(|name| *name != algorithm)
         {

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use bulla::code::{Diagnostic as _, DiagnosticCode};
-use bulla::config::{ConfigError, LoadedStores, StoreWarningReason, load_trust_stores};
+use bulla::config::{ConfigError, IgnoredReason, LoadedStores, load_trust_stores};
 use bulla::limits::Limits;
 use bulla::trust::TrustStoreName;
 
@@ -72,9 +72,9 @@ fn certificates_are_read_as_pem_and_der_and_the_rest_is_reported() {
     fs::create_dir(dir.join("old.pem")).unwrap();
     let loaded = stores.load("ca:acme").unwrap();
     assert_eq!(count(&loaded, "ca:acme"), 4);
-    let reasons: Vec<_> = loaded.warnings.iter().map(|warning| warning.reason).collect();
-    assert_eq!(reasons, [StoreWarningReason::Ending, StoreWarningReason::Directory]);
-    assert!(loaded.warnings[1].to_string().contains("old.pem"), "{}", loaded.warnings[1]);
+    let reasons: Vec<_> = loaded.ignored.iter().map(|warning| warning.reason).collect();
+    assert_eq!(reasons, [IgnoredReason::Ending, IgnoredReason::Directory]);
+    assert!(loaded.ignored[1].to_string().contains("old.pem"), "{}", loaded.ignored[1]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bulla::code::{Diagnostic as _, DiagnosticCode};
-use bulla::config::{ConfigRoots, load_policy, load_trust_stores};
+use bulla::config::{ConfigDirectory, ConfigRoots, load_policy, load_trust_stores};
 use bulla::digest::Digest;
 use bulla::limits::Limits;
 use bulla::notary::{EnvelopeType, SignatureEnvelope, SignatureManifest, SigningScheme};
@@ -45,7 +45,7 @@ impl Case {
         let image = index.manifests.iter().find(|found| found.digest.to_string() == document["digest"]).unwrap();
         let manifests = index.manifests.iter().map(|found| Manifest::parse(found, blob(&found.digest)).unwrap());
         let manifest = manifests.into_iter().find(SignatureManifest::recognise).unwrap();
-        let envelope = blob(&SignatureManifest::read(&manifest).unwrap().envelope.digest);
+        let envelope = blob(&SignatureManifest::read(&manifest).unwrap().envelope().digest);
         Self { image: image.clone(), dir, document, manifest, envelope }
     }
 
@@ -68,7 +68,7 @@ impl Case {
         let bytes = serde_json::to_vec(&document).unwrap();
         let limits = Limits::default();
         let parsed = SignatureEnvelope::parse(&EnvelopeType::Jws.media_type().into(), &bytes, &limits);
-        parsed.and_then(|envelope| envelope.verify(&limits)).err().map(|error| error.code())
+        parsed.and_then(|envelope| envelope.verify()).err().map(|error| error.code())
     }
 }
 
@@ -81,7 +81,7 @@ fn jws_envelopes_of_the_reference_are_authentic_and_sign_the_image() {
     for case in jws_cases() {
         let name = case.name();
         let envelope = case.parse();
-        let authentic = envelope.verify(&Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let authentic = envelope.verify().unwrap_or_else(|error| panic!("{name}: {error}"));
         authentic.payload().matches(&case.image).unwrap();
         assert_eq!(authentic.attributes().scheme, SigningScheme::X509, "{name}");
         assert_eq!(authentic.timestamp().is_some(), name.contains("timestamped"), "{name}");
@@ -99,7 +99,7 @@ fn jws_envelopes_of_the_reference_are_authentic_and_sign_the_image() {
 fn cose_envelopes_are_refused_as_unsupported() {
     for case in cases().into_iter().filter(|case| !case.is_jws()) {
         let signature = SignatureManifest::read(&case.manifest).unwrap();
-        let parsed = SignatureEnvelope::parse(&signature.envelope.media_type, &case.envelope, &Limits::default());
+        let parsed = SignatureEnvelope::parse(&signature.envelope().media_type, &case.envelope, &Limits::default());
         assert_eq!(parsed.unwrap_err().code(), DiagnosticCode::EnvelopeUnsupported, "{}", case.name());
     }
 }
@@ -113,7 +113,7 @@ fn the_manifest_writer_gives_the_bytes_of_the_reference() {
         let thumbprints: Vec<Digest> =
             envelope.certificates().certificates().iter().map(|certificate| certificate.fingerprint()).collect();
         let written = SignatureManifest::build(
-            signature.form,
+            signature.form(),
             &case.image,
             &Descriptor::of(EnvelopeType::Jws.media_type(), &case.envelope),
             &thumbprints,
@@ -139,20 +139,21 @@ fn stores_and_policy_of_the_reference_trust_the_signer() {
     for case in cases() {
         let name = case.name();
         let roots = ConfigRoots { notation_config: Some(case.dir.clone()), ..ConfigRoots::default() };
-        let policy = load_policy(&roots, None, &Limits::default()).unwrap();
+        let directory = ConfigDirectory::locate(&roots).unwrap();
+        let policy = load_policy(directory.path(), &Limits::default()).unwrap().document;
         let statement = policy.select(&case.document["scope"].as_str().unwrap().parse().unwrap()).unwrap();
-        let loaded = load_trust_stores(&case.dir, &policy.stores(), &Limits::default()).unwrap();
-        assert!(loaded.warnings.is_empty(), "{name}");
-        let tsa = loaded.stores.anchors(statement, StoreType::Tsa).map(|anchors| anchors.len()).ok();
-        assert_eq!(tsa, statement.names_store(StoreType::Tsa).then_some(1), "{name}");
-        let anchors = loaded.stores.anchors(statement, StoreType::Ca).unwrap();
+        let loaded = load_trust_stores(directory.path(), &policy.stores(), &Limits::default()).unwrap();
+        assert!(loaded.ignored.is_empty(), "{name}");
+        let tsa = loaded.stores.anchors(statement.stores(), StoreType::Tsa).map(|anchors| anchors.len()).ok();
+        assert_eq!(tsa, name.contains("timestamped").then_some(1), "{name}");
+        let anchors = loaded.stores.anchors(statement.stores(), StoreType::Ca).unwrap();
         // Conformance 6.12: the statement names no store for signing authorities.
-        let authority = loaded.stores.anchors(statement, StoreType::SigningAuthority).unwrap_err();
+        let authority = loaded.stores.anchors(statement.stores(), StoreType::SigningAuthority).unwrap_err();
         assert_eq!(authority.code(), DiagnosticCode::ChainUntrusted, "{name}");
         if case.is_jws() {
-            let authentic = case.parse().verify(&Limits::default()).unwrap();
+            let authentic = case.parse().verify().unwrap();
             authentic.chain().verify_anchor(&anchors).unwrap_or_else(|error| panic!("{name}: {error}"));
-            statement.check_identity(authentic.chain().leaf().subject()).unwrap();
+            statement.identities().evaluate(authentic.chain().leaf().subject()).unwrap();
         }
     }
 }
@@ -293,15 +294,16 @@ fn the_unsigned_part_may_hold_what_it_likes() {
 fn an_envelope_of_another_type_or_size_is_refused() {
     for case in jws_cases() {
         let small = Limits { envelope_bytes: 1_000, ..Limits::default() };
-        let parse =
-            |media_type: &str, limits| SignatureEnvelope::parse(&MediaType::from(media_type), &case.envelope, limits);
+        let parse = |media_type: &str, limits: &Limits| {
+            SignatureEnvelope::parse(&MediaType::from(media_type), &case.envelope, limits)
+        };
         assert_eq!(parse("application/jose+json", &small).unwrap_err().code(), DiagnosticCode::EnvelopeTooLarge);
         assert_eq!(
             parse("application/json", &Limits::default()).unwrap_err().code(),
             DiagnosticCode::EnvelopeUnsupported
         );
         let short = Limits { certificates: 2, ..Limits::default() };
-        assert_eq!(case.parse().verify(&short).unwrap_err().code(), DiagnosticCode::EnvelopeMalformed);
+        assert_eq!(parse("application/jose+json", &short).unwrap_err().code(), DiagnosticCode::EnvelopeMalformed);
     }
 }
 
@@ -311,7 +313,7 @@ fn a_flipped_bit_never_changes_what_is_believed() {
         let limits = Limits::default();
         let verify = |bytes: &[u8]| {
             let envelope = SignatureEnvelope::parse(&EnvelopeType::Jws.media_type().into(), bytes, &limits)?;
-            envelope.verify(&limits)
+            envelope.verify()
         };
         let original = verify(&case.envelope).unwrap();
         let mut accepted = 0;

@@ -46,8 +46,12 @@ impl<E: Diagnostic> From<E> for CommandError {
 fn flag_hint(code: DiagnosticCode) -> Option<&'static str> {
     match code {
         DiagnosticCode::NameMissing => Some("--as names an artifact at export, --scope the repository to judge under"),
-        DiagnosticCode::EvidenceUnavailable => Some("--crl FILE|DIR supplies CRLs, --allow-missing-evidence goes without"),
-        DiagnosticCode::PolicyMissing => Some("--policy FILE names a policy elsewhere; --integrity-only checks the bytes alone"),
+        DiagnosticCode::EvidenceUnavailable => {
+            Some("--crl FILE|DIR supplies CRLs, --allow-missing-evidence goes without")
+        }
+        DiagnosticCode::PolicyMissing => {
+            Some("--policy FILE names a policy elsewhere; --integrity-only checks the bytes alone")
+        }
         DiagnosticCode::TrustStoreMissing => Some("--trust-store DIR names trust stores elsewhere"),
         DiagnosticCode::PlatformUnknown => Some("--platform chooses"),
         _ => None,

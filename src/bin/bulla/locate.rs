@@ -68,8 +68,11 @@ pub(crate) fn parse(text: &str) -> Result<Location, CommandError> {
         if prefixed || !looks_like_a_path {
             return error;
         }
-        CommandError::new(bulla::code::DiagnosticCode::NotFound, format!("{text:?} does not exist, and is no reference"))
-            .with_hint("give the path of a bundle or layout, or a reference host/repo[:tag][@digest]")
+        CommandError::new(
+            bulla::code::DiagnosticCode::NotFound,
+            format!("{text:?} does not exist, and is no reference"),
+        )
+        .with_hint("give the path of a bundle or layout, or a reference host/repo[:tag][@digest]")
     })
 }
 

@@ -90,7 +90,8 @@ mod network {
             if let Some(path) = &arguments.registry_ca {
                 http.ca_certificates.push(read(path)?);
             }
-            let folder = path_variable("DOCKER_CONFIG").or_else(|| path_variable("HOME").map(|home| home.join(".docker")));
+            let folder =
+                path_variable("DOCKER_CONFIG").or_else(|| path_variable("HOME").map(|home| home.join(".docker")));
             let credentials: Arc<dyn CredentialProvider> = match folder {
                 Some(folder) => Arc::new(DockerConfig::load(&folder, limits)?),
                 None => Arc::new(FirstOf::default()),
@@ -100,7 +101,8 @@ mod network {
                 let host = |place: &&str| place.split_once('/').map_or(*place, |(host, _)| host).to_owned();
                 plain_http.hosts = places.iter().map(host).collect();
             }
-            let client = RegistryClient::new(RegistrySettings { http, plain_http, credentials, limits: limits.clone() })?;
+            let client =
+                RegistryClient::new(RegistrySettings { http, plain_http, credentials, limits: limits.clone() })?;
             Ok(Self { client, evidence })
         }
 

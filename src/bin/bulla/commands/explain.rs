@@ -14,8 +14,6 @@ pub(crate) fn run(arguments: &Explain) -> Result<Status, CommandError> {
                 .with_hint("bulla explain, without a code, lists them all")
         })?],
     };
-    terminal::print(|out| {
-        codes.iter().try_for_each(|code| writeln!(out, "{code}\n    {}", code.explanation()))
-    })?;
+    terminal::print(|out| codes.iter().try_for_each(|code| writeln!(out, "{code}\n    {}", code.explanation())))?;
     Ok(Status::Done)
 }

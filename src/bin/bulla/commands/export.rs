@@ -61,7 +61,11 @@ fn sources(arguments: &Export, network: &Network, limits: &Limits) -> Result<Vec
     if !names.is_empty() && names.len() != references.len() {
         return Err(CommandError::new(
             DiagnosticCode::UsageInvalid,
-            format!("{} references and {} names: --as is given once for each reference, or not at all", references.len(), names.len()),
+            format!(
+                "{} references and {} names: --as is given once for each reference, or not at all",
+                references.len(),
+                names.len()
+            ),
         ));
     }
     let mut sources = Vec::new();

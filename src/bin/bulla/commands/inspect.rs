@@ -17,7 +17,8 @@ pub(crate) fn run(arguments: &Inspect) -> Result<Status, CommandError> {
     let progress = Bars::new();
     let opened = open(&arguments.target, &Network::new(&arguments.registry, &[&arguments.target], &limits)?, &limits)?;
     let roots = roots(&opened)?;
-    let inspected = ops::inspect::inspect(opened.store.as_ref(), &roots, &opened.omitted(), &limits, progress.as_ref())?;
+    let inspected =
+        ops::inspect::inspect(opened.store.as_ref(), &roots, &opened.omitted(), &limits, progress.as_ref())?;
     drop(progress);
     let inspection = Inspection::new(opened.place.clone(), opened.inventory.as_ref(), &inspected);
     match arguments.output.format {
@@ -30,5 +31,8 @@ pub(crate) fn run(arguments: &Inspect) -> Result<Status, CommandError> {
 /// The artifacts that are meant; they need no name here.
 pub(super) fn roots(opened: &Opened) -> Result<Vec<RootToVerify>, CommandError> {
     let found = opened.meant()?;
-    Ok(found.into_iter().map(|named| RootToVerify { descriptor: named.descriptor, reference: named.reference }).collect())
+    Ok(found
+        .into_iter()
+        .map(|named| RootToVerify { descriptor: named.descriptor, reference: named.reference })
+        .collect())
 }
