@@ -312,6 +312,7 @@ impl Diagnostic for EnvelopeError {
             Self::CoseUnsupported => {
                 Some("ask the publisher for a signature in JWS form, which can stand beside it".into())
             }
+            Self::Attributes(error) => error.hint(),
             Self::Certificate { source, .. } => source.hint(),
             Self::Chain(error) => error.hint(),
             Self::Signature { source } => source.hint(),
