@@ -53,7 +53,12 @@ fn check_integrity(opened: &Opened, limits: &Limits) -> Result<Report, CommandEr
 }
 
 fn subject(opened: &Opened) -> Result<Subject<'_>, CommandError> {
-    Ok(Subject { store: opened.store.as_ref(), roots: super::inspect::roots(opened)?, omitted: opened.omitted() })
+    Ok(Subject {
+        store: opened.store.as_ref(),
+        roots: super::inspect::roots(opened)?,
+        omitted: opened.omitted(),
+        listed: opened.listed(),
+    })
 }
 
 /// Judges everything that is meant. A bundle never reaches for the network.
