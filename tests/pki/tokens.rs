@@ -248,6 +248,7 @@ fn substitutions_are_found() {
          -certfile mid.pem -outform DER -out signed.der -cades -md sha256",
     );
     let mut der = pki.read("signed.der");
+    assert!(matches!(world.verify(&der), Err(TimestampError::ContentType { .. })), "9.11");
     let kind = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 16, 1, 5];
     let found = der.windows(kind.len()).position(|window| window == kind).unwrap();
     der[found + kind.len() - 1] = 4;
