@@ -221,7 +221,7 @@ fn supply_one(
         // nothing: it must not stand in the way of a good one.
         Err(failure) if failure.code == DiagnosticCode::EnvelopeUnsupported => record.missing.push(EvidenceGap {
             code: failure.code,
-            certificate: format!("the signature {}", found.digest),
+            certificate: "(unknown)".to_owned(),
             urls: Vec::new(),
             reason: failure.message.clone(),
         }),
@@ -303,7 +303,10 @@ pub enum SupplyError {
 fn describe(gaps: &[(Digest, EvidenceGap)]) -> String {
     let mut text = String::from("revocation data that judging the signatures will need could not be had:");
     for (signature, gap) in gaps {
-        text.push_str(&format!("\n  {} of signature {signature}: {} [{}]", gap.certificate, gap.reason, gap.code));
+        text.push_str(&format!(
+            "\n  signature {signature}, certificate \"{}\": {} [{}]",
+            gap.certificate, gap.reason, gap.code
+        ));
     }
     text
 }

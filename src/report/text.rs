@@ -1,10 +1,12 @@
 //! The verification report for people: verdict first, then why, then detail.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::tables::{Bytes, Clean};
 use super::v1::{Artifact, Check, CheckResult, Evidence, Report, Signature, SignatureWord, Times, Word};
 use crate::digest::Digest;
+use crate::verification::Span;
 
 /// Writes the report.
 ///
@@ -54,21 +56,21 @@ fn write_artifact(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
         write_reasons(artifact, out)?;
     }
     if artifact.reference.is_some() {
-        writeln!(out, "  artifact   {} ({})", artifact.digest, artifact.media_type)?;
+        writeln!(out, "  artifact     {} ({})", artifact.digest, artifact.media_type)?;
     }
     if let Some(policy) = &artifact.policy {
         match (&policy.statement, &policy.level) {
             (Some(statement), Some(level)) => {
-                writeln!(out, "  policy     {} (level {level}), scope {}", Clean(statement), policy.scope)?;
+                writeln!(out, "  policy       {} (level {level}), scope {}", Clean(statement), policy.scope)?;
             }
-            _ => writeln!(out, "  policy     no statement covers {}", policy.scope)?,
+            _ => writeln!(out, "  policy       no statement covers {}", policy.scope)?,
         }
     }
     for signature in &artifact.signatures {
         write_signature(signature, out)?;
     }
     for part in &artifact.parts {
-        writeln!(out, "  part       {}: {}", part.digest, part.verdict.as_str())?;
+        writeln!(out, "  part         {}: {}", part.digest, part.verdict.as_str())?;
     }
     Ok(())
 }
@@ -76,7 +78,7 @@ fn write_artifact(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
 fn write_reasons(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
     let told = write_bad_checks(artifact, out)?;
     for code in artifact.codes.iter().filter(|code| !told.contains(&code.as_str())) {
-        writeln!(out, "  why        {code}: {}", code.explanation())?;
+        writeln!(out, "  why          {code}: {}", code.explanation())?;
     }
     Ok(())
 }
@@ -90,9 +92,9 @@ fn write_bad_checks(artifact: &Artifact, out: &mut dyn Write) -> io::Result<Vec<
         };
         for check in signature.checks.iter().filter(counts) {
             let Some(code) = check.code else { continue };
-            writeln!(out, "  why        {code}: {}", Clean(&check.message))?;
+            writeln!(out, "  why          {code}: {}", Clean(&check.message))?;
             if let Some(hint) = &check.hint {
-                writeln!(out, "             hint: {}", Clean(hint))?;
+                writeln!(out, "               hint: {}", Clean(hint))?;
             }
             told.push(code.as_str());
         }
@@ -106,36 +108,52 @@ fn write_signature(signature: &Signature, out: &mut dyn Write) -> io::Result<()>
         SignatureWord::Rejected => "rejected",
         SignatureWord::Undecided => "undecided",
     };
-    writeln!(out, "  signature  {} {word}", short(&signature.digest))?;
+    writeln!(out, "  signature    {} {word}", short(&signature.digest))?;
     if let Some(signer) = &signature.signer {
-        writeln!(out, "    signer     {} ({}, {})", Clean(&signer.subject), signer.key, signer.algorithm)?;
+        writeln!(out, "    signer       {} ({}, {})", Clean(&signer.subject), signer.key, signer.algorithm)?;
     }
     write_times(&signature.times, out)?;
     for (key, value) in &signature.user_metadata {
-        writeln!(out, "    metadata   {} = {}", Clean(key), Clean(value))?;
+        writeln!(out, "    metadata     {} = {}", Clean(key), Clean(value))?;
     }
-    for check in &signature.checks {
-        write_check(check, out)?;
+    if signature.verdict == SignatureWord::Good {
+        return write_summary(signature, out);
     }
-    for used in &signature.evidence {
-        write_evidence(used, out)?;
+    signature.checks.iter().try_for_each(|check| write_check(check, out))?;
+    signature.evidence.iter().try_for_each(|used| write_evidence(used, out))
+}
+
+/// Of a good signature: what was found about it as a whole, and anything that is not simply good. What was found
+/// about single certificates, and the revocation data, only in sum; the JSON report has it all.
+fn write_summary(signature: &Signature, out: &mut dyn Write) -> io::Result<()> {
+    let is_routine = |check: &&Check| check.certificate.is_some() && check.result == CheckResult::Passed;
+    signature.checks.iter().filter(|check| !is_routine(check)).try_for_each(|check| write_check(check, out))?;
+    let routine = signature.checks.iter().filter(is_routine).count();
+    if routine > 0 {
+        writeln!(out, "    revocation   ok: {routine} certificates of both chains are on no CRL")?;
     }
-    Ok(())
+    let oldest = signature.evidence.iter().map(|used| used.age_seconds).max();
+    let (Some(oldest), count) = (oldest, signature.evidence.len()) else { return Ok(()) };
+    let age = Span(Duration::from_secs(oldest));
+    match signature.evidence.iter().filter_map(|used| used.next_update).min() {
+        Some(until) => writeln!(out, "    evidence     {count} CRLs, up to {age} old, current until {until}"),
+        None => writeln!(out, "    evidence     {count} CRLs, up to {age} old"),
+    }
 }
 
 fn write_times(times: &Times, out: &mut dyn Write) -> io::Result<()> {
     match (&times.authenticated_signing_time, times.claimed_signing_time) {
         (Some(time), _) if time.earliest == time.latest => {
-            writeln!(out, "    signed     {} (authenticated: {})", time.earliest, time.source)?;
+            writeln!(out, "    signed       {} (authenticated: {})", time.earliest, time.source)?;
         }
         (Some(time), _) => {
-            writeln!(out, "    signed     {} to {} (authenticated: {})", time.earliest, time.latest, time.source)?;
+            writeln!(out, "    signed       {} to {} (authenticated: {})", time.earliest, time.latest, time.source)?;
         }
-        (None, Some(claimed)) => writeln!(out, "    signed     {claimed} (the signer's claim)")?,
+        (None, Some(claimed)) => writeln!(out, "    signed       {claimed} (the signer's claim)")?,
         (None, None) => {}
     }
     if let Some(expiry) = times.expiry {
-        writeln!(out, "    expires    {expiry}")?;
+        writeln!(out, "    expires      {expiry}")?;
     }
     Ok(())
 }
@@ -152,7 +170,7 @@ fn write_check(check: &Check, out: &mut dyn Write) -> io::Result<()> {
         CheckResult::Failed | CheckResult::Undetermined if check.action == "log" => " (logged only, by policy)",
         _ => "",
     };
-    write!(out, "    {:<10} {word}{logged}: {}", shorter(&check.check), Clean(&check.message))?;
+    write!(out, "    {:<12} {word}{logged}: {}", column(&check.check), Clean(&check.message))?;
     match &check.certificate {
         Some(certificate) if !check.message.contains(certificate.as_str()) => {
             writeln!(out, " [{}]", Clean(certificate))
@@ -161,14 +179,14 @@ fn write_check(check: &Check, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// The policy's names, cut to the width of the column.
-fn shorter(check: &str) -> &str {
-    if check == "authenticTimestamp" { "timestamp" } else { check.get(..10).unwrap_or(check) }
+/// The policy's names, but for the one that is too long for the column.
+fn column(check: &str) -> &str {
+    if check == "authenticTimestamp" { "timestamp" } else { check }
 }
 
 fn write_evidence(used: &Evidence, out: &mut dyn Write) -> io::Result<()> {
-    let age = crate::verification::Span(std::time::Duration::from_secs(used.age_seconds));
-    write!(out, "    evidence   CRL of {}, issued {} ({age} old)", Clean(&used.issuer), used.this_update)?;
+    let age = Span(Duration::from_secs(used.age_seconds));
+    write!(out, "    evidence     CRL of {}, issued {} ({age} old)", Clean(&used.issuer), used.this_update)?;
     match used.next_update {
         Some(next) => writeln!(out, ", current until {next}"),
         None => writeln!(out, ", no end stated"),

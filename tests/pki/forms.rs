@@ -1,7 +1,7 @@
 //! Certificates that openssl does not write: one field changed and signed again.
 
 use bulla::limits::Limits;
-use bulla::pki::{Certificate, CertificateChain, CertificateError, Profile};
+use bulla::pki::{Certificate, CertificateChain, CertificateError, Crl, CrlEntry, CrlError, Profile};
 use bulla::time::UnixTime;
 
 use crate::openssl::{Pki, ROOT, SIGNER, pki, tlv};
@@ -17,7 +17,7 @@ fn split(der: &[u8]) -> (u8, &[u8], &[u8]) {
 }
 
 /// `der` with `new` in place of the `old` octets, which occur once, with all lengths around it put right.
-fn replace(der: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+pub fn replace(der: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = der;
     while !rest.is_empty() {
@@ -118,4 +118,46 @@ fn unusual_forms() {
     assert!(changed(&NO_CA, &long).is_err(), "two mebibytes of extension");
     let many: Vec<u8> = (0..100).flat_map(|n| tlv(0x30, &[&[6, 3, 0x2a, 3, n][..], &[4, 0]].concat())).collect();
     assert!(changed(&NO_CA, &many).is_err(), "a hundred extensions");
+}
+
+/// Entries and frames of CRLs that openssl does not write.
+#[test]
+fn unusual_crls() {
+    let Some(pki) = pki() else { return };
+    pki.key("root", "ec:P-256");
+    let root = pki.issue("root", "root", None, ROOT, "");
+    let leaf = pki.issue("leaf", "root", Some("root"), SIGNER, "-set_serial 0x1234");
+    let crl = pki.crl("root", &[("1234", "250102030405Z,superseded")], "", "");
+    // SEQUENCE { OID reasonCode, OCTET STRING { ENUMERATED 4 } }
+    let superseded = [0x30, 10, 6, 3, 0x55, 0x1d, 0x15, 4, 3, 0x0a, 1, 4];
+    let lookup = |extension: &[u8]| {
+        let tbs = replace(crl.tbs(), &superseded, extension);
+        assert!(tbs != crl.tbs() || extension == superseded);
+        let crl = Crl::from_der(sign(&pki, "root", &tbs, None)).unwrap();
+        let verified = crl.verify(&root).unwrap();
+        assert_eq!(
+            verified.lookup(root.serial()),
+            Ok(CrlEntry::NotListed),
+            "10.22: others' entries may be as they like"
+        );
+        verified.lookup(leaf.serial())
+    };
+    assert!(matches!(lookup(&superseded), Ok(CrlEntry::Revoked(_))));
+    let extension = |oid: u8, critical: &[u8], value: &[u8]| {
+        tlv(0x30, &[&[6, 3, 0x55, 0x1d, oid], critical, tlv(4, value).as_slice()].concat())
+    };
+    let critical = [1, 1, 0xff];
+    assert!(matches!(lookup(&extension(99, &[], &[5, 0])), Ok(CrlEntry::Revoked(_))), "unknown, not critical");
+    for (bad, what) in [
+        (extension(99, &critical, &[5, 0]), "unknown and critical"),
+        (extension(29, &critical, &[0x30, 0]), "certificateIssuer"),
+        (extension(29, &[], &[0x30, 0]), "certificateIssuer, not critical"),
+        (extension(21, &[], &[0x0a, 1, 7]), "a reason that is not assigned"),
+        (extension(21, &[], &[0x0a, 2, 0, 4]), "a reason in two octets"),
+        (extension(24, &[], &tlv(0x17, b"250102030405Z")), "an invalidity date as UTCTime"),
+    ] {
+        assert!(matches!(lookup(&bad), Err(CrlError::Entry { .. })), "{what}");
+    }
+    let differ = Crl::from_der(sign(&pki, "root", crl.tbs(), Some(&ECDSA_SHA384)));
+    assert_eq!(differ, Err(CrlError::AlgorithmsDiffer));
 }

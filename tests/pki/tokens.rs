@@ -9,6 +9,7 @@ use bulla::pki::{Certificate, ChainError, HashAlgorithm, SignatureError, Violati
 use bulla::time::UnixTime;
 use bulla::tsp::{TimestampError, TimestampFailure, TimestampToken, VerifiedToken};
 
+use crate::forms::replace;
 use crate::openssl::{AUTHORITY, Pki, ROOT, pki, tlv};
 
 pub const MESSAGE: &[u8] = b"the signature that is stamped";
@@ -225,6 +226,34 @@ fn other_forms_of_signed_data() {
         let der = world.sign(&content, &["rsa"], &format!("-cades -md sha256 {padding}"));
         world.verify(&der).unwrap_or_else(|error| panic!("{padding}: {error}"));
     }
+}
+
+/// What is swapped after signing: a certificate of the same name, serial number and key, and the content type.
+#[test]
+fn substitutions_are_found() {
+    let Some(world) = world() else { return };
+    let pki = &world.pki;
+    let first = pki.issue("tsa", "tsa", Some("mid"), AUTHORITY, "-set_serial 5");
+    let second = pki.issue_as("twin", "tsa", "tsa", Some("mid"), AUTHORITY, "-set_serial 5 -days 3000");
+    let der = world.stamp("tsa", "", "-cert");
+    world.verify(&der).unwrap();
+    let swapped = replace(&der, first.der(), second.der());
+    assert_eq!(world.verify(&swapped).unwrap_err(), TimestampError::SignerCertificateMissing, "9.17");
+
+    // id-ct-contentInfo's neighbour under the signed attributes, TSTInfo in front.
+    let content = world.content(&der);
+    pki.write("content.der", &content);
+    pki.run(
+        "cms -sign -binary -nodetach -in content.der -econtent_type 1.2.840.113549.1.9.16.1.5 -signer tsa.pem -inkey tsa.key \
+         -certfile mid.pem -outform DER -out signed.der -cades -md sha256",
+    );
+    let mut der = pki.read("signed.der");
+    let kind = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 16, 1, 5];
+    let found = der.windows(kind.len()).position(|window| window == kind).unwrap();
+    der[found + kind.len() - 1] = 4;
+    let error = world.verify(&der).unwrap_err();
+    let want = CmsError::Attribute { oid: "1.2.840.113549.1.9.3".into() };
+    assert_eq!(error, TimestampError::Cms { source: want }, "9.15");
 }
 
 /// 9.14: the first signer that verifies counts, wherever it stands.

@@ -1,7 +1,6 @@
 //! Errors as the program prints them, and the exit status: the one place where codes become numbers.
 
 use std::fmt;
-use std::process::ExitCode;
 
 use bulla::code::{Class, Diagnostic, DiagnosticCode};
 
@@ -82,27 +81,28 @@ const fn number(class: Class) -> u8 {
     }
 }
 
-impl From<Status> for ExitCode {
-    fn from(status: Status) -> Self {
-        Self::from(number(match status {
-            Status::Done => Class::Notice,
-            Status::Rejected => Class::Rejected,
-            Status::Undecided => Class::Undecided,
-        }))
+impl Status {
+    /// The exit status.
+    pub(crate) const fn number(self) -> u8 {
+        number(match self {
+            Self::Done => Class::Notice,
+            Self::Rejected => Class::Rejected,
+            Self::Undecided => Class::Undecided,
+        })
     }
 }
 
 impl CommandError {
     /// The exit status; a failure is never 0.
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self.code.class() {
+    pub(crate) const fn number(&self) -> u8 {
+        match self.code.class() {
             Class::Notice => number(Class::Bug),
             class => number(class),
-        })
+        }
     }
 }
 
 /// The exit status of a wrong command line.
-pub(crate) fn usage() -> ExitCode {
-    ExitCode::from(number(Class::Usage))
+pub(crate) const fn usage() -> u8 {
+    number(Class::Usage)
 }

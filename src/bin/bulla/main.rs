@@ -19,7 +19,10 @@ fn main() -> ExitCode {
     };
     let format = arguments.command.format();
     match commands::run(arguments) {
-        Ok(status) => status.into(),
-        Err(error) => terminal::print_error(&error, format),
+        Ok(status) => ExitCode::from(status.number()),
+        Err(error) => {
+            terminal::print_error(&error, format);
+            ExitCode::from(error.number())
+        }
     }
 }

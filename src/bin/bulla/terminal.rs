@@ -50,8 +50,8 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{clean}");
 }
 
-/// Prints a failure, and gives its exit status.
-pub(crate) fn print_error(failure: &CommandError, format: Format) -> ExitCode {
+/// Prints a failure.
+pub(crate) fn print_error(failure: &CommandError, format: Format) {
     say(&format!("error[{}]: {}", failure.code, failure.message));
     if let Some(hint) = &failure.hint {
         say(&format!("hint: {hint}"));
@@ -65,11 +65,10 @@ pub(crate) fn print_error(failure: &CommandError, format: Format) -> ExitCode {
         // The exit status tells of the failure already; a closed stdout adds nothing.
         let _ = print_json(&document);
     }
-    failure.exit_code()
 }
 
 /// Prints what clap has to say: help and version are data, a wrong command line is talk.
 pub(crate) fn print_usage(message: &clap::Error) -> ExitCode {
     let _ = message.print();
-    if message.use_stderr() { error::usage() } else { ExitCode::SUCCESS }
+    if message.use_stderr() { ExitCode::from(error::usage()) } else { ExitCode::SUCCESS }
 }

@@ -101,10 +101,11 @@ pub fn collect(
             continue;
         }
         let closure = walk(source.store.as_ref(), &source.descriptor, options, limits, progress)
-            .map_err(|error| CollectError::Closure { reference: source.reference.clone(), error })?;
+            .map_err(|error| CollectError::Closure { reference: source.reference.clone(), error: Box::new(error) })?;
         collection.add(source, closure, limits)?;
     }
     collection.settle();
+    collection.check_digest_tags()?;
     Ok(collection)
 }
 
@@ -132,7 +133,7 @@ impl Collection {
         let Some(known) = self.roots.iter().find(|root| same_name(&root.reference)) else { return Ok(false) };
         let (first, second) = (known.closure.root.digest, source.descriptor.digest);
         if first != second {
-            return Err(CollectError::NameTwice { reference: wanted.clone(), first, second });
+            return Err(CollectError::NameTwice { reference: Box::new(wanted.clone()), first, second });
         }
         Ok(true)
     }
@@ -210,6 +211,20 @@ impl Collection {
         self.omitted.sort();
         let mut seen = BTreeSet::new();
         self.omitted.retain(|content| seen.insert(content.digest));
+    }
+
+    /// A digest tag names its subject and no repository, so a bundle has room for one of each. Two repositories may
+    /// hold different ones for the same content.
+    fn check_digest_tags(&self) -> Result<(), CollectError> {
+        let mut known = BTreeMap::new();
+        for referrer in &self.referrers {
+            let Some(tag) = &referrer.tag else { continue };
+            let second = referrer.descriptor.digest;
+            if let Some(first) = known.insert(tag, second).filter(|first| *first != second) {
+                return Err(CollectError::DigestTagTwice { tag: tag.clone(), first, second });
+            }
+        }
+        Ok(())
     }
 
     /// Every Notary Project signature, by digest.
