@@ -1,13 +1,6 @@
 //! Notary Project envelopes, trust stores and policies, held against what the reference implementation and openssl made.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
 
 #[path = "notary/made.rs"]
 mod made;
