@@ -6,9 +6,9 @@ use std::fmt;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::object::Object;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::{Digest, shorten};
+use crate::json::Object;
 use crate::json::{self, JsonError};
 use crate::oci::{Descriptor, MediaType};
 

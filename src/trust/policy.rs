@@ -12,8 +12,8 @@ use super::{
 };
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::shorten;
+use crate::json::Object;
 use crate::json::{self, JsonError};
-use crate::notary::object::Object;
 use crate::oci::Repository;
 
 /// A valid policy document: which statement applies to which repository.

@@ -269,7 +269,11 @@ fn a_bundle_without_some_platforms_says_so() {
     assert!(omitted(&arm64.digest, &found) && !omitted(&amd64.digest, &found));
     // What another root brings along was not left out.
     let both = [one, vec![source(&store, &arm64, "h.io/app:arm")]].concat();
-    let found = inventory(&gather(both, &options).unwrap(), &Supplies::default(), NOW, "bulla/test").unwrap();
+    let collection = gather(both, &options).unwrap();
+    let names: Vec<_> = collection.roots.iter().map(|root| root.reference.to_string()).collect();
+    assert_eq!(names, ["h.io/app:arm", "h.io/app:v1"]);
+    assert!(collection.omitted.is_empty());
+    let found = inventory(&collection, &Supplies::default(), NOW, "bulla/test").unwrap();
     assert!(found.omitted.is_empty() && !omitted(&arm64.digest, &found));
     found.validate().unwrap();
 }

@@ -68,6 +68,25 @@ fn an_index_gives_the_image_for_the_platform() {
 }
 
 #[test]
+fn the_exact_variant_goes_first_and_a_single_image_needs_no_choice() {
+    let mut store = Memory::default();
+    let platform = |descriptor: Descriptor, text: &str| Descriptor { platform: Platform::parse(text), ..descriptor };
+    let plain = platform(store.image(&[b"v1"]), "linux/amd64");
+    let tuned = platform(store.image(&[b"v3"]), "linux/amd64/v3");
+    let index = store.index(&[tuned.clone(), plain.clone()]);
+    let single = store.index(std::slice::from_ref(&tuned));
+    let outer = store.index(&[single]);
+    let chosen = |root: &Descriptor, wanted| {
+        archive(&store, &[admit(root, "h.io/app:v1")], wanted).map(|(_, report)| report.images[0].manifest.digest)
+    };
+    assert_eq!(chosen(&index, Some("linux/amd64")).unwrap(), plain.digest);
+    assert_eq!(chosen(&index, Some("linux/amd64/v3")).unwrap(), tuned.digest);
+    assert!(archive(&store, &[admit(&outer, "h.io/app:v1")], None).is_ok());
+    let error = archive(&store, &[admit(&outer, "h.io/app:v1")], Some("linux/arm64")).unwrap_err();
+    assert_eq!(error.code(), DiagnosticCode::PlatformUnknown);
+}
+
+#[test]
 fn what_is_no_image_is_refused() {
     let Sample { store, signature, .. } = &sample();
     let error = archive(store, &[admit(signature, "h.io/app:sig")], Some("linux/amd64")).unwrap_err();

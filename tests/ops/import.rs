@@ -18,7 +18,7 @@ use bulla::store::{ContentSink, StoreError};
 use crate::memory::{Memory, Sample, sample};
 
 pub(crate) fn admit(descriptor: &Descriptor, name: &str) -> Admission {
-    Admission { descriptor: descriptor.clone(), reference: name.parse().unwrap(), ground: AdmissionGround::Trusted }
+    Admission::allowed(descriptor.clone(), name.parse().unwrap(), Allow::Unsigned)
 }
 
 fn into(
@@ -36,8 +36,7 @@ fn into(
 fn everything_arrives_and_names_come_last() {
     let Sample { store, index, amd64, signature, cosign, .. } = &sample();
     let sink = Arc::new(Memory::default());
-    let mut allowed = admit(amd64, "h.io/app:amd");
-    allowed.ground = AdmissionGround::Allowed(Allow::Unsigned);
+    let allowed = admit(amd64, "h.io/app:amd");
     let report = into(store, &[admit(index, "h.io/app:v1"), allowed], &sink, &ImportOptions::default()).unwrap();
     assert_eq!((report.copied.manifests, report.copied.blobs), (10, 15));
     assert_eq!(report.present, Tally::default());

@@ -17,7 +17,7 @@ fn split(der: &[u8]) -> (u8, &[u8], &[u8]) {
 }
 
 /// `der` with `new` in place of the `old` octets, which occur once, with all lengths around it put right.
-pub fn replace(der: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+pub(crate) fn replace(der: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = der;
     while !rest.is_empty() {

@@ -7,18 +7,19 @@ use bulla::limits::Limits;
 use bulla::pki::{Certificate, Crl, certificates_from_file};
 use tempfile::TempDir;
 
-pub struct Pki {
+pub(crate) struct Pki {
     dir: TempDir,
 }
 
 /// Extensions of the certificates that conform.
-pub const ROOT: &str = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign";
-pub const SIGNER: &str = "basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=codeSigning";
-pub const AUTHORITY: &str =
+pub(crate) const ROOT: &str = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign";
+pub(crate) const SIGNER: &str =
+    "basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=codeSigning";
+pub(crate) const AUTHORITY: &str =
     "basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=critical,timeStamping";
 
 /// `None`, visibly, where there is no openssl.
-pub fn pki() -> Option<Pki> {
+pub(crate) fn pki() -> Option<Pki> {
     let found =
         Command::new("openssl").arg("version").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
     if !found {
@@ -29,31 +30,31 @@ pub fn pki() -> Option<Pki> {
 }
 
 impl Pki {
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap()
     }
 
     /// Runs openssl with arguments separated by blanks; `%` inside an argument stands for a blank.
-    pub fn run(&self, arguments: &str) {
+    pub(crate) fn run(&self, arguments: &str) {
         let output = self.output(arguments);
         assert!(output.status.success(), "openssl {arguments}\n{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    pub fn output(&self, arguments: &str) -> std::process::Output {
+    pub(crate) fn output(&self, arguments: &str) -> std::process::Output {
         let arguments: Vec<String> = arguments.split_whitespace().map(|argument| argument.replace('%', " ")).collect();
         Command::new("openssl").args(&arguments).current_dir(self.dir.path()).output().unwrap()
     }
 
     /// Makes `NAME.key`: `ec:P-256`, `rsa:2048`, `ed25519`.
-    pub fn key(&self, name: &str, kind: &str) {
+    pub(crate) fn key(&self, name: &str, kind: &str) {
         match kind.split_once(':') {
             Some(("rsa", bits)) => self.run(&format!("genrsa -out {name}.key {bits}")),
             Some((_, curve)) => {
@@ -65,11 +66,18 @@ impl Pki {
 
     /// Makes `NAME.pem` for `KEY.key` under `/C=US/ST=WA/L=Seattle/O=bulla/CN=NAME`, signed by the certificate and key `issuer`, or by
     /// itself.
-    pub fn issue(&self, name: &str, key: &str, issuer: Option<&str>, extensions: &str, options: &str) -> Certificate {
+    pub(crate) fn issue(
+        &self,
+        name: &str,
+        key: &str,
+        issuer: Option<&str>,
+        extensions: &str,
+        options: &str,
+    ) -> Certificate {
         self.issue_as(name, name, key, issuer, extensions, options)
     }
 
-    pub fn issue_as(
+    pub(crate) fn issue_as(
         &self,
         file: &str,
         common_name: &str,
@@ -94,18 +102,18 @@ impl Pki {
         self.certificate(file)
     }
 
-    pub fn certificate(&self, name: &str) -> Certificate {
+    pub(crate) fn certificate(&self, name: &str) -> Certificate {
         let mut found = certificates_from_file(&self.read(&format!("{name}.pem")), &Limits::default()).unwrap();
         assert_eq!(found.len(), 1);
         found.remove(0)
     }
 
     /// A CRL of `issuer` with lines of openssl's index: `(serial, what)`, where `what` is `DATE[,reason[,date]]`.
-    pub fn crl(&self, issuer: &str, entries: &[(&str, &str)], extensions: &str, options: &str) -> Crl {
+    pub(crate) fn crl(&self, issuer: &str, entries: &[(&str, &str)], extensions: &str, options: &str) -> Crl {
         Crl::from_der(self.crl_der(issuer, entries, extensions, options)).unwrap()
     }
 
-    pub fn crl_der(&self, issuer: &str, entries: &[(&str, &str)], extensions: &str, options: &str) -> Vec<u8> {
+    pub(crate) fn crl_der(&self, issuer: &str, entries: &[(&str, &str)], extensions: &str, options: &str) -> Vec<u8> {
         let line = |(serial, what): &(&str, &str)| format!("R\t491231235959Z\t{what}\t{serial}\tunknown\t/CN=x\n");
         self.write("index.txt", entries.iter().map(line).collect::<String>());
         self.write("index.txt.attr", "unique_subject = no\n");
@@ -125,7 +133,7 @@ impl Pki {
 }
 
 /// A DER value.
-pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
     let octets = length.to_be_bytes();
     let significant = &octets[octets.iter().position(|octet| *octet != 0).unwrap_or(octets.len() - 1)..];
@@ -139,7 +147,7 @@ pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// `../shared` beside the checkout, or beside the folder of worktrees.
-pub fn shared() -> Option<PathBuf> {
+pub(crate) fn shared() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let found = ["../shared", "../../shared"].map(|place| root.join(place)).into_iter().find(|path| path.is_dir());
     if found.is_none() {

@@ -12,9 +12,9 @@ use bulla::tsp::{TimestampError, TimestampFailure, TimestampToken, VerifiedToken
 use crate::forms::replace;
 use crate::openssl::{AUTHORITY, Pki, ROOT, pki, tlv};
 
-pub const MESSAGE: &[u8] = b"the signature that is stamped";
+pub(crate) const MESSAGE: &[u8] = b"the signature that is stamped";
 
-pub struct World {
+pub(crate) struct World {
     pub pki: Pki,
     pub root: Certificate,
     pub mid: Certificate,
@@ -22,7 +22,7 @@ pub struct World {
 }
 
 /// root → mid → tsa, with P-256 keys.
-pub fn world() -> Option<World> {
+pub(crate) fn world() -> Option<World> {
     let pki = pki()?;
     for name in ["root", "mid", "tsa"] {
         pki.key(name, "ec:P-256");
@@ -36,7 +36,7 @@ pub fn world() -> Option<World> {
 
 impl World {
     /// A token of [`MESSAGE`] by `signer`, with settings of openssl's configuration and options of its query.
-    pub fn stamp(&self, signer: &str, settings: &str, query: &str) -> Vec<u8> {
+    pub(crate) fn stamp(&self, signer: &str, settings: &str, query: &str) -> Vec<u8> {
         self.pki.write("serial", "01\n");
         self.pki.write(
             "ts.cnf",

@@ -96,9 +96,15 @@ pub fn collect(
 ) -> Result<Collection, CollectError> {
     progress.stage(Stage::Discovering, None);
     let mut collection = Collection::empty();
+    let mut names = BTreeMap::new();
     for source in sources {
-        if collection.has_root(&source)? {
-            continue;
+        let second = source.descriptor.digest;
+        match names.insert(naming_part(&source.reference), second) {
+            Some(first) if first != second => {
+                return Err(CollectError::NameTwice { reference: Box::new(source.reference), first, second });
+            }
+            Some(_) => continue,
+            None => {}
         }
         let closure = walk(source.store.as_ref(), &source.descriptor, options, limits, progress)
             .map_err(|error| CollectError::Closure { reference: source.reference.clone(), error: Box::new(error) })?;
@@ -120,22 +126,6 @@ impl Collection {
             omitted: Vec::new(),
             stores: Vec::new(),
         }
-    }
-
-    /// Whether the same artifact is there under the same name; another one under it is an error.
-    fn has_root(&self, source: &Source) -> Result<bool, CollectError> {
-        let wanted = &source.reference;
-        let same_name = |known: &Reference| {
-            known.repository == wanted.repository
-                && known.tag == wanted.tag
-                && (wanted.tag.is_some() || known.digest == wanted.digest)
-        };
-        let Some(known) = self.roots.iter().find(|root| same_name(&root.reference)) else { return Ok(false) };
-        let (first, second) = (known.closure.root.digest, source.descriptor.digest);
-        if first != second {
-            return Err(CollectError::NameTwice { reference: Box::new(wanted.clone()), first, second });
-        }
-        Ok(true)
     }
 
     fn add(&mut self, source: Source, mut closure: Closure, limits: &Limits) -> Result<(), CollectError> {
@@ -264,6 +254,12 @@ impl Collection {
         copy_to(self.open(blob)?, &blob.descriptor, &mut bytes)?;
         Ok(bytes)
     }
+}
+
+/// What makes a name: a tag, where there is one, whatever digest stands beside it.
+pub(super) fn naming_part(reference: &Reference) -> Reference {
+    let digest = reference.digest.filter(|_| reference.tag.is_none());
+    Reference { digest, ..reference.clone() }
 }
 
 fn agree(known: &Descriptor, other: &Descriptor) -> Result<(), CollectError> {

@@ -5,7 +5,7 @@ mod mapping;
 mod order;
 mod transfer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Manifest, Reference, Repository, annotation};
 use crate::ops::closure::{self, Referrer, WalkOptions, walk};
+use crate::ops::collect::naming_part;
 use crate::ops::progress::{Cancelled, Progress, Stage, proceed};
 use crate::store::{ContentSink, ContentStore, Publication, StoreError};
 use crate::verification::TrustedArtifact;
@@ -260,27 +261,23 @@ fn name_roots(admissions: &[Admission], mapping: &Mapping) -> Result<Vec<Importe
     if admissions.is_empty() {
         return Err(ImportError::NothingAdmitted);
     }
-    let mut roots: Vec<ImportedRoot> = Vec::new();
+    let mut roots = Vec::new();
     let mut named: BTreeMap<Reference, Digest> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for admission in admissions {
         let destination = mapping.apply(admission.reference())?;
         let digest = admission.descriptor().digest;
-        let mut name = destination.clone();
-        if name.tag.is_some() {
-            name.digest = None;
-        }
-        if let Some(first) = named.insert(name, digest).filter(|first| *first != digest) {
+        if let Some(first) = named.insert(naming_part(&destination), digest).filter(|first| *first != digest) {
             return Err(ImportError::NameTwice { reference: Box::new(destination), first, second: digest });
         }
-        let root = ImportedRoot {
-            reference: admission.reference().clone(),
-            destination,
-            descriptor: admission.descriptor().bare(),
-            ground: admission.ground(),
-            referrers: 0,
-        };
-        if !roots.iter().any(|known| known.destination == root.destination && known.reference == root.reference) {
-            roots.push(root);
+        if seen.insert((admission.reference().clone(), destination.clone())) {
+            roots.push(ImportedRoot {
+                reference: admission.reference().clone(),
+                destination,
+                descriptor: admission.descriptor().bare(),
+                ground: admission.ground(),
+                referrers: 0,
+            });
         }
     }
     Ok(roots)
