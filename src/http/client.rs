@@ -242,6 +242,14 @@ impl HttpClient {
         Ok((answer, bytes))
     }
 
+    /// Sends a request a single time, following nothing: for what is not worth waiting for.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn try_send(&self, request: &Request) -> Result<Answer, HttpError> {
+        self.exchange(request, &request.url, None)
+    }
+
     /// Sends a body that exists once. The server may refuse it before it is sent; then the reader is untouched.
     ///
     /// # Errors
