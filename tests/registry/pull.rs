@@ -119,7 +119,9 @@ fn an_error_is_never_absence() {
         registry.answer("*", "", usize::MAX, Reply::error(status, "SAID", "by the \u{1b}registry"));
         let store = source(&registry);
         assert_eq!(code(store.resolve(&tag("v1"))), expected, "{status}");
-        assert_eq!(code(store.referrers(&Descriptor::of("a/b", b""))), expected, "{status}");
+        let error = store.referrers(&Descriptor::of("a/b", b"")).unwrap_err();
+        assert_eq!(error.code(), expected, "{status}");
+        assert!(error.to_string().contains("SAID"), "{error}");
         let error = blob(&store, b"x").unwrap_err();
         assert_eq!(error.code(), expected, "{status}");
         assert!(error.to_string().contains("SAID by the \u{fffd}registry"), "{error}");

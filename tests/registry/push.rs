@@ -109,6 +109,14 @@ fn a_registry_that_refuses_one_piece_gets_chunks() {
 }
 
 #[test]
+fn content_that_is_gone_is_not_begun_anew() {
+    let registry = Registry::start(Options { expect: false, ..Options::default() });
+    registry.answer("PUT", "/blobs/", 1, Reply::new(413));
+    assert_eq!(code(put_blob(&sink(&registry), &noise(3 << 20))), DiagnosticCode::RegistryFailed);
+    assert_eq!((registry.count("PUT", ""), registry.count("PATCH", ""), registry.open_uploads()), (1, 0, 0));
+}
+
+#[test]
 fn chunks_of_bad_content_are_not_finished() {
     let registry = Registry::start(Options::default());
     let content = noise(9 << 20);

@@ -81,7 +81,8 @@ impl RegistryStore {
 
     /// Best effort: registries throw forgotten uploads away by themselves.
     fn cancel(&self, url: Uri) {
-        let _ = self.send(Request::new(Method::DELETE, url));
+        let mut send = |request: &Request| self.client.http.try_send(request).map(|answer| (answer, ()));
+        let _ = self.client.authorized(&self.host, &self.scope, Request::new(Method::DELETE, url), &mut send);
     }
 
     fn put_small(&self, descriptor: &Descriptor, session: Option<Session>, bytes: &[u8]) -> Result<(), RegistryError> {
