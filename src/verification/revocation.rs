@@ -147,7 +147,8 @@ fn no_answer(certificate: &Certificate, readings: &[Reading<'_>], only_ocsp: boo
         .with_hint("export the artifact again with its CRLs, or supply the CRL from a file")
 }
 
-#[cfg(all(test, feature = "demo"))]
+#[cfg(feature = "demo")]
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 

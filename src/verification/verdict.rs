@@ -111,7 +111,7 @@ impl TrustedArtifact {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// At least one signature is good (conformance 1.30).
-    Trusted(TrustedArtifact),
+    Trusted(Box<TrustedArtifact>),
     /// No signature is good, and why.
     Rejected(Vec<DiagnosticCode>),
     /// No signature is good, but one of them might be if more were known.
@@ -155,7 +155,7 @@ pub(super) fn judge_artifact(
         match &signature.verdict {
             SignatureVerdict::Good => {
                 let (descriptor, scope) = (artifact.clone(), scope.clone());
-                return Verdict::Trusted(TrustedArtifact { descriptor, scope });
+                return Verdict::Trusted(Box::new(TrustedArtifact { descriptor, scope }));
             }
             SignatureVerdict::Rejected(codes) => rejected.extend_from_slice(codes),
             SignatureVerdict::Undecided(codes) => undecided.extend_from_slice(codes),
