@@ -46,8 +46,9 @@ pub struct Archive {
 impl Archive {
     /// Opens an archive and reads its headers.
     ///
-    /// A `.tar.zst` is recognised by its beginning. Its seek table says where the frames are; without one, the frames
-    /// are walked, and each must hold at most 8 MiB and say so. No temporary copy is made.
+    /// A `.tar.zst` is recognised by its beginning. Its seek table says where the frames are. A bundle always has one; in
+    /// other archives without one the frames are walked, and each must hold at most 8 MiB and say so. No temporary copy
+    /// is made.
     ///
     /// # Errors
     /// The file cannot be read, is no archive, or holds what `strictness` does not accept.

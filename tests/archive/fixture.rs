@@ -15,10 +15,10 @@ use bulla::store::{RawContent, Search, SearchMethod, SearchResult};
 use bulla::time::UnixTime;
 use serde_json::{Value, json};
 
-pub const NOTARY: &str = "application/vnd.cncf.notary.signature";
+pub(crate) const NOTARY: &str = "application/vnd.cncf.notary.signature";
 
 /// Deterministic noise that begins like gzip, as layers do.
-pub fn noise(len: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes: Vec<u8> = std::iter::repeat_with(|| {
         state ^= state << 13;
@@ -34,9 +34,9 @@ pub fn noise(len: usize, seed: u64) -> Vec<u8> {
 
 /// Content by digest, and the records of it.
 #[derive(Default)]
-pub struct Sample {
-    pub contents: BTreeMap<Digest, Vec<u8>>,
-    pub blobs: Vec<BlobRecord>,
+pub(crate) struct Sample {
+    pub(crate) contents: BTreeMap<Digest, Vec<u8>>,
+    pub(crate) blobs: Vec<BlobRecord>,
 }
 
 impl Sample {
@@ -46,19 +46,19 @@ impl Sample {
         self.contents.insert(digest, bytes.to_vec());
     }
 
-    pub fn blob(&mut self, media_type: &str, bytes: &[u8]) -> Descriptor {
+    pub(crate) fn blob(&mut self, media_type: &str, bytes: &[u8]) -> Descriptor {
         let descriptor = Descriptor::of(media_type, bytes);
         self.add(&descriptor, bytes, false);
         descriptor
     }
 
-    pub fn blob512(&mut self, media_type: &str, bytes: &[u8]) -> Descriptor {
+    pub(crate) fn blob512(&mut self, media_type: &str, bytes: &[u8]) -> Descriptor {
         let descriptor = Descriptor::new(media_type, Algorithm::Sha512.digest(bytes), bytes.len() as u64);
         self.add(&descriptor, bytes, false);
         descriptor
     }
 
-    pub fn manifest(&mut self, media_type: &str, mut document: Value) -> Descriptor {
+    pub(crate) fn manifest(&mut self, media_type: &str, mut document: Value) -> Descriptor {
         document["schemaVersion"] = 2.into();
         document["mediaType"] = media_type.into();
         let bytes = serde_json::to_vec(&document).unwrap();
@@ -67,7 +67,7 @@ impl Sample {
         descriptor
     }
 
-    pub fn artifact(&mut self, kind: &str, layers: &[&Descriptor], subject: Option<&Descriptor>) -> Descriptor {
+    pub(crate) fn artifact(&mut self, kind: &str, layers: &[&Descriptor], subject: Option<&Descriptor>) -> Descriptor {
         let config = self.blob(MediaType::OCI_EMPTY, EMPTY_CONFIG);
         let mut document = json!({"artifactType": kind, "config": config, "layers": layers});
         if let Some(subject) = subject {
@@ -76,7 +76,7 @@ impl Sample {
         self.manifest(MediaType::OCI_MANIFEST, document)
     }
 
-    pub fn image(&mut self, seed: u64) -> Descriptor {
+    pub(crate) fn image(&mut self, seed: u64) -> Descriptor {
         let config = json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [
             Digest::sha256(&seed.to_be_bytes()).to_string()]}});
         let config = self.blob(MediaType::OCI_CONFIG, config.to_string().as_bytes());
@@ -85,7 +85,7 @@ impl Sample {
     }
 }
 
-pub fn root(reference: &str, descriptor: &Descriptor) -> RootRecord {
+pub(crate) fn root(reference: &str, descriptor: &Descriptor) -> RootRecord {
     RootRecord {
         reference: reference.parse().unwrap(),
         digest: descriptor.digest,
@@ -106,7 +106,7 @@ fn referrer(subject: &Descriptor, descriptor: &Descriptor, kind: &str) -> Referr
     }
 }
 
-pub fn inventory(blobs: Vec<BlobRecord>, roots: Vec<RootRecord>) -> BundleInventory {
+pub(crate) fn inventory(blobs: Vec<BlobRecord>, roots: Vec<RootRecord>) -> BundleInventory {
     let mut inventory = BundleInventory {
         schema_version: 1,
         media_type: names::BUNDLE.into(),
@@ -127,20 +127,20 @@ pub fn inventory(blobs: Vec<BlobRecord>, roots: Vec<RootRecord>) -> BundleInvent
 }
 
 /// Everything that a test wants to get at.
-pub struct Bundle {
-    pub inventory: BundleInventory,
-    pub contents: BTreeMap<Digest, Vec<u8>>,
-    pub image: Descriptor,
-    pub notes: Descriptor,
-    pub signature: Descriptor,
-    pub evidence: Descriptor,
-    pub cosign: Descriptor,
-    pub layer: Digest,
+pub(crate) struct Bundle {
+    pub(crate) inventory: BundleInventory,
+    pub(crate) contents: BTreeMap<Digest, Vec<u8>>,
+    pub(crate) image: Descriptor,
+    pub(crate) notes: Descriptor,
+    pub(crate) signature: Descriptor,
+    pub(crate) evidence: Descriptor,
+    pub(crate) cosign: Descriptor,
+    pub(crate) layer: Digest,
 }
 
 /// An image in an index of which one child was left out, with a signature, its evidence and a cosign tag; and an
 /// artifact with a large layer that can be compressed, a sha512 layer and an empty one.
-pub fn bundle() -> Bundle {
+pub(crate) fn bundle() -> Bundle {
     let mut sample = Sample::default();
     let image = sample.image(1);
     let layer = sample.blobs.iter().find(|blob| blob.size == 100_000).unwrap().digest;
@@ -215,7 +215,11 @@ pub fn bundle() -> Bundle {
 }
 
 /// Writes the bundle into memory.
-pub fn write(inventory: &BundleInventory, contents: &BTreeMap<Digest, Vec<u8>>, compression: Compression) -> Vec<u8> {
+pub(crate) fn write(
+    inventory: &BundleInventory,
+    contents: &BTreeMap<Digest, Vec<u8>>,
+    compression: Compression,
+) -> Vec<u8> {
     let mut writer = BundleWriter::new(Vec::new(), inventory, compression).unwrap();
     for blob in &inventory.blobs {
         if blob.digest != empty_config().digest {
@@ -226,40 +230,40 @@ pub fn write(inventory: &BundleInventory, contents: &BTreeMap<Digest, Vec<u8>>, 
 }
 
 /// A file in a folder that goes away with it.
-pub struct Scratch(tempfile::TempDir);
+pub(crate) struct Scratch(tempfile::TempDir);
 
 impl Scratch {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
-    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         path
     }
 }
 
-pub fn tag(text: &str) -> Tag {
+pub(crate) fn tag(text: &str) -> Tag {
     text.parse().unwrap()
 }
 
-pub fn code<T>(result: Result<T, impl Diagnostic>) -> Option<DiagnosticCode> {
+pub(crate) fn code<T>(result: Result<T, impl Diagnostic>) -> Option<DiagnosticCode> {
     result.err().map(|error| error.code())
 }
 
 /// One member of a tar: all of its headers, and its content without padding.
 #[derive(Clone, Debug)]
-pub struct Member {
-    pub header: Vec<u8>,
-    pub content: Vec<u8>,
+pub(crate) struct Member {
+    pub(crate) header: Vec<u8>,
+    pub(crate) content: Vec<u8>,
 }
 
 impl Member {
     /// A member as any tool might write it.
-    pub fn new(kind: tar::EntryType, name: &str, content: &[u8]) -> Self {
+    pub(crate) fn new(kind: tar::EntryType, name: &str, content: &[u8]) -> Self {
         let mut header = tar::Header::new_ustar();
         header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
         header.set_entry_type(kind);
@@ -272,18 +276,18 @@ impl Member {
         Self { header: header.as_bytes().to_vec(), content: content.to_vec() }
     }
 
-    pub fn file(name: &str, content: &[u8]) -> Self {
+    pub(crate) fn file(name: &str, content: &[u8]) -> Self {
         Self::new(tar::EntryType::Regular, name, content)
     }
 
-    pub fn link(kind: tar::EntryType, name: &str, target: &str) -> Self {
+    pub(crate) fn link(kind: tar::EntryType, name: &str, target: &str) -> Self {
         let mut member = Self::new(kind, name, b"");
         member.edit(|header| header[157..157 + target.len()].copy_from_slice(target.as_bytes()));
         member
     }
 
     /// Changes the last header and makes its checksum right again.
-    pub fn edit(&mut self, change: impl FnOnce(&mut [u8])) {
+    pub(crate) fn edit(&mut self, change: impl FnOnce(&mut [u8])) {
         let start = self.header.len() - 512;
         change(&mut self.header[start..]);
         let mut header = tar::Header::from_byte_slice(&self.header[start..]).clone();
@@ -292,7 +296,7 @@ impl Member {
     }
 
     /// Other content, announced truly.
-    pub fn set_content(&mut self, content: Vec<u8>) {
+    pub(crate) fn set_content(&mut self, content: Vec<u8>) {
         self.content = content;
         let field = format!("{:011o}\0", self.content.len());
         self.edit(|header| header[124..136].copy_from_slice(field.as_bytes()));
@@ -300,7 +304,7 @@ impl Member {
 }
 
 /// Takes a plain tar of ours apart.
-pub fn members(tar: &[u8]) -> Vec<Member> {
+pub(crate) fn members(tar: &[u8]) -> Vec<Member> {
     let (mut members, mut at) = (Vec::new(), 0);
     while tar[at] != 0 {
         let extended = if tar[at + 156] == b'x' { 1024 } else { 0 };
@@ -314,7 +318,7 @@ pub fn members(tar: &[u8]) -> Vec<Member> {
 }
 
 /// Puts it together again.
-pub fn join(members: &[Member]) -> Vec<u8> {
+pub(crate) fn join(members: &[Member]) -> Vec<u8> {
     let mut tar = Vec::new();
     for member in members {
         tar.extend_from_slice(&member.header);
@@ -326,7 +330,7 @@ pub fn join(members: &[Member]) -> Vec<u8> {
 }
 
 /// Whether a program is there; says so when it is not.
-pub fn has_tool(name: &str) -> bool {
+pub(crate) fn has_tool(name: &str) -> bool {
     let there = std::process::Command::new(name).arg("--version").output().is_ok();
     if !there {
         eprintln!("SKIP {name} is not installed");
@@ -335,7 +339,7 @@ pub fn has_tool(name: &str) -> bool {
 }
 
 /// Runs a program and returns what it printed; it must succeed.
-pub fn run(program: &str, args: &[&str]) -> String {
+pub(crate) fn run(program: &str, args: &[&str]) -> String {
     let output = std::process::Command::new(program).args(args).output().unwrap();
     assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

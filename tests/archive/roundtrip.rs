@@ -85,8 +85,8 @@ fn the_same_inventory_gives_the_same_bytes() {
     assert_eq!(shuffled, bundle.inventory);
 }
 
-const PLAIN: &str = "PLAIN";
-const COMPRESSED: &str = "COMPRESSED";
+const PLAIN: &str = "b687b7a1b5a24903ce099b8a6e2e131ea5cd15457e604653864731a56b383d0b";
+const COMPRESSED: &str = "085eab47130ffcf417ded2b90f9b95b59822d170805474e8dcb0a434dd5ff5b7";
 
 #[test]
 fn index_json_follows_from_the_inventory() {
