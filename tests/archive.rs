@@ -1,5 +1,15 @@
 //! The bundle format, archives of other tools, and layouts on disk.
 
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "helpers of tests may end a test"
+)]
+
 #[path = "archive/damage.rs"]
 mod damage;
 #[path = "archive/fixture.rs"]

@@ -112,7 +112,7 @@ fn cases() -> Vec<(&'static str, Change, DiagnosticCode)> {
         ),
         ("upper case", add(Member::file(&blob(b"x").to_uppercase(), b"x")), ArchiveEntryForbidden),
         ("a blob one byte longer", content(6, |bytes| bytes.push(0)), BlobSizeMismatch),
-        ("a blob one byte shorter", content(6, |bytes| drop(bytes.pop())), BlobSizeMismatch),
+        ("a blob one byte shorter", content(6, |bytes| bytes.truncate(bytes.len() - 1)), BlobSizeMismatch),
         (
             "oci-layout of another version",
             content(0, |b| *b = br#"{"imageLayoutVersion":"2.0.0"}"#.to_vec()),
@@ -452,8 +452,13 @@ fn a_seek_table_is_only_a_hint() {
         .collect();
     let with = |entries: &[(u32, u32)]| read(&scratch, &[body, &table(entries)].concat());
     assert_eq!(with(&entries), None);
-    assert_eq!(read(&scratch, body), None, "without a table the frames are walked");
-    let changed = |change: &dyn Fn(&mut Vec<(u32, u32)>)| {
+    assert_eq!(read(&scratch, body), Some(ArchiveTruncated), "a bundle has a table");
+    let path = scratch.file("body", body);
+    // Other tools' archives may have none: then the frames are walked.
+    let found = Archive::open(&path, &Limits::default(), Strictness::Foreign).unwrap();
+    assert_eq!(found.entries().len(), bundle.inventory.blobs.len() + 4);
+    type Frames = Vec<(u32, u32)>;
+    let changed = |change: &dyn Fn(&mut Frames)| {
         let mut entries = entries.clone();
         change(&mut entries);
         with(&entries)
@@ -475,7 +480,7 @@ fn a_seek_table_is_only_a_hint() {
             }),
         ),
         ("a larger frame", changed(&|e| e[1].1 += 1)),
-        ("a frame left out", changed(&|e| drop(e.pop()))),
+        ("a frame left out", changed(&|e| e.truncate(e.len() - 1))),
         ("an empty frame", changed(&|e| e.insert(1, (0, 0)))),
         ("a frame beyond the file", changed(&|e| e[0].0 = u32::MAX)),
     ] {

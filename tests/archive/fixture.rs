@@ -35,8 +35,8 @@ pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
 /// Content by digest, and the records of it.
 #[derive(Default)]
 pub(crate) struct Sample {
-    pub contents: BTreeMap<Digest, Vec<u8>>,
-    pub blobs: Vec<BlobRecord>,
+    pub(crate) contents: BTreeMap<Digest, Vec<u8>>,
+    pub(crate) blobs: Vec<BlobRecord>,
 }
 
 impl Sample {
@@ -128,14 +128,14 @@ pub(crate) fn inventory(blobs: Vec<BlobRecord>, roots: Vec<RootRecord>) -> Bundl
 
 /// Everything that a test wants to get at.
 pub(crate) struct Bundle {
-    pub inventory: BundleInventory,
-    pub contents: BTreeMap<Digest, Vec<u8>>,
-    pub image: Descriptor,
-    pub notes: Descriptor,
-    pub signature: Descriptor,
-    pub evidence: Descriptor,
-    pub cosign: Descriptor,
-    pub layer: Digest,
+    pub(crate) inventory: BundleInventory,
+    pub(crate) contents: BTreeMap<Digest, Vec<u8>>,
+    pub(crate) image: Descriptor,
+    pub(crate) notes: Descriptor,
+    pub(crate) signature: Descriptor,
+    pub(crate) evidence: Descriptor,
+    pub(crate) cosign: Descriptor,
+    pub(crate) layer: Digest,
 }
 
 /// An image in an index of which one child was left out, with a signature, its evidence and a cosign tag; and an
@@ -257,8 +257,8 @@ pub(crate) fn code<T>(result: Result<T, impl Diagnostic>) -> Option<DiagnosticCo
 /// One member of a tar: all of its headers, and its content without padding.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
-    pub header: Vec<u8>,
-    pub content: Vec<u8>,
+    pub(crate) header: Vec<u8>,
+    pub(crate) content: Vec<u8>,
 }
 
 impl Member {

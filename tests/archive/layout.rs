@@ -335,3 +335,47 @@ fn referrers_are_found_wherever_a_layout_keeps_them() {
     let tags: Vec<_> = names.iter().map(|root| root.tag.as_ref().map(|tag| tag.as_str())).collect();
     assert_eq!(tags, [Some("v1"), None], "the list of referrers is no artifact");
 }
+
+/// Runs itself again with a file system of 256 KiB, in a mount namespace that ends with it.
+#[test]
+fn a_full_disk_leaves_a_layout_as_it_was() {
+    const VARIABLE: &str = "BULLA_TEST_SMALL_DISK";
+    if let Some(disk) = std::env::var_os(VARIABLE) {
+        return fill(Path::new(&disk));
+    }
+    let scratch = Scratch::new();
+    let script = "mount -t tmpfs -o size=256k none \"$1\" || exit 77; exec \"$0\" --exact layout::a_full_disk_leaves_a_layout_as_it_was";
+    let output = std::process::Command::new("unshare")
+        .args(["-m", "sh", "-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .arg(scratch.path())
+        .env(VARIABLE, scratch.path())
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "it did not run");
+        }
+        Ok(output) if output.status.code() == Some(101) => panic!("{}", String::from_utf8_lossy(&output.stdout)),
+        other => eprintln!("SKIP a small file system cannot be mounted here: {other:?}"),
+    }
+}
+
+fn fill(disk: &Path) {
+    let mut sample = Sample::default();
+    let image = sample.image(1);
+    let sink = LayoutSink::open_or_create(disk).unwrap();
+    put_all(&sink, &sample);
+    sink.publish(&[named(&image, "v1")]).unwrap();
+    let before = files(disk);
+    let large = vec![b'x'; 1 << 20];
+    let descriptor = Descriptor::of("a/b", &large);
+    let full = sink.put(&descriptor, ContentKind::Blob, RawContent::from_bytes(large));
+    assert_eq!(code(full), Some(StorageFull));
+    assert_eq!(files(disk), before);
+    let mut output = bulla::archive::OutputFile::create(&disk.join("out.tar")).unwrap();
+    let error = io::Write::write_all(&mut output, &vec![b'x'; 1 << 20]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    drop(output);
+    assert_eq!(files(disk), before);
+    assert!(fetch_manifest(&open(disk).unwrap(), &image, &Limits::default()).unwrap().is_some());
+}
