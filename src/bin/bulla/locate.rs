@@ -101,14 +101,14 @@ fn place(kind: SourceKind, path: &Path) -> Place {
 }
 
 fn open_archive(path: &Path, target: Option<Target>, limits: &Limits) -> Result<Opened, CommandError> {
-    let (store, kind, inventory): (Arc<dyn ContentStore>, _, _) = match open_any(path, limits)? {
+    let (store, kind, inventory): (Box<dyn ContentStore>, _, _) = match open_any(path, limits)? {
         OpenedArchive::Bundle(bundle) => {
             let inventory = bundle.inventory().clone();
-            (Arc::from(bundle as Box<dyn ContentStore>), SourceKind::Bundle, Some(inventory))
+            (bundle, SourceKind::Bundle, Some(inventory))
         }
-        OpenedArchive::Foreign(archive) => (Arc::from(archive as Box<dyn ContentStore>), SourceKind::Archive, None),
+        OpenedArchive::Foreign(archive) => (archive, SourceKind::Archive, None),
     };
-    Ok(Opened { store, place: place(kind, path), inventory, target, reference: None })
+    Ok(Opened { store: Arc::from(store), place: place(kind, path), inventory, target, reference: None })
 }
 
 #[cfg(feature = "registry")]

@@ -147,7 +147,7 @@ fn transfer(
     limits: &Limits,
 ) -> Result<ImportReport, CommandError> {
     let bars = Bars::new();
-    let progress: Arc<dyn Progress> = Arc::clone(&bars) as Arc<dyn Progress>;
+    let progress: Arc<dyn Progress> = bars.clone();
     let walk = WalkOptions { known_omitted: opened.omitted(), ..WalkOptions::default() };
     let options = ImportOptions { mapping, walk, ..ImportOptions::default() };
     let store = opened.store.as_ref();
