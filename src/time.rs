@@ -118,6 +118,10 @@ fn split_rfc3339(text: &str) -> Option<(&str, i64)> {
         b'd' => byte.is_ascii_digit(),
         other => byte == other,
     });
+    // A leap second is no second that anybody else here knows.
+    if bytes.get(17..19) == Some(b"60") {
+        return None;
+    }
     let mut end = 19;
     if bytes.get(19) == Some(&b'.') {
         let digits = bytes.iter().skip(20).take_while(|byte| byte.is_ascii_digit()).count();

@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("digest", &["code"]),
     ("time", &["code", "digest"]),
-    ("json", &["code"]),
+    ("json", &["code", "digest"]),
     // Formats: bytes to types, nothing else.
     ("oci", BASE),
     ("pki", &["code", "digest", "json", "limits", "oci", "time"]),
