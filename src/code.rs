@@ -97,7 +97,16 @@ codes! {
         CrlNotConclusive = "crl-not-conclusive", "The CRL says nothing about the authenticated signing time, or there is no authenticated signing time to hold it against.";
         CrlInvalid = "crl-invalid", "The CRL's signature, issuer or form is wrong, so it says nothing.";
         CrlOutOfScope = "crl-out-of-scope", "The CRL does not cover this kind of certificate (issuing distribution point), or needs a feature that is not supported.";
-        OcspUnsupported = "ocsp-unsupported", "The certificate can be checked through OCSP only, which this version does not carry yet.";
+        DeltaCrlMissing = "delta-crl-missing", "The CRL says that changes to it are published as delta CRLs, and none that continues it is at hand.";
+        OcspMissing = "ocsp-missing", "No OCSP response is at hand for a certificate that can be checked through OCSP only.";
+        OcspExpired = "ocsp-expired", "The OCSP response is past its nextUpdate at the verification time, or names none. Carry a fresh one, or choose another freshness rule.";
+        OcspTooOld = "ocsp-too-old", "The OCSP response was issued longer before the verification time than --freshness max-age allows.";
+        OcspNotYetIssued = "ocsp-not-yet-issued", "The OCSP response was issued after the verification time: the host's clock or --at is behind.";
+        OcspNotConclusive = "ocsp-not-conclusive", "The OCSP response says nothing about the authenticated signing time, or there is no authenticated signing time to hold it against.";
+        OcspUnknown = "ocsp-unknown", "The OCSP responder does not know the certificate, and no CRL settles the question.";
+        OcspInvalid = "ocsp-invalid", "The OCSP response's signature, responder or form is wrong, or it is about another certificate, so it says nothing.";
+        OcspResponderUnchecked = "ocsp-responder-unchecked", "Whether the OCSP responder's own certificate is revoked could not be determined by a CRL, so its response does not count.";
+        OcspUnsupported = "ocsp-unsupported", "A gap in bundles of bulla 0.1: the certificate can be checked through OCSP only, which that version did not carry.";
         SkippedByPolicy = "skipped-by-policy", "The trust policy says skip for this repository: nothing was verified.";
         NotVerified = "not-verified", "Only the bytes were checked; no signature was judged.";
     }

@@ -12,6 +12,8 @@ pub struct Limits {
     pub envelope_bytes: u64,
     /// Bytes of one CRL. The Notary reference stops at 32 MiB; a million entries need about 50 MB.
     pub crl_bytes: u64,
+    /// Bytes of one OCSP response. The Notary reference reads 20 KiB; real ones hold one answer and one certificate, 2 KiB.
+    pub ocsp_bytes: u64,
     /// Bytes of one certificate or certificate file in a trust store.
     pub certificate_bytes: u64,
     /// Certificates in one chain, token or file.
@@ -43,6 +45,7 @@ impl Default for Limits {
             index_bytes: 64 * MIB,
             envelope_bytes: 4 * MIB,
             crl_bytes: 64 * MIB,
+            ocsp_bytes: MIB,
             certificate_bytes: MIB,
             certificates: 64,
             config_bytes: 4 * MIB,

@@ -160,9 +160,13 @@ impl Certificate {
         let crl_points =
             self.extension(points).map(|found| in_extension(points, extension::public_points(&found.value)));
         let ocsp_urls = self.extension(access).map(|found| in_extension(access, extension::ocsp_urls(&found.value)));
+        let changes = extension::FRESHEST_CRL;
+        let freshest =
+            self.extension(changes).map(|found| in_extension(changes, extension::public_points(&found.value)));
         Ok(RevocationSources {
             crl_points: crl_points.transpose()?.unwrap_or_default(),
             ocsp_urls: ocsp_urls.transpose()?.unwrap_or_default(),
+            freshest_urls: freshest.transpose()?.unwrap_or_default().into_iter().flat_map(|point| point.urls).collect(),
             has_freshest_crl: self.extension(extension::FRESHEST_CRL).is_some(),
         })
     }
@@ -301,6 +305,15 @@ impl SerialNumber {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Something that orders numbers by their value; for what cannot be negative, such as CRL numbers.
+    pub(crate) fn magnitude(&self) -> (usize, &[u8]) {
+        let octets = match self.0.as_slice() {
+            [0, rest @ ..] => rest,
+            all => all,
+        };
+        (octets.len(), octets)
+    }
 }
 
 impl fmt::Display for SerialNumber {
@@ -316,6 +329,8 @@ pub struct RevocationSources {
     pub crl_points: Vec<DistributionPoint>,
     /// URLs of OCSP responders, whatever their scheme.
     pub ocsp_urls: Vec<String>,
+    /// URLs of delta CRLs, whatever their scheme.
+    pub freshest_urls: Vec<String>,
     /// Whether the certificate itself has a freshestCRL extension.
     pub has_freshest_crl: bool,
 }
@@ -323,19 +338,29 @@ pub struct RevocationSources {
 impl RevocationSources {
     /// All `http:` and `https:` URLs of all points, in order, without repetition.
     pub fn http_crl_urls(&self) -> Vec<&str> {
-        let mut found: Vec<&str> = Vec::new();
-        for url in self.crl_points.iter().flat_map(|point| &point.urls) {
-            if is_http(url) && !found.contains(&url.as_str()) {
-                found.push(url);
-            }
-        }
-        found
+        http_urls(self.crl_points.iter().flat_map(|point| &point.urls))
+    }
+
+    /// All `http:` and `https:` URLs of OCSP responders, in order, without repetition.
+    pub fn http_ocsp_urls(&self) -> Vec<&str> {
+        http_urls(&self.ocsp_urls)
     }
 
     /// Whether nothing is offered at all.
     pub fn is_empty(&self) -> bool {
         self.crl_points.is_empty() && self.ocsp_urls.is_empty()
     }
+}
+
+/// Those that are `http:` or `https:`, in order, without repetition.
+pub(crate) fn http_urls<'a>(urls: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
+    let mut found: Vec<&str> = Vec::new();
+    for url in urls {
+        if is_http(url) && !found.contains(&url.as_str()) {
+            found.push(url);
+        }
+    }
+    found
 }
 
 fn is_http(url: &str) -> bool {

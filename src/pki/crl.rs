@@ -12,10 +12,15 @@ use super::algorithm::SignatureAlgorithm;
 use super::asn1_time::{parse_time, read_optional_time, read_time};
 use super::chain::shown;
 use super::extension::{self, Extension, ExtensionsError, read_extensions};
+use super::revocation::{ReasonCode, reason_code};
 use super::tlv::{Cursor, Tlv, constructed, only};
-use super::{Certificate, CrlError, IssuingDistributionPoint, Name, SerialNumber};
+use super::{Certificate, CrlError, IssuingDistributionPoint, Name, Revocation, RevocationReason, SerialNumber};
 use crate::digest::Digest;
 use crate::time::UnixTime;
+
+mod delta;
+
+pub use delta::{DeltaEntry, VerifiedDelta};
 
 const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
 const DELTA_CRL_INDICATOR: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.27");
@@ -172,6 +177,26 @@ impl Crl {
     /// Another issuer, one that may not sign CRLs, a wrong or weak signature, an unknown critical extension, a delta CRL, an
     /// indirect CRL.
     pub fn verify(&self, issuer: &Certificate) -> Result<VerifiedCrl, CrlError> {
+        self.verify_signature(issuer)?;
+        if self.is_delta() {
+            return Err(CrlError::Delta { issuer: shown(issuer.subject()) });
+        }
+        Ok(VerifiedCrl { crl: self.clone(), issuer: issuer.clone() })
+    }
+
+    /// As [`Crl::verify`], for a list of changes.
+    ///
+    /// # Errors
+    /// Those of [`Crl::verify`], or it is a complete CRL.
+    pub fn verify_delta(&self, issuer: &Certificate) -> Result<VerifiedDelta, CrlError> {
+        self.verify_signature(issuer)?;
+        if !self.is_delta() {
+            return Err(CrlError::NotDelta { issuer: shown(issuer.subject()) });
+        }
+        Ok(VerifiedDelta { crl: self.clone(), issuer: issuer.clone() })
+    }
+
+    fn verify_signature(&self, issuer: &Certificate) -> Result<(), CrlError> {
         let name = || shown(issuer.subject());
         if issuer.subject() != self.issuer() {
             return Err(CrlError::IssuerMismatch { expected: name(), found: shown(self.issuer()) });
@@ -186,13 +211,36 @@ impl Crl {
         if let Some(oid) = self.0.extensions.unsupported {
             return Err(CrlError::UnsupportedExtension { issuer: name(), extension: oid.to_string() });
         }
-        if self.is_delta() {
-            return Err(CrlError::Delta { issuer: name() });
-        }
         if self.idp().is_some_and(|idp| idp.indirect) {
             return Err(CrlError::Indirect { issuer: name() });
         }
-        Ok(VerifiedCrl { crl: self.clone(), issuer: issuer.clone() })
+        Ok(())
+    }
+
+    fn covers(&self, certificate: &Certificate) -> Result<(), CrlError> {
+        let scope = if certificate.issuer() != self.issuer() {
+            Err("it is another issuer's")
+        } else {
+            self.idp().map_or(Ok(()), |idp| idp.covers(certificate))
+        };
+        scope.map_err(|scope| CrlError::OutOfScope {
+            issuer: shown(self.issuer()),
+            subject: shown(certificate.subject()),
+            scope,
+        })
+    }
+
+    /// Walks the whole list: about 0.1 s for a million entries.
+    fn find(&self, serial: &SerialNumber) -> Result<Option<Line>, CrlError> {
+        let mut cursor = Cursor::new(self.0.der.get(self.0.entries.clone()).unwrap_or_default())?;
+        while !cursor.is_finished() {
+            let entry = Entry::read(&mut cursor)?;
+            if entry.serial == serial.as_bytes() {
+                let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
+                return read_line(&entry).map(Some).map_err(failed);
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -333,16 +381,7 @@ impl VerifiedCrl {
     /// # Errors
     /// [`CrlError::OutOfScope`] with what it covers instead.
     pub fn covers(&self, certificate: &Certificate) -> Result<(), CrlError> {
-        let scope = if certificate.issuer() != self.crl.issuer() {
-            Err("it is another issuer's")
-        } else {
-            self.crl.idp().map_or(Ok(()), |idp| idp.covers(certificate))
-        };
-        scope.map_err(|scope| CrlError::OutOfScope {
-            issuer: shown(self.crl.issuer()),
-            subject: shown(certificate.subject()),
-            scope,
-        })
+        self.crl.covers(certificate)
     }
 
     /// What it says of the serial number. Only meaningful for a certificate that it [covers](Self::covers). Walks the whole
@@ -351,26 +390,34 @@ impl VerifiedCrl {
     /// # Errors
     /// The entry is there but cannot be interpreted.
     pub fn lookup(&self, serial: &SerialNumber) -> Result<CrlEntry, CrlError> {
-        let inner = &self.crl.0;
-        let mut cursor = Cursor::new(inner.der.get(inner.entries.clone()).unwrap_or_default())?;
-        while !cursor.is_finished() {
-            let entry = Entry::read(&mut cursor)?;
-            if entry.serial == serial.as_bytes() {
-                let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
-                return revocation(&entry).map(CrlEntry::Revoked).map_err(failed);
+        match self.crl.find(serial)? {
+            None => Ok(CrlEntry::NotListed),
+            Some(Line::Revoked(revocation)) => Ok(CrlEntry::Revoked(revocation)),
+            Some(Line::Removed(_)) => {
+                Err(CrlError::Entry { serial: serial.to_string(), why: "removeFromCRL belongs into delta CRLs only" })
             }
         }
-        Ok(CrlEntry::NotListed)
     }
 }
 
-fn revocation(entry: &Entry<'_>) -> Result<Revocation, &'static str> {
+/// What one entry says.
+enum Line {
+    Revoked(Revocation),
+    /// A hold, or a certificate that has expired: no longer listed since then.
+    Removed(UnixTime),
+}
+
+fn read_line(entry: &Entry<'_>) -> Result<Line, &'static str> {
     let date = parse_time(&entry.date).map_err(|_| "its revocation date is malformed")?;
     let mut revocation = Revocation { date, reason: RevocationReason::Unspecified, invalidity_date: None };
+    let mut removed = false;
     let content = entry.extensions.map_or(&[][..], |list| list.value);
     for extension in read_extensions(content).map_err(|_| "its extensions are malformed")? {
         match extension.oid {
-            REASON_CODE => revocation.reason = reason(&extension.value)?,
+            REASON_CODE => match reason_code(&extension.value)? {
+                ReasonCode::Reason(reason) => revocation.reason = reason,
+                ReasonCode::RemoveFromCrl => removed = true,
+            },
             INVALIDITY_DATE => {
                 let time = only(&extension.value, Tag::GeneralizedTime).and_then(|time| parse_time(&time));
                 revocation.invalidity_date = Some(time.map_err(|_| "its invalidity date is malformed")?);
@@ -380,25 +427,7 @@ fn revocation(entry: &Entry<'_>) -> Result<Revocation, &'static str> {
             _ => {}
         }
     }
-    Ok(revocation)
-}
-
-/// `CRLReason ::= ENUMERATED`
-fn reason(value: &[u8]) -> Result<RevocationReason, &'static str> {
-    let code = only(value, Tag::Enumerated).map_err(|_| "its reason is malformed")?.value;
-    Ok(match code {
-        [0] => RevocationReason::Unspecified,
-        [1] => RevocationReason::KeyCompromise,
-        [2] => RevocationReason::CaCompromise,
-        [3] => RevocationReason::AffiliationChanged,
-        [4] => RevocationReason::Superseded,
-        [5] => RevocationReason::CessationOfOperation,
-        [6] => RevocationReason::CertificateHold,
-        [8] => return Err("removeFromCRL belongs into delta CRLs only"),
-        [9] => RevocationReason::PrivilegeWithdrawn,
-        [10] => RevocationReason::AaCompromise,
-        _ => return Err("its reason is unknown"),
-    })
+    Ok(if removed { Line::Removed(date) } else { Line::Revoked(revocation) })
 }
 
 /// What a CRL says of one serial number.
@@ -408,61 +437,4 @@ pub enum CrlEntry {
     NotListed,
     /// It is revoked.
     Revoked(Revocation),
-}
-
-/// A revocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Revocation {
-    /// When the authority processed it.
-    pub date: UnixTime,
-    /// Why.
-    pub reason: RevocationReason,
-    /// Since when the key is known or suspected to have been in the wrong hands.
-    pub invalidity_date: Option<UnixTime>,
-}
-
-/// Why a certificate was revoked (RFC 5280 §5.3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RevocationReason {
-    /// unspecified (0), also if the entry names no reason.
-    Unspecified,
-    /// keyCompromise (1)
-    KeyCompromise,
-    /// cACompromise (2)
-    CaCompromise,
-    /// affiliationChanged (3)
-    AffiliationChanged,
-    /// superseded (4)
-    Superseded,
-    /// cessationOfOperation (5)
-    CessationOfOperation,
-    /// certificateHold (6)
-    CertificateHold,
-    /// privilegeWithdrawn (9)
-    PrivilegeWithdrawn,
-    /// aACompromise (10)
-    AaCompromise,
-}
-
-impl RevocationReason {
-    /// The name of RFC 5280, in its spelling.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unspecified => "unspecified",
-            Self::KeyCompromise => "keyCompromise",
-            Self::CaCompromise => "cACompromise",
-            Self::AffiliationChanged => "affiliationChanged",
-            Self::Superseded => "superseded",
-            Self::CessationOfOperation => "cessationOfOperation",
-            Self::CertificateHold => "certificateHold",
-            Self::PrivilegeWithdrawn => "privilegeWithdrawn",
-            Self::AaCompromise => "aACompromise",
-        }
-    }
-}
-
-impl fmt::Display for RevocationReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }

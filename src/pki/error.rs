@@ -372,6 +372,20 @@ pub enum CrlError {
         /// The issuer.
         issuer: String,
     },
+    /// A complete CRL where a list of changes is meant.
+    #[error("the CRL of \"{issuer}\" is no delta CRL")]
+    NotDelta {
+        /// The issuer.
+        issuer: String,
+    },
+    /// A delta CRL that does not continue this base.
+    #[error("the delta CRL of \"{issuer}\" cannot be applied to the CRL at hand: {why}")]
+    DeltaMismatch {
+        /// The issuer.
+        issuer: String,
+        /// What does not fit.
+        why: &'static str,
+    },
     /// A CRL that lists certificates of other issuers.
     #[error("the CRL of \"{issuer}\" is an indirect CRL, which is not supported")]
     Indirect {
@@ -410,6 +424,8 @@ impl Diagnostic for CrlError {
             Self::TooLarge { .. } | Self::TooMany { .. } => DiagnosticCode::LimitExceeded,
             Self::UnsupportedExtension { .. }
             | Self::Delta { .. }
+            | Self::NotDelta { .. }
+            | Self::DeltaMismatch { .. }
             | Self::Indirect { .. }
             | Self::OutOfScope { .. } => DiagnosticCode::CrlOutOfScope,
             _ => DiagnosticCode::CrlInvalid,

@@ -180,7 +180,11 @@ impl fmt::Display for SignatureScheme {
 
 /// A subject's public key. A key that cannot be used is a value; using it is the error.
 #[derive(Debug, Clone)]
-pub struct PublicKey(Key);
+pub struct PublicKey {
+    key: Key,
+    /// The content of the BIT STRING, which OCSP names keys by.
+    bits: Vec<u8>,
+}
 
 #[derive(Debug, Clone)]
 enum Key {
@@ -215,12 +219,12 @@ impl PublicKey {
             },
             other => unusable(other_name(other)),
         };
-        Ok(Self(key))
+        Ok(Self { key, bits: bits.to_vec() })
     }
 
     /// The kind, if it is one of the six that may sign.
     pub fn kind(&self) -> Option<KeyKind> {
-        match self.0 {
+        match self.key {
             Key::Rsa { octets: 256, .. } => Some(KeyKind::Rsa2048),
             Key::Rsa { octets: 384, .. } => Some(KeyKind::Rsa3072),
             Key::Rsa { octets: 512, .. } => Some(KeyKind::Rsa4096),
@@ -231,9 +235,14 @@ impl PublicKey {
         }
     }
 
+    /// The content of `subjectPublicKey`.
+    pub(crate) fn bits(&self) -> &[u8] {
+        &self.bits
+    }
+
     /// For people: `RSA 2048`, `P-384`, `Ed25519 (unsupported)`.
     pub fn describe(&self) -> String {
-        match &self.0 {
+        match &self.key {
             Key::Rsa { octets, .. } => format!("RSA {}", octets.saturating_mul(8)),
             Key::P256(_) => KeyKind::P256.to_string(),
             Key::P384(_) => KeyKind::P384.to_string(),
@@ -249,7 +258,7 @@ impl PublicKey {
     pub fn verify(&self, scheme: SignatureScheme, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
         let hash = scheme.hash();
         let hashed = hash.digest(message);
-        let good = match (&self.0, scheme) {
+        let good = match (&self.key, scheme) {
             (Key::Unusable { description }, _) => {
                 return Err(SignatureError::KeyUnusable { key: description.clone() });
             }
@@ -271,15 +280,25 @@ impl PublicKey {
                 .and_then(|value| key.verify_prehash(&hashed, &value))
                 .is_ok(),
             (Key::P521(key), SignatureScheme::EcdsaDer(_)) => p521::ecdsa::Signature::from_der(signature)
-                .and_then(|value| key.verify_prehash(&hashed, &value))
+                .and_then(|value| key.verify_prehash(&p521_input(&hashed), &value))
                 .is_ok(),
             (Key::P521(key), SignatureScheme::EcdsaRaw(_)) => p521::ecdsa::Signature::from_slice(signature)
-                .and_then(|value| key.verify_prehash(&hashed, &value))
+                .and_then(|value| key.verify_prehash(&p521_input(&hashed), &value))
                 .is_ok(),
             _ => return Err(SignatureError::SchemeMismatch { key: self.describe(), scheme: scheme.to_string() }),
         };
         if good { Ok(()) } else { Err(SignatureError::Mismatch) }
     }
+}
+
+/// A hash as the number that ECDSA takes it for, in as many octets as P-521 has (FIPS 186-5 §6.4.1). The crate refuses hashes of
+/// less than half of them, and so SHA-256, which authorities do use with this curve.
+fn p521_input(hashed: &[u8]) -> [u8; 66] {
+    let mut padded = [0; 66];
+    for (to, from) in padded.iter_mut().rev().zip(hashed.iter().rev()) {
+        *to = *from;
+    }
+    padded
 }
 
 fn pkcs1(key: &RsaPublicKey, hash: HashAlgorithm, hashed: &[u8], signature: &[u8]) -> bool {

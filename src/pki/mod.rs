@@ -1,4 +1,4 @@
-//! X.509 certificates and CRLs (RFC 5280): bytes to types to proofs. Pure: no I/O and no clock.
+//! X.509 certificates, CRLs (RFC 5280) and OCSP (RFC 6960): bytes to types to proofs. Pure: no I/O and no clock.
 //!
 //! Everything that is hashed is a slice of the received bytes, never a re-encoding.
 
@@ -12,8 +12,10 @@ mod extension;
 mod file;
 mod key;
 mod name;
+mod ocsp;
 mod path;
 mod profile;
+mod revocation;
 mod scope;
 mod tlv;
 
@@ -25,11 +27,13 @@ pub(crate) use tlv::{Cursor, Tlv, constructed, only, primitive, to_u32};
 
 pub use certificate::{Certificate, DistributionPoint, RevocationSources, SerialNumber};
 pub use chain::{CertificateChain, ConformingChain, TrustedChain, ValidityFailure};
-pub use crl::{Crl, CrlEntry, Revocation, RevocationReason, VerifiedCrl};
+pub use crl::{Crl, CrlEntry, DeltaEntry, VerifiedCrl, VerifiedDelta};
 pub use error::{CertificateError, ChainError, CrlError, Place, SignatureError, Violation};
 pub use file::{certificates_from_file, crls_from_file};
 pub use key::{HashAlgorithm, KeyKind, PublicKey, SignatureScheme};
 pub use name::{Attribute, Name};
+pub use ocsp::{CertIdHash, OcspError, OcspRequest, OcspResponse, OcspStatus, Responder, VerifiedOcsp};
 pub use path::build_timestamping_chain;
 pub use profile::Profile;
+pub use revocation::{Revocation, RevocationReason};
 pub use scope::IssuingDistributionPoint;

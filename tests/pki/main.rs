@@ -12,8 +12,10 @@
 
 mod chains;
 mod crls;
+mod deltas;
 mod forms;
 mod mutations;
+mod ocsp;
 mod openssl;
 mod tokens;
 mod vectors;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bulla::limits::Limits;
-use bulla::pki::{Certificate, CertificateChain, Crl, Profile};
+use bulla::pki::{CertIdHash, Certificate, CertificateChain, Crl, OcspRequest, OcspResponse, Profile};
 use bulla::tsp::TimestampToken;
 
 use crate::openssl::{ROOT, SIGNER, pki};
@@ -56,6 +56,30 @@ fn every_byte_of_a_crl_counts() {
         pki.crl("root", &entries, "issuingDistributionPoint=critical,@idp\n[idp]\nfullname=URI:http://a/1.crl", "");
     let left = survivors(crl.der(), |der| Crl::from_der(der).is_ok_and(|crl| crl.verify(&root).is_ok()));
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn every_byte_of_a_response_counts() {
+    let Some(pki) = pki() else { return };
+    for name in ["root", "leaf", "responder"] {
+        pki.key(name, "ec:P-256");
+    }
+    let root = pki.issue("root", "root", None, ROOT, "");
+    let leaf = pki.issue("leaf", "leaf", Some("root"), SIGNER, "-set_serial 0xBEEF");
+    pki.issue("responder", "responder", Some("root"), "extendedKeyUsage=OCSPSigning\nnoCheck=ignored", "");
+    pki.write("ocsp.txt", "R\t491231235959Z\t250102030405Z,keyTime,20240506070809Z\tBEEF\tunknown\t/CN=leaf\n");
+    pki.write("request.der", OcspRequest::new(CertIdHash::Sha256, &leaf, &root).der());
+    let limits = Limits::default();
+    for options in ["", "-resp_key_id"] {
+        pki.run(&format!(
+            "ocsp -index ocsp.txt -CA root.pem -rsigner responder.pem -rkey responder.key -reqin request.der -respout \
+             response.der -ndays 1 {options}"
+        ));
+        let left = survivors(&pki.read("response.der"), |der| {
+            OcspResponse::from_der(der, &limits).is_ok_and(|found| found.verify(&leaf, &root).is_ok())
+        });
+        assert!(left.is_empty(), "{options}: {left:?}");
+    }
 }
 
 /// Of a token, one part is signed by nobody and read by nobody: the set of digest algorithms in front of the content.
