@@ -172,6 +172,7 @@ codes! {
     Notice: {
         NamesAreClaims = "names-are-claims", "The bundle is not sealed: which name belongs to which digest is what its carrier says.";
         EvidenceMissing = "evidence-missing", "The bundle was exported without some revocation data, on the operator's word.";
+        RevokedAfterSigning = "revoked-after-signing", "A certificate was revoked after the authenticated signing time, and --revocation-time point-in-time lets the signature stand.";
         RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";
         ContentOmitted = "content-omitted", "Part of the content was left out of the bundle on request.";
         ClockBehind = "clock-behind", "The host's clock is behind times that the input proves.";

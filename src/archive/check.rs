@@ -128,6 +128,7 @@ impl BundleInventory {
         sort(&mut self.referrers);
         sort(&mut self.signatures);
         sort(&mut self.evidence);
+        self.evidence.sort_by_key(EvidenceRecord::digest);
         sort(&mut self.searches);
         self.order_blobs();
         let carried: BTreeSet<_> = self.blobs.iter().map(|blob| blob.digest).collect();
@@ -160,16 +161,12 @@ impl BundleInventory {
 
     fn decisive(&self) -> BTreeSet<Digest> {
         let envelopes = self.signatures.iter().filter_map(|signature| signature.envelope);
-        let evidence = self.evidence.iter().map(|record| match record {
-            EvidenceRecord::Crl(crl) => crl.digest,
-        });
+        let evidence = self.evidence.iter().map(EvidenceRecord::digest);
         envelopes.chain(evidence).collect()
     }
 
     fn computed_totals(&self) -> Totals {
-        let expiries = self.evidence.iter().filter_map(|record| match record {
-            EvidenceRecord::Crl(crl) => crl.next_update,
-        });
+        let expiries = self.evidence.iter().filter_map(EvidenceRecord::next_update);
         Totals {
             blobs: u64::try_from(self.blobs.len()).unwrap_or(u64::MAX),
             bytes: self.blobs.iter().fold(0, |sum: u64, blob| sum.saturating_add(blob.size)),
@@ -208,9 +205,6 @@ impl BundleInventory {
 
     fn check_order(&self) -> Result<(), InventoryError> {
         let decisive = self.decisive();
-        let evidence = |record: &EvidenceRecord| match record {
-            EvidenceRecord::Crl(crl) => crl.digest,
-        };
         ascending("features", &self.features, String::clone)?;
         ascending("roots", &self.roots, |root| (root.reference.clone(), root.digest))?;
         for root in &self.roots {
@@ -218,7 +212,7 @@ impl BundleInventory {
         }
         ascending("referrers", &self.referrers, |r| (r.subject, r.digest, r.tag.clone()))?;
         ascending("signatures", &self.signatures, |signature| (signature.digest, signature.subject))?;
-        ascending("evidence", &self.evidence, evidence)?;
+        ascending("evidence", &self.evidence, EvidenceRecord::digest)?;
         ascending("searches", &self.searches, |search| search.subject)?;
         ascending("omitted", &self.omitted, |omitted| omitted.digest)?;
         ascending("blobs", &self.blobs, |blob| (part(blob, &decisive), blob.digest))?;
@@ -256,8 +250,9 @@ impl BundleInventory {
             carried.manifest("the subject of a referrer", &referrer.subject)?;
         }
         self.check_signatures(&carried)?;
-        for EvidenceRecord::Crl(crl) in &self.evidence {
-            carried.blob("a CRL", &crl.digest, crl.size)?;
+        for record in &self.evidence {
+            let blob = record.descriptor();
+            carried.blob("a CRL or OCSP response", &blob.digest, blob.size)?;
         }
         for search in &self.searches {
             carried.manifest("the subject of a search", &search.subject)?;

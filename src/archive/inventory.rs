@@ -30,7 +30,7 @@ pub struct BundleInventory {
     pub referrers: Vec<ReferrerRecord>,
     /// Every Notary Project signature among the referrers, by digest.
     pub signatures: Vec<SignatureRecord>,
-    /// Every CRL carried, by digest.
+    /// Every CRL and OCSP response carried, by digest.
     pub evidence: Vec<EvidenceRecord>,
     /// What was searched for each manifest, by digest.
     pub searches: Vec<SearchRecord>,
@@ -136,6 +136,34 @@ pub struct EvidenceGap {
 pub enum EvidenceRecord {
     /// A certificate revocation list
     Crl(CarriedCrl),
+    /// An OCSP response
+    Ocsp(CarriedOcsp),
+}
+
+impl EvidenceRecord {
+    /// The blob.
+    pub const fn digest(&self) -> Digest {
+        match self {
+            Self::Crl(crl) => crl.digest,
+            Self::Ocsp(response) => response.digest,
+        }
+    }
+
+    /// Until when it is current.
+    pub const fn next_update(&self) -> Option<UnixTime> {
+        match self {
+            Self::Crl(crl) => crl.next_update,
+            Self::Ocsp(response) => response.next_update,
+        }
+    }
+
+    /// The blob, as an evidence manifest lists it.
+    pub fn descriptor(&self) -> Descriptor {
+        match self {
+            Self::Crl(crl) => Descriptor::new(super::names::CRL, crl.digest, crl.size),
+            Self::Ocsp(response) => Descriptor::new(super::names::OCSP, response.digest, response.size),
+        }
+    }
 }
 
 /// A CRL in the bundle, as it describes itself.
@@ -158,6 +186,32 @@ pub struct CarriedCrl {
     /// Its number, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<String>,
+    /// Of a delta CRL: the number of the oldest base that it continues, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_number: Option<String>,
+}
+
+/// An OCSP response in the bundle, as it describes itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CarriedOcsp {
+    /// The blob.
+    pub digest: Digest,
+    /// Its size.
+    pub size: u64,
+    /// The responder's name, or `key` and the SHA-1 of its key.
+    pub responder: String,
+    /// The serial numbers that it speaks of, in hexadecimal.
+    pub serials: Vec<String>,
+    /// Where certificates say that the responder is.
+    pub urls: Vec<String>,
+    /// When it was signed.
+    pub produced_at: UnixTime,
+    /// As of when its answer holds.
+    pub this_update: UnixTime,
+    /// Until when it is current.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_update: Option<UnixTime>,
 }
 
 /// What was searched for one manifest.
@@ -225,7 +279,7 @@ pub struct Totals {
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// The earliest `nextUpdate` of all evidence: until then every carried CRL is current.
+    /// The earliest `nextUpdate` of all evidence: until then all that is carried is current.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence_current_until: Option<UnixTime>,
 }

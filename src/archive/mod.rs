@@ -23,8 +23,8 @@ pub use reader::{Archive, Entry, Strictness};
 pub use writer::{Compression, EntryWriter, Writer};
 
 pub use inventory::{
-    BlobRecord, BundleInventory, CarriedCrl, EvidenceGap, EvidenceRecord, Omission, OmittedContent, PlatformRecord,
-    ReferrerRecord, RootRecord, SearchRecord, SignatureRecord, Totals,
+    BlobRecord, BundleInventory, CarriedCrl, CarriedOcsp, EvidenceGap, EvidenceRecord, Omission, OmittedContent,
+    PlatformRecord, ReferrerRecord, RootRecord, SearchRecord, SignatureRecord, Totals,
 };
 
 /// Media types and annotation keys that bulla defines.
@@ -35,7 +35,9 @@ pub mod names {
     pub const EVIDENCE: &str = "application/vnd.bulla.evidence.v1+json";
     /// A DER-encoded CRL (RFC 2585 §4.2).
     pub const CRL: &str = "application/pkix-crl";
-    /// On an evidence layer: the URL under which the certificate names this CRL. Several are joined by a space.
+    /// A DER-encoded OCSP response (RFC 6960 appendix C.2).
+    pub const OCSP: &str = "application/ocsp-response";
+    /// On an evidence layer: the URL under which the certificate names this evidence. Several are joined by a space.
     pub const EVIDENCE_URL: &str = "vnd.bulla.evidence.url";
     /// On the bundle's entry in `index.json`: nothing but this marks the bundle manifest for people who read it.
     pub const BUNDLE_TITLE: &str = "bulla bundle manifest";

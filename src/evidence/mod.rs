@@ -6,23 +6,29 @@ pub mod network;
 mod referrer;
 
 pub use directory::{EvidenceFileError, load_crls};
-pub use referrer::{EvidenceManifest, carried_crls};
+pub use referrer::{EvidenceManifest, evidence_layers};
 
 use crate::code::{Diagnostic, DiagnosticCode};
 
-/// A live source of CRLs.
-pub trait CrlSource: Send + Sync {
+/// A live source of revocation data.
+pub trait LiveEvidence: Send + Sync {
     /// Brings the CRL at `url`, at most `limit` bytes, unchecked.
     ///
     /// # Errors
     /// It could not be had. That is never the same as "nothing is revoked".
-    fn fetch_crl(&self, url: &str, limit: u64) -> Result<Vec<u8>, CrlFetchError>;
+    fn fetch_crl(&self, url: &str, limit: u64) -> Result<Vec<u8>, EvidenceFetchError>;
+
+    /// Brings the answer of the OCSP responder at `url` to `request` (DER), at most `limit` bytes, unchecked.
+    ///
+    /// # Errors
+    /// It could not be had. That is never the same as "good".
+    fn fetch_ocsp(&self, url: &str, request: &[u8], limit: u64) -> Result<Vec<u8>, EvidenceFetchError>;
 }
 
-/// Why a CRL could not be had from a live source.
+/// Why revocation data could not be had from a live source.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
-pub struct CrlFetchError {
+pub struct EvidenceFetchError {
     /// The code.
     pub code: DiagnosticCode,
     /// What happened, with the URL.
@@ -31,14 +37,14 @@ pub struct CrlFetchError {
     pub hint: Option<String>,
 }
 
-impl CrlFetchError {
+impl EvidenceFetchError {
     /// Wraps the error of a particular source.
     pub fn from_diagnostic(error: &dyn Diagnostic) -> Self {
         Self { code: error.code(), message: error.to_string(), hint: error.hint() }
     }
 }
 
-impl Diagnostic for CrlFetchError {
+impl Diagnostic for EvidenceFetchError {
     fn code(&self) -> DiagnosticCode {
         self.code
     }

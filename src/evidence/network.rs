@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{CrlFetchError, CrlSource};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{EvidenceFetchError, LiveEvidence};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::http::{HttpClient, HttpError, HttpSettings, Method, Request, RetryPolicy, Timeouts, Uri};
 
-/// Fetches CRLs over HTTP and HTTPS (RFC 5280 §4.2.1.13). What it returns is a claim until its signature was verified.
+/// Below this length a request fits into an address (RFC 5019 §5, conformance 10.08).
+const SHORT: usize = 255;
+
+/// Fetches CRLs over HTTP and HTTPS (RFC 5280 §4.2.1.13), and asks OCSP responders (RFC 6960 appendix A). What it returns is a claim until its signature was verified.
 #[derive(Debug, Clone)]
 pub struct HttpEvidence {
     client: Arc<HttpClient>,
@@ -38,8 +44,35 @@ impl HttpEvidence {
         let request = Request::to(Method::GET, url)
             .map_err(failed)?
             .header("accept", "application/pkix-crl, application/octet-stream;q=0.9, */*;q=0.1");
-        let (answer, bytes) = self.client.fetch(&request, limit).map_err(failed)?;
+        self.fetch(&request, limit)
+    }
+
+    /// The answer of the OCSP responder at `url` to `request`, at most `limit` bytes: by GET where the request is short, and by
+    /// POST where it is not, or where the responder does not answer to GET.
+    ///
+    /// # Errors
+    /// As [`HttpEvidence::fetch_crl`].
+    pub fn fetch_ocsp(&self, url: &str, request: &[u8], limit: u64) -> Result<Vec<u8>, EvidenceError> {
+        let failed = |source| EvidenceError::Http { url: crate::digest::shorten(url), source };
+        if let Some(short) = ocsp_address(url, request) {
+            let get = Request::to(Method::GET, &short).map_err(failed)?.header("accept", OCSP_RESPONSE);
+            match self.fetch(&get, limit) {
+                Err(EvidenceError::Status { .. } | EvidenceError::Empty { .. }) => {}
+                answered => return answered,
+            }
+        }
+        let post = Request::to(Method::POST, url)
+            .map_err(failed)?
+            .header("accept", OCSP_RESPONSE)
+            .header("content-type", "application/ocsp-request")
+            .body(request);
+        self.fetch(&post, limit)
+    }
+
+    fn fetch(&self, request: &Request, limit: u64) -> Result<Vec<u8>, EvidenceError> {
         let shown = |url: &Uri| crate::http::shown(url);
+        let failed = |source| EvidenceError::Http { url: shown(request.url()), source };
+        let (answer, bytes) = self.client.fetch(request, limit).map_err(failed)?;
         match answer.status() {
             200 if bytes.is_empty() => Err(EvidenceError::Empty { url: shown(request.url()) }),
             200 => Ok(bytes),
@@ -48,9 +81,23 @@ impl HttpEvidence {
     }
 }
 
-impl CrlSource for HttpEvidence {
-    fn fetch_crl(&self, url: &str, limit: u64) -> Result<Vec<u8>, CrlFetchError> {
-        Self::fetch_crl(self, url, limit).map_err(|error| CrlFetchError::from_diagnostic(&error))
+const OCSP_RESPONSE: &str = "application/ocsp-response";
+
+/// `{url}/{url-encoding of base64 of the request}`, unless that is too long, or `url` has a query that must stay last.
+fn ocsp_address(url: &str, request: &[u8]) -> Option<String> {
+    let encoded = STANDARD.encode(request);
+    let escaped = encoded.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    let fits = escaped.len() < SHORT && !url.contains(['?', '#']);
+    fits.then(|| format!("{}/{escaped}", url.trim_end_matches('/')))
+}
+
+impl LiveEvidence for HttpEvidence {
+    fn fetch_crl(&self, url: &str, limit: u64) -> Result<Vec<u8>, EvidenceFetchError> {
+        Self::fetch_crl(self, url, limit).map_err(|error| EvidenceFetchError::from_diagnostic(&error))
+    }
+
+    fn fetch_ocsp(&self, url: &str, request: &[u8], limit: u64) -> Result<Vec<u8>, EvidenceFetchError> {
+        Self::fetch_ocsp(self, url, request, limit).map_err(|error| EvidenceFetchError::from_diagnostic(&error))
     }
 }
 
@@ -95,6 +142,6 @@ impl Diagnostic for EvidenceError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("bring the CRL in from a file, or export without it and let the bundle say so".into())
+        Some("bring CRLs in from files, or export without the evidence and let the bundle say so".into())
     }
 }

@@ -20,10 +20,10 @@ pub struct EvidenceManifest {
 }
 
 impl EvidenceManifest {
-    /// The manifest for `signature`, carrying `crls`, each with the URLs under which certificates name it. The same
+    /// The manifest for `signature`, carrying `evidence`, each piece with the URLs under which certificates name it. The same
     /// evidence makes the same bytes, in whatever order it comes.
-    pub fn new(signature: &Descriptor, crls: impl IntoIterator<Item = (Descriptor, Vec<String>)>) -> Self {
-        let mut layers: Vec<Descriptor> = crls
+    pub fn new(signature: &Descriptor, evidence: impl IntoIterator<Item = (Descriptor, Vec<String>)>) -> Self {
+        let mut layers: Vec<Descriptor> = evidence
             .into_iter()
             .map(|(mut layer, mut urls)| {
                 urls.sort();
@@ -56,8 +56,9 @@ impl EvidenceManifest {
     }
 }
 
-/// The CRLs that `manifest` carries, if it is an evidence manifest.
-pub fn carried_crls(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
+/// The CRLs and OCSP responses that `manifest` carries, if it is an evidence manifest.
+pub fn evidence_layers(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
     let is_evidence = manifest.artifact_type().is_some_and(|found| *found == names::EVIDENCE);
-    manifest.layers().iter().filter(move |layer| is_evidence && layer.media_type == names::CRL)
+    let known = |layer: &Descriptor| layer.media_type == names::CRL || layer.media_type == names::OCSP;
+    manifest.layers().iter().filter(move |layer| is_evidence && known(layer))
 }

@@ -1,5 +1,5 @@
-//! Inspection: what is there, without judging and without claiming trust. Reads manifests, envelopes and CRLs, no
-//! layers.
+//! Inspection: what is there, without judging and without claiming trust. Reads manifests, envelopes and
+//! evidence, no layers.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use super::signatures::{fetch_blob, read_signature};
 use super::verify::RootToVerify;
 use crate::archive::names;
 use crate::digest::Digest;
-use crate::evidence::carried_crls;
+use crate::evidence::evidence_layers;
 use crate::limits::{Budget, Limits};
 use crate::oci::{Descriptor, Manifest, Tag};
-use crate::pki::Crl;
+use crate::pki::{Crl, OcspResponse};
 use crate::store::{ContentStore, StoreError};
 use crate::tsp::TimestampToken;
 use crate::verification::{Failure, SignatureFacts};
@@ -57,7 +57,7 @@ pub enum Detail {
     /// A Notary Project signature, and what it says of itself.
     Signature(Box<SignatureClaims>),
     /// Evidence for a signature.
-    Evidence(Vec<CrlFacts>),
+    Evidence(Vec<EvidenceFacts>),
 }
 
 /// What a signature says of itself.
@@ -80,17 +80,26 @@ pub struct TimestampClaims {
     pub authority: Option<String>,
 }
 
-/// What a CRL says of itself.
+/// What a CRL or an OCSP response says of itself.
 #[derive(Debug)]
-pub struct CrlFacts {
+pub struct EvidenceFacts {
     /// The blob.
     pub digest: Digest,
     /// Its size.
     pub size: u64,
     /// Where certificates say that it is.
     pub urls: Vec<String>,
-    /// The CRL.
-    pub crl: Result<Crl, Failure>,
+    /// The evidence.
+    pub content: EvidenceContent,
+}
+
+/// What evidence is, or why it cannot be read.
+#[derive(Debug)]
+pub enum EvidenceContent {
+    /// A CRL
+    Crl(Result<Crl, Failure>),
+    /// An OCSP response
+    Ocsp(Result<OcspResponse, Failure>),
 }
 
 /// Inspects the roots.
@@ -170,8 +179,8 @@ impl Inspector<'_> {
             return Ok(Detail::Signature(Box::new(self.signature(manifest)?)));
         }
         if manifest.artifact_type().is_some_and(|found| *found == names::EVIDENCE) {
-            let crls = carried_crls(manifest).map(|layer| self.crl(manifest, layer));
-            return crls.collect::<Result<_, _>>().map(Detail::Evidence);
+            let layers = evidence_layers(manifest).map(|layer| self.evidence(manifest, layer));
+            return layers.collect::<Result<_, _>>().map(Detail::Evidence);
         }
         Ok(Detail::Plain)
     }
@@ -190,14 +199,19 @@ impl Inspector<'_> {
         Ok(SignatureClaims { facts, unreadable: found.envelope.err(), timestamp })
     }
 
-    fn crl(&self, manifest: &Manifest, layer: &Descriptor) -> Result<CrlFacts, InspectError> {
+    fn evidence(&self, manifest: &Manifest, layer: &Descriptor) -> Result<EvidenceFacts, InspectError> {
+        let is_ocsp = layer.media_type == names::OCSP;
         let bytes = fetch_blob(self.store, layer, self.limits.crl_bytes, &manifest.descriptor().digest)?;
         let urls = layer.annotations.get(names::EVIDENCE_URL);
-        Ok(CrlFacts {
+        Ok(EvidenceFacts {
             digest: layer.digest,
             size: layer.size,
             urls: urls.map(|urls| urls.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
-            crl: Crl::from_der(bytes).map_err(Failure::from),
+            content: if is_ocsp {
+                EvidenceContent::Ocsp(OcspResponse::from_der(bytes, self.limits).map_err(Failure::from))
+            } else {
+                EvidenceContent::Crl(Crl::from_der(bytes).map_err(Failure::from))
+            },
         })
     }
 }

@@ -8,8 +8,8 @@ use super::closure::Child;
 use super::collect::{CollectError, CollectedRoot, Collection};
 use super::progress::{Cancelled, Progress, Stage, counted};
 use crate::archive::{
-    ArchiveError, BlobRecord, BundleInventory, BundleWriter, CarriedCrl, EvidenceRecord, PlatformRecord,
-    ReferrerRecord, RootRecord, SearchRecord, SignatureRecord, Totals, empty_config, names,
+    ArchiveError, BlobRecord, BundleInventory, BundleWriter, EvidenceRecord, PlatformRecord, ReferrerRecord,
+    RootRecord, SearchRecord, SignatureRecord, Totals, empty_config, names,
 };
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
@@ -22,8 +22,8 @@ use crate::time::UnixTime;
 pub struct Supplies {
     /// One manifest for each signature that needs evidence; the signature is its subject.
     pub evidence_manifests: Vec<(Descriptor, Arc<[u8]>)>,
-    /// The CRLs that the evidence manifests name.
-    pub crls: Vec<(CarriedCrl, Arc<[u8]>)>,
+    /// The CRLs and OCSP responses that the evidence manifests name.
+    pub evidence: Vec<(EvidenceRecord, Arc<[u8]>)>,
     /// Every Notary Project signature, and how well it is supplied.
     pub signatures: Vec<SignatureRecord>,
 }
@@ -52,7 +52,7 @@ pub fn inventory(
         roots: collection.roots.iter().map(|root| root_record(root, collection)).collect(),
         referrers,
         signatures: supplies.signatures.clone(),
-        evidence: supplies.crls.iter().map(|(crl, _)| EvidenceRecord::Crl(crl.clone())).collect(),
+        evidence: supplies.evidence.iter().map(|(record, _)| record.clone()).collect(),
         searches: search_records(collection),
         omitted: collection.omitted.clone(),
         blobs: blob_records(collection, supplies),
@@ -132,13 +132,8 @@ fn blob_records(collection: &Collection, supplies: &Supplies) -> Vec<BlobRecord>
     let manifests = collection.manifests.values().map(|manifest| record(manifest.descriptor(), true));
     let blobs = collection.blobs.values().map(|blob| record(&blob.descriptor, false));
     let evidence = supplies.evidence_manifests.iter().map(|(descriptor, _)| record(descriptor, true));
-    let crls = supplies.crls.iter().map(|(crl, _)| BlobRecord {
-        digest: crl.digest,
-        size: crl.size,
-        media_type: names::CRL.into(),
-        manifest: false,
-    });
-    manifests.chain(blobs).chain(evidence).chain(crls).collect()
+    let pieces = supplies.evidence.iter().map(|(piece, _)| record(&piece.descriptor(), false));
+    manifests.chain(blobs).chain(evidence).chain(pieces).collect()
 }
 
 /// Writes every blob of the inventory, each read once from where it is and checked on the way.
@@ -179,7 +174,7 @@ fn write_blobs<W: Write>(
 
 fn supplied(supplies: &Supplies) -> BTreeMap<Digest, &Arc<[u8]>> {
     let manifests = supplies.evidence_manifests.iter().map(|(descriptor, bytes)| (descriptor.digest, bytes));
-    manifests.chain(supplies.crls.iter().map(|(crl, bytes)| (crl.digest, bytes))).collect()
+    manifests.chain(supplies.evidence.iter().map(|(record, bytes)| (record.digest(), bytes))).collect()
 }
 
 /// The content of a blob; `None` for the empty configuration, which the writer has itself.

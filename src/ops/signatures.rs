@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::archive::names;
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
-use crate::evidence::carried_crls;
+use crate::evidence::evidence_layers;
 use crate::limits::Limits;
 use crate::notary::{SignatureEnvelope, SignatureManifest};
 use crate::oci::{Descriptor, Manifest};
-use crate::pki::Crl;
+use crate::pki::{Crl, OcspResponse};
 use crate::store::{ContentKind, ContentStore, StoreError, fetch};
 use crate::verification::{CarriedEvidence, Failure, FoundSignature};
 
@@ -58,21 +59,29 @@ pub fn envelope_of(manifest: &Manifest) -> Option<Descriptor> {
     SignatureManifest::read(manifest).ok().map(|signature| signature.envelope().clone())
 }
 
-/// Every CRL that evidence referrers among `manifests` carry, each brought by `fetch` once. One that cannot be read
-/// says nothing, so it is left out: whoever needs it will find it missing.
+/// Every CRL and OCSP response that evidence referrers among `manifests` carry, each brought once by `fetch`, which is told
+/// how many bytes it may have. One that cannot be read says nothing, so it is left out: whoever needs it will find it
+/// missing.
 ///
 /// # Errors
 /// Those of `fetch`: a failing or damaged store.
 pub fn carried_evidence<'m, E>(
     manifests: impl Iterator<Item = &'m Arc<Manifest>>,
-    mut fetch: impl FnMut(&Descriptor) -> Result<Vec<u8>, E>,
+    limits: &Limits,
+    mut fetch: impl FnMut(&Descriptor, u64) -> Result<Vec<u8>, E>,
 ) -> Result<CarriedEvidence, E> {
     let mut evidence = CarriedEvidence::default();
     let layers: BTreeMap<Digest, &Descriptor> =
-        manifests.flat_map(|manifest| carried_crls(manifest)).map(|layer| (layer.digest, layer)).collect();
+        manifests.flat_map(|manifest| evidence_layers(manifest)).map(|layer| (layer.digest, layer)).collect();
     for layer in layers.into_values() {
-        if let Ok(crl) = Crl::from_der(fetch(layer)?) {
-            evidence.insert(crl);
+        if layer.media_type != names::OCSP {
+            if let Ok(crl) = Crl::from_der(fetch(layer, limits.crl_bytes)?) {
+                evidence.insert(crl);
+            }
+        } else if layer.size <= limits.ocsp_bytes
+            && let Ok(response) = OcspResponse::from_der(fetch(layer, limits.ocsp_bytes)?, limits)
+        {
+            evidence.insert_ocsp(&response);
         }
     }
     Ok(evidence)

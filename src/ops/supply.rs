@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::collect::{CollectError, Collection};
+pub use super::gather::Sources;
+use super::gather::{Gatherer, Named};
 use super::pack::Supplies;
 use super::signatures::{carried_evidence, envelope_of, read_signature};
-use crate::archive::{CarriedCrl, EvidenceGap, SignatureRecord, names};
+use crate::archive::{EvidenceGap, EvidenceRecord, SignatureRecord};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
-use crate::evidence::{CrlFetchError, CrlSource, EvidenceManifest};
+use crate::evidence::EvidenceManifest;
 use crate::json::JsonError;
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Manifest};
-use crate::pki::{Crl, CrlError};
-use crate::verification::{CarriedEvidence, CrlNeed, FoundSignature, PlanNote, evidence, plan};
+use crate::verification::{FoundSignature, PlanNote, plan};
 
 /// What to do where evidence cannot be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,129 +25,6 @@ pub enum GapPolicy {
     Refuse,
     /// Go on; the bundle says what is missing.
     Record,
-}
-
-/// Where evidence may come from.
-pub struct Sources<'a> {
-    /// CRLs that the operator supplied.
-    pub supplied: &'a [Crl],
-    /// The network, if it may be used.
-    pub live: Option<&'a dyn CrlSource>,
-}
-
-/// Brings every CRL that a signature will need, from the first place that has it: the operator, the network, evidence
-/// that the source already carries. Each URL is asked once.
-pub struct Gatherer<'a> {
-    supplied: CarriedEvidence,
-    live: Option<&'a dyn CrlSource>,
-    carried: CarriedEvidence,
-    fetched: BTreeMap<String, Result<Crl, Failed>>,
-    limits: &'a Limits,
-}
-
-/// Why one URL gave nothing; kept, so that it is not asked again.
-#[derive(Debug, Clone)]
-enum Failed {
-    Fetch(CrlFetchError),
-    NotACrl { url: String, error: CrlError },
-}
-
-impl Failed {
-    fn code(&self) -> DiagnosticCode {
-        match self {
-            Self::Fetch(_) => DiagnosticCode::EvidenceUnavailable,
-            Self::NotACrl { error, .. } => error.code(),
-        }
-    }
-
-    fn reason(&self) -> String {
-        match self {
-            Self::Fetch(error) => error.to_string(),
-            Self::NotACrl { url, error } => format!("{url}: {error}"),
-        }
-    }
-}
-
-/// A CRL and where certificates say that it is.
-pub type Named = (Crl, Vec<String>);
-
-impl<'a> Gatherer<'a> {
-    /// A gatherer that knows what the operator and the source bring along.
-    pub fn new(sources: &Sources<'a>, carried: CarriedEvidence, limits: &'a Limits) -> Self {
-        let mut supplied = CarriedEvidence::default();
-        for crl in sources.supplied {
-            supplied.insert(crl.clone());
-        }
-        Self { supplied, live: sources.live, carried, fetched: BTreeMap::new(), limits }
-    }
-
-    /// The CRLs for one certificate.
-    ///
-    /// # Errors
-    /// The gap that is left.
-    pub fn gather(&mut self, need: &CrlNeed) -> Result<Vec<Named>, EvidenceGap> {
-        let supplied = fitting(&self.supplied, need);
-        if !supplied.is_empty() {
-            return Ok(supplied);
-        }
-        let mut found = Vec::new();
-        let mut failure = None;
-        for url in &need.urls {
-            match self.fetch(url).and_then(|crl| fits(&crl, need, url).map(|()| crl)) {
-                Ok(crl) => found.push((crl, vec![url.clone()])),
-                Err(failed) => failure = failure.or(Some(failed)),
-            }
-        }
-        let Some(failure) = failure else { return Ok(found) };
-        let carried = fitting(&self.carried, need);
-        if !carried.is_empty() {
-            return Ok(carried);
-        }
-        Err(EvidenceGap {
-            code: failure.code(),
-            certificate: need.certificate.subject().to_string(),
-            urls: need.urls.clone(),
-            reason: failure.reason(),
-        })
-    }
-
-    fn fetch(&mut self, url: &str) -> Result<Crl, Failed> {
-        if let Some(known) = self.fetched.get(url) {
-            return known.clone();
-        }
-        let fetched = match self.live {
-            None => Err(Failed::Fetch(CrlFetchError {
-                code: DiagnosticCode::NetworkForbidden,
-                message: format!("{url} was not asked: the network may not be used"),
-                hint: None,
-            })),
-            Some(live) => live
-                .fetch_crl(url, self.limits.crl_bytes)
-                .map_err(Failed::Fetch)
-                .and_then(|bytes| Crl::from_der(bytes).map_err(|error| Failed::NotACrl { url: url.to_owned(), error })),
-        };
-        self.fetched.insert(url.to_owned(), fetched.clone());
-        fetched
-    }
-}
-
-fn fitting(evidence: &CarriedEvidence, need: &CrlNeed) -> Vec<Named> {
-    let candidates = evidence.candidates(&need.certificate).iter();
-    candidates.filter(|crl| fits(crl, need, "").is_ok()).map(|crl| (crl.clone(), need.urls.clone())).collect()
-}
-
-/// Where the issuer's certificate is not at hand (a timestamp authority's root), the name must do; whoever judges has
-/// the root and checks the signature.
-fn fits(crl: &Crl, need: &CrlNeed, url: &str) -> Result<(), Failed> {
-    let failed = |error| Failed::NotACrl { url: url.to_owned(), error };
-    match &need.issuer {
-        Some(issuer) => evidence::accept(crl, issuer, &need.certificate).map(drop).map_err(failed),
-        None if crl.issuer() == need.certificate.issuer() => Ok(()),
-        None => Err(failed(CrlError::IssuerMismatch {
-            expected: need.certificate.issuer().to_string(),
-            found: crl.issuer().to_string(),
-        })),
-    }
 }
 
 /// Supplies every Notary signature of the collection.
@@ -160,10 +38,10 @@ pub fn supply(
     limits: &Limits,
 ) -> Result<Supplies, SupplyError> {
     let carried =
-        carried_evidence(collection.manifests.values(), |layer| collection.fetch(&layer.digest, limits.crl_bytes))?;
+        carried_evidence(collection.manifests.values(), limits, |layer, most| collection.fetch(&layer.digest, most))?;
     let mut gatherer = Gatherer::new(sources, carried, limits);
     let mut supplies = Supplies::default();
-    let mut crls: BTreeMap<Digest, (Crl, BTreeSet<String>)> = BTreeMap::new();
+    let mut pieces: BTreeMap<Digest, Named> = BTreeMap::new();
     for signature in collection.notary_signatures() {
         let manifest = &signature.manifest;
         let found = read_signature(manifest, limits, |layer| collection.fetch(&layer.digest, limits.envelope_bytes))?;
@@ -174,11 +52,16 @@ pub fn supply(
             supplies.evidence_manifests.push(evidence);
         }
         supplies.signatures.push(record);
-        for (crl, urls) in named {
-            crls.entry(crl.digest()).or_insert_with(|| (crl, BTreeSet::new())).1.extend(urls);
+        for found in named {
+            match pieces.get_mut(&found.piece.digest()) {
+                Some(known) => known.urls.extend(found.urls),
+                None => {
+                    pieces.insert(found.piece.digest(), found);
+                }
+            }
         }
     }
-    supplies.crls = crls.into_values().map(|(crl, urls)| (carried_crl(&crl, urls), Arc::from(crl.der()))).collect();
+    supplies.evidence = pieces.into_values().map(|named| (record_of(&named), Arc::from(named.piece.der()))).collect();
     let missing: Vec<(Digest, EvidenceGap)> = supplies
         .signatures
         .iter()
@@ -209,10 +92,9 @@ fn supply_one(
         Ok(envelope) => {
             let plan = plan(envelope, limits);
             for need in &plan.needs {
-                match gatherer.gather(need) {
-                    Ok(crls) => named.extend(crls),
-                    Err(gap) => record.missing.push(gap),
-                }
+                let gathered = gatherer.gather(need);
+                named.extend(gathered.found);
+                record.missing.extend(gathered.gap);
             }
             record.missing.extend(plan.notes.iter().filter_map(gap_of));
         }
@@ -236,17 +118,11 @@ fn gap_of(note: &PlanNote) -> Option<EvidenceGap> {
         Some(EvidenceGap { code, certificate, urls: urls.to_vec(), reason })
     };
     match note {
-        PlanNote::OcspOnly(certificate, urls) => gap(
-            DiagnosticCode::OcspUnsupported,
-            certificate.subject().to_string(),
-            urls,
-            "the certificate offers OCSP only, which is not carried yet".into(),
-        ),
         PlanNote::NoHttpPoint(certificate) => gap(
             DiagnosticCode::CrlMissing,
             certificate.subject().to_string(),
             &[],
-            "none of the certificate's CRL distribution points is an HTTP URL".into(),
+            "none of the certificate's CRL distribution points and OCSP responders is an HTTP URL".into(),
         ),
         PlanNote::Unreadable(certificate, reason) => {
             gap(DiagnosticCode::CertificateMalformed, certificate.subject().to_string(), &[], reason.clone())
@@ -258,24 +134,17 @@ fn gap_of(note: &PlanNote) -> Option<EvidenceGap> {
 
 fn encode_evidence(signature: &Descriptor, named: &[Named]) -> Result<(Descriptor, Arc<[u8]>), JsonError> {
     let mut layers: BTreeMap<Digest, (Descriptor, Vec<String>)> = BTreeMap::new();
-    for (crl, urls) in named {
-        let layer = layers.entry(crl.digest()).or_insert_with(|| (Descriptor::of(names::CRL, crl.der()), Vec::new()));
-        layer.1.extend(urls.iter().cloned());
+    for found in named {
+        let layer = layers.entry(found.piece.digest()).or_insert_with(|| (record_of(found).descriptor(), Vec::new()));
+        layer.1.extend(found.urls.iter().cloned());
     }
     let (descriptor, bytes) = EvidenceManifest::new(signature, layers.into_values()).encode()?;
     Ok((descriptor, bytes.into()))
 }
 
-fn carried_crl(crl: &Crl, urls: BTreeSet<String>) -> CarriedCrl {
-    CarriedCrl {
-        digest: crl.digest(),
-        size: u64::try_from(crl.der().len()).unwrap_or(u64::MAX),
-        issuer: crl.issuer().to_string(),
-        urls: urls.into_iter().collect(),
-        this_update: crl.this_update(),
-        next_update: crl.next_update(),
-        number: crl.number().map(ToString::to_string),
-    }
+fn record_of(named: &Named) -> EvidenceRecord {
+    let urls: BTreeSet<String> = named.urls.iter().cloned().collect();
+    named.piece.record(urls.into_iter().collect())
 }
 
 /// Why signatures could not be supplied.
@@ -321,7 +190,7 @@ impl Diagnostic for SupplyError {
             Self::Collect(error) => error.hint(),
             Self::Json(_) => None,
             Self::Missing { .. } => Some(
-                "make the distribution points reachable, supply the CRLs from files, or explicitly allow missing evidence"
+                "make the distribution points and responders reachable, supply CRLs from files, or explicitly allow missing evidence"
                     .into(),
             ),
         }

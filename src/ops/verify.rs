@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::closure::{Closure, ClosureError, WalkOptions, walk};
+use super::gather::{Gatherer, Piece, Sources};
 use super::integrity::{ByteCount, hash_blobs};
 use super::progress::{Progress, Stage};
 use super::signatures::{carried_evidence, fetch_blob, read_signature};
-use super::supply::{Gatherer, Sources};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
-use crate::evidence::CrlSource;
+use crate::evidence::LiveEvidence;
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Reference, Repository};
 use crate::pki::Crl;
@@ -17,7 +17,8 @@ use crate::store::{ContentStore, StoreError};
 use crate::time::UnixTime;
 use crate::trust::Trust;
 use crate::verification::{
-    ArtifactOutcome, CarriedEvidence, Clocks, FoundSignature, Freshness, Terms, evaluate, evidence, plan,
+    ArtifactOutcome, CarriedEvidence, Clocks, EvidenceNeed, FoundSignature, Freshness, RevocationReading, Terms,
+    evaluate, evidence, plan,
 };
 
 /// An artifact to verify.
@@ -50,6 +51,8 @@ pub struct Judging<'a> {
     pub at: UnixTime,
     /// How old revocation data may be.
     pub freshness: Freshness,
+    /// What a revocation means for what was signed before it.
+    pub revocation: RevocationReading,
     /// The repository to judge under, in place of each root's own.
     pub scope: Option<Repository>,
     /// Metadata that signatures must carry.
@@ -57,7 +60,7 @@ pub struct Judging<'a> {
     /// CRLs that the operator supplied.
     pub supplied: &'a [Crl],
     /// Where revocation data that isn't at hand may be fetched; never for a bundle.
-    pub live: Option<&'a dyn CrlSource>,
+    pub live: Option<&'a dyn LiveEvidence>,
 }
 
 /// How far to go.
@@ -157,8 +160,8 @@ fn judge(
         }
         signatures.push(found);
     }
-    let mut evidence = carried_evidence(closure.manifests.values(), |layer| {
-        fetch_blob(store, layer, limits.crl_bytes, &root.descriptor.digest)
+    let mut evidence = carried_evidence(closure.manifests.values(), limits, |layer, most| {
+        fetch_blob(store, layer, most, &root.descriptor.digest)
     })?;
     for crl in judging.supplied {
         evidence.insert(crl.clone());
@@ -172,6 +175,7 @@ fn judge(
         evidence: &evidence,
         at: judging.at,
         freshness: judging.freshness,
+        revocation: judging.revocation,
         user_metadata: &judging.user_metadata,
         limits,
     };
@@ -186,7 +190,7 @@ fn judge(
     Ok((outcome, parts))
 }
 
-/// Fetches what no carried CRL answers. A failure here leaves the gap, and judging finds it undetermined.
+/// Fetches what nothing that is carried answers. A failure here leaves the gap, and judging finds it undetermined.
 fn fetch_missing<'s>(
     signatures: impl Iterator<Item = &'s FoundSignature>,
     judging: &Judging<'_>,
@@ -198,18 +202,35 @@ fn fetch_missing<'s>(
     let clocks = Clocks { verification: judging.at, signing: None };
     for envelope in signatures.filter_map(|found| found.envelope.as_ref().ok()) {
         for need in plan(envelope, limits).needs {
-            let answered = evidence.candidates(&need.certificate).iter().any(|crl| {
-                let fits =
-                    need.issuer.as_ref().is_none_or(|issuer| evidence::accept(crl, issuer, &need.certificate).is_ok());
-                fits && Freshness::Current.check(crl, clocks).is_ok()
-            });
-            if !answered {
-                for (crl, _) in gatherer.gather(&need).unwrap_or_default() {
-                    evidence.insert(crl);
+            if is_answered(&need, evidence, clocks) {
+                continue;
+            }
+            for named in gatherer.gather(&need).found {
+                match named.piece {
+                    Piece::Crl(crl) => evidence.insert(crl),
+                    Piece::Ocsp(response) => evidence.insert_ocsp(&response),
                 }
             }
         }
     }
+}
+
+/// Whether something at hand is current, so that nobody need be asked. What needs a second piece of evidence beside it (a
+/// delta CRL, a responder's CRL) is left to gathering.
+fn is_answered(need: &EvidenceNeed, evidence: &CarriedEvidence, clocks: Clocks) -> bool {
+    let by_crl = evidence.candidates(&need.certificate).iter().any(|crl| {
+        let fits = need.issuer.as_ref().is_none_or(|issuer| evidence::accept(crl, issuer, &need.certificate).is_ok());
+        let whole = crl.http_freshest_urls().is_empty() && need.delta_urls.is_empty();
+        fits && whole && Freshness::Current.check(crl, clocks).is_ok()
+    });
+    let by_ocsp = need.issuer.as_ref().is_some_and(|issuer| {
+        evidence.responses(&need.certificate, issuer).any(|response| {
+            response.verify(&need.certificate, issuer).is_ok_and(|found| {
+                found.responder().to_check().is_none() && Freshness::Current.check_ocsp(&found, clocks).is_ok()
+            })
+        })
+    });
+    by_crl || by_ocsp
 }
 
 /// Why verification could not be carried through.

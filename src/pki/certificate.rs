@@ -346,6 +346,11 @@ impl RevocationSources {
         http_urls(&self.ocsp_urls)
     }
 
+    /// All `http:` and `https:` URLs of delta CRLs that the certificate itself names, in order, without repetition.
+    pub fn http_freshest_urls(&self) -> Vec<&str> {
+        http_urls(&self.freshest_urls)
+    }
+
     /// Whether nothing is offered at all.
     pub fn is_empty(&self) -> bool {
         self.crl_points.is_empty() && self.ocsp_urls.is_empty()

@@ -165,6 +165,11 @@ impl Crl {
         &self.0.extensions.freshest_urls
     }
 
+    /// Those of them that are `http:` or `https:`, in order, without repetition.
+    pub fn http_freshest_urls(&self) -> Vec<&str> {
+        super::certificate::http_urls(self.freshest_urls())
+    }
+
     /// How many certificates it lists.
     pub fn entry_count(&self) -> usize {
         self.0.entry_count

@@ -11,7 +11,7 @@ use crate::archive::BundleInventory;
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
 use crate::oci::{MediaType, Platform, Reference, Tag};
-use crate::ops::inspect::{CrlFacts, Detail, InspectedRoot, Node, SignatureClaims};
+use crate::ops::inspect::{Detail, EvidenceContent, EvidenceFacts, InspectedRoot, Node, SignatureClaims};
 use crate::time::UnixTime;
 
 /// The document.
@@ -46,7 +46,7 @@ pub struct BundleFacts {
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Until when every carried CRL is current.
+    /// Until when all carried evidence is current.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence_current_until: Option<UnixTime>,
 }
@@ -92,9 +92,12 @@ pub struct TreeNode {
     /// What it says, if it is a signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<SignatureNode>,
-    /// What it carries, if it is evidence.
+    /// The CRLs that it carries, if it is evidence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub crls: Vec<CrlNode>,
+    /// The OCSP responses that it carries, if it is evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ocsp_responses: Vec<OcspNode>,
     /// Children of an index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Self>,
@@ -152,6 +155,36 @@ pub struct CrlNode {
     /// How many certificates it lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<u64>,
+    /// Of a delta CRL: the number of the oldest base that it continues, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_number: Option<String>,
+}
+
+/// What an OCSP response says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OcspNode {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size.
+    pub size: u64,
+    /// Where certificates say that the responder is.
+    pub urls: Vec<String>,
+    /// The responder's name, or `key` and the SHA-1 of its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responder: Option<String>,
+    /// The serial numbers that it speaks of, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serials: Vec<String>,
+    /// When it was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub produced_at: Option<UnixTime>,
+    /// As of when its answer holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub this_update: Option<UnixTime>,
+    /// Until when it is current.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_update: Option<UnixTime>,
 }
 
 impl Inspection {
@@ -211,10 +244,10 @@ pub fn gaps(inventory: &BundleInventory) -> Vec<Notice> {
 
 impl TreeNode {
     fn of(node: &Node) -> Self {
-        let (signature, crls) = match &node.detail {
-            Detail::Plain => (None, Vec::new()),
-            Detail::Signature(claims) => (Some(SignatureNode::of(claims)), Vec::new()),
-            Detail::Evidence(crls) => (None, crls.iter().map(CrlNode::of).collect()),
+        let (signature, evidence) = match &node.detail {
+            Detail::Plain => (None, &[][..]),
+            Detail::Signature(claims) => (Some(SignatureNode::of(claims)), &[][..]),
+            Detail::Evidence(evidence) => (None, evidence.as_slice()),
         };
         Self {
             digest: node.descriptor.digest,
@@ -226,7 +259,8 @@ impl TreeNode {
             carried: node.carried,
             content_bytes: node.content_bytes,
             signature,
-            crls,
+            crls: evidence.iter().filter_map(CrlNode::of).collect(),
+            ocsp_responses: evidence.iter().filter_map(OcspNode::of).collect(),
             children: node.children.iter().map(Self::of).collect(),
             referrers: node.referrers.iter().map(Self::of).collect(),
         }
@@ -256,9 +290,10 @@ impl SignatureNode {
 }
 
 impl CrlNode {
-    fn of(facts: &CrlFacts) -> Self {
-        let crl = facts.crl.as_ref().ok();
-        Self {
+    fn of(facts: &EvidenceFacts) -> Option<Self> {
+        let EvidenceContent::Crl(crl) = &facts.content else { return None };
+        let crl = crl.as_ref().ok();
+        Some(Self {
             digest: facts.digest,
             size: facts.size,
             urls: facts.urls.clone(),
@@ -266,7 +301,25 @@ impl CrlNode {
             this_update: crl.map(crate::pki::Crl::this_update),
             next_update: crl.and_then(crate::pki::Crl::next_update),
             entries: crl.map(|crl| u64::try_from(crl.entry_count()).unwrap_or(u64::MAX)),
-        }
+            base_number: crl.and_then(|crl| crl.base_crl_number().map(ToString::to_string)),
+        })
+    }
+}
+
+impl OcspNode {
+    fn of(facts: &EvidenceFacts) -> Option<Self> {
+        let EvidenceContent::Ocsp(response) = &facts.content else { return None };
+        let response = response.as_ref().ok();
+        Some(Self {
+            digest: facts.digest,
+            size: facts.size,
+            urls: facts.urls.clone(),
+            responder: response.map(crate::pki::OcspResponse::responder),
+            serials: response.map(|found| found.serials().map(ToString::to_string).collect()).unwrap_or_default(),
+            produced_at: response.map(crate::pki::OcspResponse::produced_at),
+            this_update: response.map(|found| found.period().0),
+            next_update: response.and_then(|found| found.period().1),
+        })
     }
 }
 
@@ -317,6 +370,9 @@ fn write_node(node: &TreeNode, depth: usize, relation: &str, out: &mut dyn Write
     for crl in &node.crls {
         write_crl(crl, &indent, out)?;
     }
+    for response in &node.ocsp_responses {
+        write_ocsp(response, &indent, out)?;
+    }
     for child in &node.children {
         write_node(child, depth.saturating_add(1), "", out)?;
     }
@@ -348,7 +404,8 @@ fn write_signature(signature: &SignatureNode, indent: &str, out: &mut dyn Write)
 
 fn write_crl(crl: &CrlNode, indent: &str, out: &mut dyn Write) -> io::Result<()> {
     let issuer = crl.issuer.as_deref().unwrap_or("(unreadable)");
-    write!(out, "{indent}   CRL        {} {}", Clean(issuer), Bytes(crl.size))?;
+    let kind = if crl.base_number.is_some() { "delta CRL" } else { "CRL" };
+    write!(out, "{indent}   {kind:<10} {} {}", Clean(issuer), Bytes(crl.size))?;
     if let Some(time) = crl.this_update {
         write!(out, ", issued {time}")?;
     }
@@ -357,6 +414,18 @@ fn write_crl(crl: &CrlNode, indent: &str, out: &mut dyn Write) -> io::Result<()>
     }
     if let Some(entries) = crl.entries {
         write!(out, ", {entries} revoked")?;
+    }
+    writeln!(out)
+}
+
+fn write_ocsp(response: &OcspNode, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+    let responder = response.responder.as_deref().unwrap_or("(unreadable)");
+    write!(out, "{indent}   OCSP       {} {}", Clean(responder), Bytes(response.size))?;
+    if let Some(time) = response.this_update {
+        write!(out, ", as of {time}")?;
+    }
+    if let Some(time) = response.next_update {
+        write!(out, ", current until {time}")?;
     }
     writeln!(out)
 }

@@ -26,13 +26,17 @@ pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     match &report.clock {
         Some(clock) => writeln!(
             out,
-            "judged at {} ({}), revocation data {}, network {}",
+            "judged at {} ({}), revocation data {}{}, network {}",
             clock.verification_time,
             match clock.source {
                 super::v1::ClockSource::HostClock => "this host's clock",
                 super::v1::ClockSource::Given => "a given time",
             },
             clock.freshness,
+            match clock.revocation_time.as_str() {
+                "now" => String::new(),
+                other => format!(", revocations read {other}"),
+            },
             match clock.network {
                 super::v1::NetworkUse::Forbidden => "not used",
                 super::v1::NetworkUse::Allowed => "used where nothing was carried",
@@ -126,18 +130,22 @@ fn write_signature(signature: &Signature, out: &mut dyn Write) -> io::Result<()>
 /// Of a good signature: what was found about it as a whole, and anything that is not simply good. What was found
 /// about single certificates, and the revocation data, only in sum; the JSON report has it all.
 fn write_summary(signature: &Signature, out: &mut dyn Write) -> io::Result<()> {
-    let is_routine = |check: &&Check| check.certificate.is_some() && check.result == CheckResult::Passed;
+    let passed = |check: &Check| check.result == CheckResult::Passed && check.code.is_none();
+    let is_routine = |check: &&Check| check.certificate.is_some() && passed(check);
     signature.checks.iter().filter(|check| !is_routine(check)).try_for_each(|check| write_check(check, out))?;
     let routine = signature.checks.iter().filter(is_routine).count();
+    let crls_only = signature.evidence.iter().all(|used| used.kind != "ocsp");
     if routine > 0 {
-        writeln!(out, "    revocation   ok: {routine} certificates of both chains are on no CRL")?;
+        let words = if crls_only { "are on no CRL" } else { "are not revoked" };
+        writeln!(out, "    revocation   ok: {routine} certificates of both chains {words}")?;
     }
     let oldest = signature.evidence.iter().map(|used| used.age_seconds).max();
     let (Some(oldest), count) = (oldest, signature.evidence.len()) else { return Ok(()) };
     let age = Span(Duration::from_secs(oldest));
+    let kinds = if crls_only { "CRLs" } else { "CRLs and OCSP responses" };
     match signature.evidence.iter().filter_map(|used| used.next_update).min() {
-        Some(until) => writeln!(out, "    evidence     {count} CRLs, up to {age} old, current until {until}"),
-        None => writeln!(out, "    evidence     {count} CRLs, up to {age} old"),
+        Some(until) => writeln!(out, "    evidence     {count} {kinds}, up to {age} old, current until {until}"),
+        None => writeln!(out, "    evidence     {count} {kinds}, up to {age} old"),
     }
 }
 
@@ -186,7 +194,12 @@ fn column(check: &str) -> &str {
 
 fn write_evidence(used: &Evidence, out: &mut dyn Write) -> io::Result<()> {
     let age = Span(Duration::from_secs(used.age_seconds));
-    write!(out, "    evidence     CRL of {}, issued {} ({age} old)", Clean(&used.issuer), used.this_update)?;
+    let kind = match used.kind.as_str() {
+        "ocsp" => "OCSP response",
+        "delta-crl" => "delta CRL",
+        _ => "CRL",
+    };
+    write!(out, "    evidence     {kind} of {}, issued {} ({age} old)", Clean(&used.issuer), used.this_update)?;
     match used.next_update {
         Some(next) => writeln!(out, ", current until {next}"),
         None => writeln!(out, ", no end stated"),

@@ -11,8 +11,8 @@ use crate::ops::verify::{Verification, VerifiedRoot};
 use crate::time::UnixTime;
 use crate::trust::Action;
 use crate::verification::{
-    ArtifactOutcome, EvidenceUse, Finding, Freshness, JudgedCheck, SignatureOutcome, SignatureVerdict, SignerFacts,
-    TimeSource, Verdict,
+    ArtifactOutcome, EvidenceUse, Finding, Freshness, JudgedCheck, RevocationReading, SignatureOutcome,
+    SignatureVerdict, SignerFacts, TimeSource, Verdict,
 };
 
 /// The document.
@@ -75,6 +75,8 @@ pub struct Clock {
     pub source: ClockSource,
     /// The freshness rule for revocation data.
     pub freshness: String,
+    /// As of when a certificate must not have been revoked: `now`, or `point-in-time`.
+    pub revocation_time: String,
     /// Whether revocation data might be fetched.
     pub network: NetworkUse,
 }
@@ -298,7 +300,7 @@ pub enum CheckResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Evidence {
-    /// What it is: `crl`.
+    /// What it is: `crl`, `delta-crl` or `ocsp`.
     pub kind: String,
     /// SHA-256 of it.
     pub digest: Digest,
@@ -351,8 +353,15 @@ impl Report {
 
 impl Clock {
     /// The clock of a judgement.
-    pub fn new(at: UnixTime, source: ClockSource, freshness: Freshness, network: NetworkUse) -> Self {
-        Self { verification_time: at, source, freshness: freshness.to_string(), network }
+    pub fn new(
+        at: UnixTime,
+        source: ClockSource,
+        freshness: Freshness,
+        reading: RevocationReading,
+        network: NetworkUse,
+    ) -> Self {
+        let (freshness, revocation_time) = (freshness.to_string(), reading.to_string());
+        Self { verification_time: at, source, freshness, revocation_time, network }
     }
 }
 
@@ -484,6 +493,7 @@ impl Check {
     fn of(judged: &JudgedCheck) -> Self {
         let (result, code, message, hint) = match &judged.check.finding {
             Finding::Passed(message) => (CheckResult::Passed, None, message, None),
+            Finding::Excused(message, code) => (CheckResult::Passed, Some(*code), message, None),
             Finding::Failed(failure) => {
                 (CheckResult::Failed, Some(failure.code), &failure.message, failure.hint.clone())
             }
@@ -512,7 +522,7 @@ impl Check {
 impl Evidence {
     fn of(used: &EvidenceUse, at: Option<UnixTime>) -> Self {
         Self {
-            kind: "crl".to_owned(),
+            kind: used.kind.as_str().to_owned(),
             digest: used.digest,
             issuer: used.issuer.clone(),
             this_update: used.this_update,

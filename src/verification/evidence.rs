@@ -1,24 +1,28 @@
-//! Evidence that judging is given: CRLs, wherever they came from.
+//! Evidence that judging is given: CRLs, delta CRLs and OCSP responses, wherever they came from.
 //!
 //! Evidence may come from anybody, because an authority that the operator already trusts has signed it. So nothing
-//! here depends on where a CRL lay or under which URL it was fetched.
+//! here depends on where it lay or under which URL it was fetched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::digest::Digest;
-use crate::pki::{Certificate, Crl, CrlError, VerifiedCrl};
+use crate::pki::{Certificate, Crl, CrlError, OcspResponse, VerifiedCrl, VerifiedDelta, VerifiedOcsp};
 use crate::time::UnixTime;
 
-/// CRLs at hand, found by their issuer's name.
+/// Evidence at hand: CRLs are found by their issuer's name, OCSP responses by serial number.
 #[derive(Debug, Clone, Default)]
 pub struct CarriedEvidence {
-    by_issuer: BTreeMap<Vec<u8>, Vec<Crl>>,
+    bases: BTreeMap<Vec<u8>, Vec<Crl>>,
+    deltas: BTreeMap<Vec<u8>, Vec<Crl>>,
+    responses: BTreeMap<Vec<u8>, Vec<OcspResponse>>,
 }
 
 impl CarriedEvidence {
     /// Adds a CRL; one that is there already changes nothing.
     pub fn insert(&mut self, crl: Crl) {
-        let crls = self.by_issuer.entry(crl.issuer().der().to_vec()).or_default();
+        let by_issuer = if crl.is_delta() { &mut self.deltas } else { &mut self.bases };
+        let crls = by_issuer.entry(crl.issuer().der().to_vec()).or_default();
         if crls.iter().all(|known| known.digest() != crl.digest()) {
             crls.push(crl);
             // Newest first, then by digest: the order in which they came must not show.
@@ -26,26 +30,59 @@ impl CarriedEvidence {
         }
     }
 
-    /// Adds everything that `other` holds.
-    pub fn extend(&mut self, other: Self) {
-        for crl in other.by_issuer.into_values().flatten() {
-            self.insert(crl);
+    /// Adds an OCSP response; one that is there already changes nothing.
+    pub fn insert_ocsp(&mut self, response: &OcspResponse) {
+        let serials: BTreeSet<&[u8]> = response.serials().map(|serial| serial.as_bytes()).collect();
+        for serial in serials {
+            let responses = self.responses.entry(serial.to_vec()).or_default();
+            if responses.iter().all(|known| known.digest() != response.digest()) {
+                responses.push(response.clone());
+                responses
+                    .sort_by(|a, b| b.produced_at().cmp(&a.produced_at()).then_with(|| a.digest().cmp(&b.digest())));
+            }
         }
     }
 
-    /// The CRLs that name the issuer of `certificate` as theirs, newest first.
+    /// Adds everything that `other` holds.
+    pub fn extend(&mut self, other: Self) {
+        for crl in other.bases.into_values().chain(other.deltas.into_values()).flatten() {
+            self.insert(crl);
+        }
+        for response in other.responses.values().flatten() {
+            self.insert_ocsp(response);
+        }
+    }
+
+    /// The complete CRLs that name the issuer of `certificate` as theirs, newest first.
     pub fn candidates(&self, certificate: &Certificate) -> &[Crl] {
-        self.by_issuer.get(certificate.issuer().der()).map(Vec::as_slice).unwrap_or_default()
+        self.bases.get(certificate.issuer().der()).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// How many CRLs there are.
+    /// The delta CRLs that name the issuer of `certificate` as theirs, newest first.
+    pub fn deltas(&self, certificate: &Certificate) -> &[Crl] {
+        self.deltas.get(certificate.issuer().der()).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The OCSP responses that speak of `certificate` of `issuer`, newest first.
+    pub fn responses<'a>(
+        &'a self,
+        certificate: &'a Certificate,
+        issuer: &'a Certificate,
+    ) -> impl Iterator<Item = &'a OcspResponse> {
+        let found = self.responses.get(certificate.serial().as_bytes());
+        found.into_iter().flatten().filter(|response| response.speaks_of(certificate, issuer))
+    }
+
+    /// How many CRLs and OCSP responses there are.
     pub fn len(&self) -> usize {
-        self.by_issuer.values().map(Vec::len).sum()
+        let crls: usize = self.bases.values().chain(self.deltas.values()).map(Vec::len).sum();
+        let responses: BTreeSet<Digest> = self.responses.values().flatten().map(OcspResponse::digest).collect();
+        crls.saturating_add(responses.len())
     }
 
-    /// Whether there is none.
+    /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        self.by_issuer.is_empty()
+        self.bases.is_empty() && self.deltas.is_empty() && self.responses.is_empty()
     }
 }
 
@@ -59,14 +96,58 @@ pub fn accept(crl: &Crl, issuer: &Certificate, certificate: &Certificate) -> Res
     Ok(verified)
 }
 
+/// As [`accept`], for a delta CRL.
+///
+/// # Errors
+/// Why it says nothing about the certificate.
+pub fn accept_delta(crl: &Crl, issuer: &Certificate, certificate: &Certificate) -> Result<VerifiedDelta, CrlError> {
+    let verified = crl.verify_delta(issuer)?;
+    verified.covers(certificate)?;
+    Ok(verified)
+}
+
+/// Kinds of evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EvidenceKind {
+    /// A complete CRL
+    Crl,
+    /// A delta CRL
+    DeltaCrl,
+    /// An OCSP response
+    Ocsp,
+}
+
+impl EvidenceKind {
+    /// The name in documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Crl => "crl",
+            Self::DeltaCrl => "delta-crl",
+            Self::Ocsp => "ocsp",
+        }
+    }
+}
+
+impl fmt::Display for EvidenceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Crl => "CRL",
+            Self::DeltaCrl => "delta CRL",
+            Self::Ocsp => "OCSP response",
+        })
+    }
+}
+
 /// A piece of evidence that a judgement rests on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EvidenceUse {
-    /// The CRL.
+    /// The CRL or OCSP response.
     pub digest: Digest,
-    /// Its issuer.
+    /// What it is.
+    pub kind: EvidenceKind,
+    /// Its issuer; of an OCSP response, the responder.
     pub issuer: String,
-    /// When it was issued.
+    /// When it was issued; of an OCSP response, as of when its answer holds.
     pub this_update: UnixTime,
     /// Until when it is current.
     pub next_update: Option<UnixTime>,
@@ -78,9 +159,21 @@ impl EvidenceUse {
     pub(super) fn of(crl: &Crl, certificate: &Certificate) -> Self {
         Self {
             digest: crl.digest(),
+            kind: if crl.is_delta() { EvidenceKind::DeltaCrl } else { EvidenceKind::Crl },
             issuer: crl.issuer().to_string(),
             this_update: crl.this_update(),
             next_update: crl.next_update(),
+            certificate: certificate.subject().to_string(),
+        }
+    }
+
+    pub(super) fn of_ocsp(found: &VerifiedOcsp, certificate: &Certificate) -> Self {
+        Self {
+            digest: found.response().digest(),
+            kind: EvidenceKind::Ocsp,
+            issuer: found.responder().certificate().subject().to_string(),
+            this_update: found.this_update(),
+            next_update: found.next_update(),
             certificate: certificate.subject().to_string(),
         }
     }

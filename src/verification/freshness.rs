@@ -4,12 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::Failure;
+use super::{EvidenceKind, Failure};
 use crate::code::DiagnosticCode;
-use crate::pki::Crl;
+use crate::pki::{Crl, VerifiedOcsp};
 use crate::time::UnixTime;
 
-/// When a CRL is good enough to call a certificate not revoked.
+/// When a CRL or an OCSP response is good enough to call a certificate not revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Freshness {
     /// It is still within `nextUpdate` at the verification time.
@@ -21,7 +21,7 @@ pub enum Freshness {
     AtSigning,
 }
 
-/// The times that a CRL is held against.
+/// The times that evidence is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clocks {
     /// The verification time: now, or what the operator said.
@@ -30,72 +30,122 @@ pub struct Clocks {
     pub signing: Option<UnixTime>,
 }
 
+/// What of a piece of evidence freshness is about.
+struct Dated {
+    kind: EvidenceKind,
+    issuer: String,
+    /// Nobody can have known of it before.
+    issued: UnixTime,
+    /// As of when it holds.
+    as_of: UnixTime,
+    next: Option<UnixTime>,
+}
+
+impl fmt::Display for Dated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of \"{}\"", self.kind, self.issuer)
+    }
+}
+
 impl Freshness {
-    /// Checks one CRL.
+    /// Checks one CRL, complete or delta.
     ///
     /// # Errors
     /// Why its silence on a certificate does not count.
     pub fn check(self, crl: &Crl, clocks: Clocks) -> Result<(), Failure> {
-        let (issuer, issued, now) = (crl.issuer(), crl.this_update(), clocks.verification);
+        let (issued, next) = (crl.this_update(), crl.next_update());
+        let kind = if crl.is_delta() { EvidenceKind::DeltaCrl } else { EvidenceKind::Crl };
+        self.check_dated(&Dated { kind, issuer: crl.issuer().to_string(), issued, as_of: issued, next }, clocks)
+    }
+
+    /// Checks one OCSP response.
+    ///
+    /// # Errors
+    /// Why its "good" does not count.
+    pub fn check_ocsp(self, found: &VerifiedOcsp, clocks: Clocks) -> Result<(), Failure> {
+        let dated = Dated {
+            kind: EvidenceKind::Ocsp,
+            issuer: found.responder().certificate().subject().to_string(),
+            issued: found.this_update().max(found.produced_at()),
+            as_of: found.this_update(),
+            next: found.next_update(),
+        };
+        self.check_dated(&dated, clocks)
+    }
+
+    fn check_dated(self, found: &Dated, clocks: Clocks) -> Result<(), Failure> {
+        let (issued, now) = (found.issued, clocks.verification);
         if issued > now {
-            let message = format!("the CRL of \"{issuer}\" was issued on {issued}, after the verification time {now}");
-            return Err(Failure::new(DiagnosticCode::CrlNotYetIssued, message)
-                .with_hint("check the clock of this host, or the time that was given"));
+            let message = format!("the {found} was issued on {issued}, after the verification time {now}");
+            let code = found.code(DiagnosticCode::CrlNotYetIssued, DiagnosticCode::OcspNotYetIssued);
+            return Err(
+                Failure::new(code, message).with_hint("check the clock of this host, or the time that was given")
+            );
         }
         match self {
-            Self::Current => check_current(crl, now),
-            Self::MaxAge(most) => check_age(crl, now, most),
-            Self::AtSigning => check_at_signing(crl, clocks.signing),
+            Self::Current => found.check_current(now),
+            Self::MaxAge(most) => found.check_age(now, most),
+            Self::AtSigning => found.check_at_signing(clocks.signing),
         }
     }
 }
 
-fn check_current(crl: &Crl, now: UnixTime) -> Result<(), Failure> {
-    let issuer = crl.issuer();
-    let Some(next) = crl.next_update() else {
-        let message = format!("the CRL of \"{issuer}\" does not say until when it is current (no nextUpdate)");
-        return Err(Failure::new(DiagnosticCode::CrlExpired, message)
-            .with_hint("choose the freshness rule max-age to accept it by its age"));
-    };
-    if now > next {
-        let message = format!("the CRL of \"{issuer}\" expired on {next}, before the verification time {now}");
-        return Err(Failure::new(DiagnosticCode::CrlExpired, message).with_hint(
-            "bring a fresh CRL in, or state how old it may be (max-age), or judge by the signing time (at-signing)",
-        ));
+impl Dated {
+    const fn code(&self, crl: DiagnosticCode, ocsp: DiagnosticCode) -> DiagnosticCode {
+        match self.kind {
+            EvidenceKind::Crl | EvidenceKind::DeltaCrl => crl,
+            EvidenceKind::Ocsp => ocsp,
+        }
     }
-    Ok(())
-}
 
-fn check_age(crl: &Crl, now: UnixTime, most: Duration) -> Result<(), Failure> {
-    let age = now.since(crl.this_update());
-    if age <= most {
-        return Ok(());
+    fn check_current(&self, now: UnixTime) -> Result<(), Failure> {
+        let (kind, code) = (self.kind, self.code(DiagnosticCode::CrlExpired, DiagnosticCode::OcspExpired));
+        let Some(next) = self.next else {
+            let message = format!("the {self} does not say until when it is current (no nextUpdate)");
+            return Err(
+                Failure::new(code, message).with_hint("choose the freshness rule max-age to accept it by its age")
+            );
+        };
+        if now > next {
+            let message = format!("the {self} expired on {next}, before the verification time {now}");
+            return Err(Failure::new(code, message).with_hint(format!(
+                "bring a fresh {kind} in, or state how old it may be (max-age), or judge by the signing time (at-signing)"
+            )));
+        }
+        Ok(())
     }
-    let message = format!(
-        "the CRL of \"{}\" was issued {} before the verification time; at most {} is allowed",
-        crl.issuer(),
-        Span(age),
-        Span(most)
-    );
-    Err(Failure::new(DiagnosticCode::CrlTooOld, message).with_hint("bring a fresh CRL in, or allow a greater age"))
-}
 
-fn check_at_signing(crl: &Crl, signing: Option<UnixTime>) -> Result<(), Failure> {
-    let issuer = crl.issuer();
-    let Some(signing) = signing else {
-        let message =
-            format!("there is no authenticated signing time that the CRL of \"{issuer}\" could be held against");
-        return Err(Failure::new(DiagnosticCode::CrlNotConclusive, message)
-            .with_hint("the rule at-signing needs a timestamped signature; choose current or max-age"));
-    };
-    let covers = crl.next_update().is_some_and(|next| signing <= next);
-    if crl.this_update() >= signing || covers {
-        return Ok(());
+    fn check_age(&self, now: UnixTime, most: Duration) -> Result<(), Failure> {
+        let (kind, age) = (self.kind, now.since(self.as_of));
+        if age <= most {
+            return Ok(());
+        }
+        let message = format!(
+            "the {self} was issued {} before the verification time; at most {} is allowed",
+            Span(age),
+            Span(most)
+        );
+        Err(Failure::new(self.code(DiagnosticCode::CrlTooOld, DiagnosticCode::OcspTooOld), message)
+            .with_hint(format!("bring a fresh {kind} in, or allow a greater age")))
     }
-    let message =
-        format!("the CRL of \"{issuer}\" of {} was no longer current at the signing time {signing}", crl.this_update());
-    Err(Failure::new(DiagnosticCode::CrlNotConclusive, message)
-        .with_hint("a CRL issued at or after the signing time settles the question"))
+
+    fn check_at_signing(&self, signing: Option<UnixTime>) -> Result<(), Failure> {
+        let (kind, issued) = (self.kind, self.as_of);
+        let code = self.code(DiagnosticCode::CrlNotConclusive, DiagnosticCode::OcspNotConclusive);
+        let Some(signing) = signing else {
+            let message = format!("there is no authenticated signing time that the {self} could be held against");
+            return Err(Failure::new(code, message)
+                .with_hint("the rule at-signing needs a timestamped signature; choose current or max-age"));
+        };
+        let covers = self.next.is_some_and(|next| signing <= next);
+        if issued >= signing || covers {
+            return Ok(());
+        }
+        let message = format!("the {self} of {issued} was no longer current at the signing time {signing}");
+        let article = if self.kind == EvidenceKind::Ocsp { "an" } else { "a" };
+        Err(Failure::new(code, message)
+            .with_hint(format!("{article} {kind} issued at or after the signing time settles the question")))
+    }
 }
 
 /// A span of time for people: its largest two units.

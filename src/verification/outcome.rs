@@ -39,6 +39,8 @@ impl<E: Diagnostic> From<E> for Failure {
 pub enum Finding {
     /// It holds, and why.
     Passed(String),
+    /// It holds by the operator's choice, and what there is to know about it.
+    Excused(String, DiagnosticCode),
     /// It does not hold.
     Failed(Failure),
     /// It could not be determined.

@@ -3,7 +3,7 @@
 
 use crate::limits::Limits;
 use crate::notary::SignatureEnvelope;
-use crate::pki::Certificate;
+use crate::pki::{Certificate, RevocationSources};
 use crate::tsp::{TimestampError, TimestampToken};
 
 /// The chain that a certificate stands in.
@@ -15,9 +15,9 @@ pub enum ChainRole {
     Timestamping,
 }
 
-/// A certificate whose revocation a CRL can answer.
+/// A certificate whose revocation a CRL or an OCSP responder can answer.
 #[derive(Debug, Clone)]
-pub struct CrlNeed {
+pub struct EvidenceNeed {
     /// The certificate.
     pub certificate: Certificate,
     /// Its issuer, where the signature brings it along. A timestamp authority's root often stays at home.
@@ -25,15 +25,17 @@ pub struct CrlNeed {
     /// The chain in which it stands.
     pub role: ChainRole,
     /// Where it says that CRLs are, HTTP and HTTPS only.
-    pub urls: Vec<String>,
+    pub crl_urls: Vec<String>,
+    /// Where it says itself that delta CRLs are, HTTP and HTTPS only. As a rule, the CRLs say so.
+    pub delta_urls: Vec<String>,
+    /// Where it says that it can be asked about, HTTP and HTTPS only.
+    pub ocsp_urls: Vec<String>,
 }
 
-/// Something about a certificate that no CRL can answer.
+/// Something about a certificate that no evidence can answer.
 #[derive(Debug, Clone)]
 pub enum PlanNote {
-    /// It offers OCSP and no CRL over HTTP.
-    OcspOnly(Certificate, Vec<String>),
-    /// It names distribution points, none of them over HTTP.
+    /// It names distribution points or OCSP responders, none of them over HTTP.
     NoHttpPoint(Certificate),
     /// Its extensions about revocation cannot be read.
     Unreadable(Certificate, String),
@@ -46,9 +48,9 @@ pub enum PlanNote {
 /// Everything that judging a signature will need, for both chains.
 #[derive(Debug, Clone, Default)]
 pub struct EvidencePlan {
-    /// CRLs, by certificate; leaf first, signing chain first.
-    pub needs: Vec<CrlNeed>,
-    /// What a CRL cannot answer.
+    /// CRLs and OCSP responses, by certificate; leaf first, signing chain first.
+    pub needs: Vec<EvidenceNeed>,
+    /// What no evidence can answer.
     pub notes: Vec<PlanNote>,
 }
 
@@ -108,16 +110,31 @@ impl EvidencePlan {
             Ok(sources) => sources,
             Err(error) => return self.notes.push(PlanNote::Unreadable(certificate.clone(), error.to_string())),
         };
-        let urls: Vec<String> = sources.http_crl_urls().into_iter().map(str::to_owned).collect();
-        if !urls.is_empty() {
-            let (certificate, issuer) = (certificate.clone(), issuer.cloned());
-            self.needs.push(CrlNeed { certificate, issuer, role, urls });
-        } else if !sources.ocsp_urls.is_empty() {
-            self.notes.push(PlanNote::OcspOnly(certificate.clone(), sources.ocsp_urls));
-        } else if !sources.crl_points.is_empty() {
-            self.notes.push(PlanNote::NoHttpPoint(certificate.clone()));
-        } else {
-            self.notes.push(PlanNote::NotOffered(certificate.clone()));
+        match EvidenceNeed::of(certificate, issuer, role, &sources) {
+            Some(need) => self.needs.push(need),
+            None if sources.is_empty() => self.notes.push(PlanNote::NotOffered(certificate.clone())),
+            None => self.notes.push(PlanNote::NoHttpPoint(certificate.clone())),
         }
+    }
+}
+
+impl EvidenceNeed {
+    /// The need of a certificate with those sources; `None` if none of them is over HTTP.
+    pub fn of(
+        certificate: &Certificate,
+        issuer: Option<&Certificate>,
+        role: ChainRole,
+        sources: &RevocationSources,
+    ) -> Option<Self> {
+        let owned = |urls: Vec<&str>| -> Vec<String> { urls.into_iter().map(str::to_owned).collect() };
+        let need = Self {
+            certificate: certificate.clone(),
+            issuer: issuer.cloned(),
+            role,
+            crl_urls: owned(sources.http_crl_urls()),
+            delta_urls: owned(sources.http_freshest_urls()),
+            ocsp_urls: owned(sources.http_ocsp_urls()),
+        };
+        (!need.crl_urls.is_empty() || !need.ocsp_urls.is_empty()).then_some(need)
     }
 }

@@ -1,9 +1,14 @@
-//! Revocation of a chain by CRLs (RFC 5280 §6.3, conformance section 10c).
+//! Revocation of a chain by OCSP responses and CRLs (RFC 5280 §6.3, RFC 6960, conformance section 10).
 
+mod statements;
+
+use self::statements::{Says, Statement, Statements, crl_statements, ocsp_statements};
 use super::freshness::{Clocks, Freshness};
-use super::{CarriedEvidence, EvidenceUse, Failure, Finding, evidence};
+use super::reading::RevocationReading;
+use super::timestamp::AuthenticatedTime;
+use super::{CarriedEvidence, EvidenceUse, Failure, Finding};
 use crate::code::DiagnosticCode;
-use crate::pki::{Certificate, ConformingChain, Crl, CrlEntry, CrlError, Revocation, RevocationReason, VerifiedCrl};
+use crate::pki::{Certificate, ConformingChain, Revocation, RevocationReason, RevocationSources};
 
 /// What is known of one certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,18 +21,37 @@ pub struct CertificateStatus {
     pub evidence: Vec<EvidenceUse>,
 }
 
+/// How revocation data is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// How old it may be.
+    pub freshness: Freshness,
+    /// The times that it is held against.
+    pub clocks: Clocks,
+    /// What a revocation means for what was signed before.
+    pub reading: RevocationReading,
+    /// When it was signed, as somebody trusted vouches.
+    pub signed: Option<AuthenticatedTime>,
+}
+
+impl Rules {
+    /// Revoked is revoked: for whoever vouches for others, a timestamp authority or an OCSP responder (conformance 9.30).
+    pub const fn now(freshness: Freshness, clocks: Clocks) -> Self {
+        Self { freshness, clocks, reading: RevocationReading::Now, signed: None }
+    }
+
+    fn excuses(&self, revocation: &Revocation) -> bool {
+        self.reading.excuses(revocation, self.signed)
+    }
+}
+
 /// Checks every certificate of the chain but the root (conformance 10.02).
-pub fn check_chain(
-    chain: &ConformingChain,
-    evidence: &CarriedEvidence,
-    freshness: Freshness,
-    clocks: Clocks,
-) -> Vec<CertificateStatus> {
+pub fn check_chain(chain: &ConformingChain, evidence: &CarriedEvidence, rules: &Rules) -> Vec<CertificateStatus> {
     let certificates = chain.certificates();
     certificates
         .iter()
         .zip(certificates.iter().skip(1))
-        .map(|(certificate, issuer)| check_certificate(certificate, issuer, evidence, freshness, clocks))
+        .map(|(certificate, issuer)| check_certificate(certificate, issuer, evidence, rules))
         .collect()
 }
 
@@ -35,8 +59,7 @@ fn check_certificate(
     certificate: &Certificate,
     issuer: &Certificate,
     evidence: &CarriedEvidence,
-    freshness: Freshness,
-    clocks: Clocks,
+    rules: &Rules,
 ) -> CertificateStatus {
     let (finding, evidence) = match certificate.revocation_sources() {
         Err(error) => (Finding::Undetermined(Failure::from(error)), Vec::new()),
@@ -45,78 +68,106 @@ fn check_certificate(
             (Finding::NotApplicable(reason, Some(DiagnosticCode::RevocationNotOffered)), Vec::new())
         }
         Ok(sources) => {
-            let readings = read_all(certificate, issuer, evidence);
-            let only_ocsp = sources.crl_points.is_empty();
-            weigh(certificate, &readings, only_ocsp, freshness, clocks)
+            let ocsp = ocsp_statements(certificate, issuer, evidence, rules);
+            let crls = crl_statements(certificate, issuer, &sources, evidence, rules);
+            weigh(certificate, &ocsp, &crls, &sources, rules)
         }
     };
     CertificateStatus { certificate: certificate.clone(), finding, evidence }
 }
 
-/// What one CRL says, or why it says nothing.
-struct Reading<'a> {
-    crl: &'a Crl,
-    says: Result<CrlEntry, CrlError>,
-}
-
-fn read_all<'a>(certificate: &Certificate, issuer: &Certificate, evidence: &'a CarriedEvidence) -> Vec<Reading<'a>> {
-    let read = |crl: &Crl| -> Result<CrlEntry, CrlError> {
-        let verified: VerifiedCrl = evidence::accept(crl, issuer, certificate)?;
-        verified.lookup(certificate.serial())
-    };
-    evidence.candidates(certificate).iter().map(|crl| Reading { crl, says: read(crl) }).collect()
-}
-
-/// Revoked outranks everything, however old the CRL that says so (conformance 10.20, 10.24): only a hold can be
-/// lifted, by a newer CRL that no longer lists the certificate. Silence counts only where the CRL is fresh enough.
-fn weigh(
-    certificate: &Certificate,
-    readings: &[Reading<'_>],
-    only_ocsp: bool,
-    freshness: Freshness,
-    clocks: Clocks,
-) -> (Finding, Vec<EvidenceUse>) {
-    let speaking = || readings.iter().filter_map(|reading| Some((reading.crl, reading.says.as_ref().ok()?)));
-    let used = |crl: &Crl| vec![EvidenceUse::of(crl, certificate)];
-    let revoked = |crl: &Crl, revocation: &Revocation| {
-        (Finding::Failed(revoked_failure(certificate, crl, revocation)), used(crl))
-    };
-    let for_good = speaking().find_map(|(crl, entry)| match entry {
-        CrlEntry::Revoked(entry) if entry.reason != RevocationReason::CertificateHold => Some((crl, entry)),
-        _ => None,
-    });
-    if let Some((crl, revocation)) = for_good {
-        return revoked(crl, revocation);
-    }
-    // Newest first, so the first that speaks has the last word on a hold.
-    if let Some((crl, CrlEntry::Revoked(revocation))) = speaking().next() {
-        return revoked(crl, revocation);
-    }
-    // An entry that nobody can interpret is no silence, whatever another CRL leaves out.
-    if let Some(error) = readings
-        .iter()
-        .filter_map(|reading| reading.says.as_ref().err())
-        .find(|error| matches!(error, CrlError::Entry { .. }))
-    {
-        return (Finding::Undetermined(Failure::from(error.clone())), Vec::new());
-    }
-    let mut stale = None;
-    for (crl, _) in speaking().filter(|(_, entry)| **entry == CrlEntry::NotListed) {
-        match freshness.check(crl, clocks) {
-            Ok(()) => {
-                let text = format!("not on the CRL of \"{}\" of {}", crl.issuer(), crl.this_update());
-                return (Finding::Passed(text), used(crl));
-            }
-            Err(failure) => stale = stale.or(Some((failure, crl))),
+/// Whether a responder that the issuer appointed is in good standing itself: only a CRL can say so (conformance 10.13).
+fn check_responder(
+    responder: &Certificate,
+    issuer: &Certificate,
+    evidence: &CarriedEvidence,
+    rules: &Rules,
+) -> Result<Vec<EvidenceUse>, Failure> {
+    let rules = Rules::now(rules.freshness, rules.clocks);
+    let sources = responder.revocation_sources().map_err(Failure::from)?;
+    let crls = crl_statements(responder, issuer, &sources, evidence, &rules);
+    match weigh(responder, &Statements::default(), &crls, &sources, &rules) {
+        (Finding::Passed(_), used) => Ok(used),
+        (finding, _) => {
+            let reason = finding.failure().map_or("no CRL says so", |failure| failure.message.as_str());
+            let subject = responder.subject();
+            let message = format!("the OCSP responder \"{subject}\" is not known to be in good standing: {reason}");
+            Err(Failure::new(DiagnosticCode::OcspResponderUnchecked, message))
         }
     }
-    if let Some((failure, crl)) = stale {
-        return (Finding::Undetermined(failure), used(crl));
-    }
-    (Finding::Undetermined(no_answer(certificate, readings, only_ocsp)), Vec::new())
 }
 
-fn revoked_failure(certificate: &Certificate, crl: &Crl, revocation: &Revocation) -> Failure {
+/// Revoked outranks everything, however old the evidence that says so (conformance 10.20, 10.24), and whoever else says
+/// good: only a hold can be lifted, by newer evidence. "Good" and silence count only where the evidence is fresh enough,
+/// and OCSP comes before CRLs (10.01, 10.05).
+fn weigh(
+    certificate: &Certificate,
+    ocsp: &Statements,
+    crls: &Statements,
+    sources: &RevocationSources,
+    rules: &Rules,
+) -> (Finding, Vec<EvidenceUse>) {
+    let all = || ocsp.found.iter().chain(&crls.found);
+    let counts = |revocation: &Revocation| !rules.excuses(revocation);
+    let for_good = all().find(|statement| match &statement.says {
+        Says::Revoked(entry) => entry.reason != RevocationReason::CertificateHold && counts(entry),
+        _ => false,
+    });
+    // The newest that speaks has the last word on a hold; of two of one time, the one that says so. Nothing good comes from
+    // the future.
+    let speaking = all().filter(|statement| match statement.says {
+        Says::Good => statement.as_of <= rules.clocks.verification,
+        Says::Revoked(_) => true,
+        Says::Unknown => false,
+    });
+    let newest = speaking.max_by_key(|statement| (statement.as_of, matches!(statement.says, Says::Revoked(_))));
+    for statement in for_good.into_iter().chain(newest) {
+        if let Says::Revoked(revocation) = &statement.says
+            && counts(revocation)
+        {
+            let failure = revoked_failure(certificate, statement, revocation);
+            return (Finding::Failed(failure), statement.used.clone());
+        }
+    }
+    // An entry that nobody can interpret is no silence, whatever another CRL leaves out.
+    if let Some(failure) = &crls.uninterpreted {
+        return (Finding::Undetermined(failure.clone()), Vec::new());
+    }
+    let is_good = |statement: &&Statement| match &statement.says {
+        Says::Good => true,
+        Says::Revoked(revocation) => !counts(revocation),
+        Says::Unknown => false,
+    };
+    if let Some(statement) = all().filter(is_good).find(|statement| statement.usable.is_ok()) {
+        return (good(statement, rules), statement.used.clone());
+    }
+    for statement in crls.found.iter().chain(&ocsp.found).filter(is_good) {
+        if let Err(failure) = &statement.usable {
+            return (Finding::Undetermined(failure.clone()), statement.used.clone());
+        }
+    }
+    let unknown = ocsp.found.iter().find(|statement| matches!(statement.says, Says::Unknown));
+    if let (Some(statement), true) = (unknown, crls.failures.is_empty()) {
+        return (Finding::Undetermined(unknown_failure(certificate, statement)), statement.used.clone());
+    }
+    let failure = crls.failures.first().or(ocsp.failures.first()).cloned();
+    (Finding::Undetermined(failure.unwrap_or_else(|| no_evidence(certificate, sources))), Vec::new())
+}
+
+fn good(statement: &Statement, rules: &Rules) -> Finding {
+    match (&statement.says, rules.signed) {
+        (Says::Revoked(revocation), Some(signed)) => {
+            let message = format!(
+                "revoked on {} ({}), after the authenticated signing time {}: good at that point in time, says {}",
+                revocation.date, revocation.reason, signed.latest, statement.source
+            );
+            Finding::Excused(message, DiagnosticCode::RevokedAfterSigning)
+        }
+        _ => Finding::Passed(statement.good_words.clone()),
+    }
+}
+
+fn revoked_failure(certificate: &Certificate, statement: &Statement, revocation: &Revocation) -> Failure {
     let mut message = format!(
         "\"{}\" (serial {}) was revoked on {}: {}",
         certificate.subject(),
@@ -127,19 +178,24 @@ fn revoked_failure(certificate: &Certificate, crl: &Crl, revocation: &Revocation
     if let Some(date) = revocation.invalidity_date {
         message.push_str(&format!(", in doubt since {date}"));
     }
-    message.push_str(&format!(", says the CRL of {}", crl.this_update()));
+    message.push_str(&format!(", says {}", statement.source));
     Failure::new(DiagnosticCode::CertificateRevoked, message)
         .with_hint("ask the publisher for a release that is signed with a certificate in good standing")
 }
 
-fn no_answer(certificate: &Certificate, readings: &[Reading<'_>], only_ocsp: bool) -> Failure {
+fn unknown_failure(certificate: &Certificate, statement: &Statement) -> Failure {
+    let (subject, serial) = (certificate.subject(), certificate.serial());
+    let message =
+        format!("\"{subject}\" (serial {serial}) is unknown, says {}, and no CRL is at hand", statement.source);
+    Failure::new(DiagnosticCode::OcspUnknown, message)
+}
+
+fn no_evidence(certificate: &Certificate, sources: &RevocationSources) -> Failure {
     let subject = certificate.subject();
-    if let Some(error) = readings.iter().find_map(|reading| reading.says.as_ref().err()) {
-        return Failure::from(error.clone());
-    }
-    if only_ocsp {
-        let message = format!("\"{subject}\" can be checked through OCSP only, which is not supported yet");
-        return Failure::new(DiagnosticCode::OcspUnsupported, message);
+    if sources.crl_points.is_empty() {
+        let message = format!("there is no OCSP response that would say whether \"{subject}\" is revoked");
+        return Failure::new(DiagnosticCode::OcspMissing, message)
+            .with_hint("export the artifact again with its revocation data");
     }
     let message =
         format!("there is no CRL of \"{}\", which would say whether \"{subject}\" is revoked", certificate.issuer());
@@ -154,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::limits::Limits;
-    use crate::pki::{CertificateChain, Profile};
+    use crate::pki::{CertificateChain, Crl, Profile};
     use crate::signer::LocalKey;
     use crate::signer::authority::{Authority, CrlReason, LeafUsage, Request, Revocation as Line};
     use crate::time::{UnixTime, ValidityPeriod};
@@ -197,7 +253,7 @@ mod tests {
             let mut evidence = CarriedEvidence::default();
             crls.iter().for_each(|crl| evidence.insert(crl.clone()));
             let clocks = Clocks { verification: NOW, signing };
-            let mut statuses = check_chain(&self.chain, &evidence, freshness, clocks);
+            let mut statuses = check_chain(&self.chain, &evidence, &Rules::now(freshness, clocks));
             assert_eq!(statuses.len(), 1, "nobody asks about the root");
             statuses.remove(0).finding
         }

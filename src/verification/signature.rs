@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::freshness::{Clocks, Freshness};
+use super::reading::RevocationReading;
+use super::revocation::Rules;
 use super::timestamp::{self, AuthenticatedTime};
 use super::{CarriedEvidence, Check, EvidenceUse, Failure, Finding, revocation};
 use crate::code::DiagnosticCode;
@@ -38,6 +40,8 @@ pub struct Terms<'a> {
     pub at: UnixTime,
     /// How old revocation data may be.
     pub freshness: Freshness,
+    /// What a revocation means for what was signed before it.
+    pub revocation: RevocationReading,
     /// Metadata that the signature must carry (conformance 8.39).
     pub user_metadata: &'a BTreeMap<String, String>,
     /// Bounds on what hostile input may cost.
@@ -169,7 +173,9 @@ pub fn examine(
     facts.evidence.extend(stamped.evidence);
     facts.times.authenticated = stamped.time;
     let clocks = Clocks { verification: terms.at, signing: facts.times.authenticated.map(|time| time.latest) };
-    let statuses = revocation::check_chain(envelope.chain(), terms.evidence, terms.freshness, clocks);
+    let (freshness, reading) = (terms.freshness, terms.revocation);
+    let rules = Rules { freshness, clocks, reading, signed: facts.times.authenticated };
+    let statuses = revocation::check_chain(envelope.chain(), terms.evidence, &rules);
     if statuses.is_empty() {
         let reason = "a self-signed certificate has no issuer that could revoke it".to_owned();
         facts.note(CheckKind::Revocation, Finding::NotApplicable(reason, None));

@@ -1,6 +1,7 @@
 //! The authentic timestamp step (conformance section 8f): what makes the signing time more than a claim.
 
 use super::freshness::Clocks;
+use super::revocation::Rules;
 use super::signature::Terms;
 use super::{Check, EvidenceUse, Failure, Finding, revocation};
 use crate::code::DiagnosticCode;
@@ -98,7 +99,8 @@ fn by_token(envelope: &AuthenticEnvelope, statement: &PolicyStatement, terms: &T
     };
     let mut stamped = Stamped::of(finding);
     let clocks = Clocks { verification: terms.at, signing: Some(token.latest()) };
-    for status in revocation::check_chain(token.chain(), terms.evidence, terms.freshness, clocks) {
+    let rules = Rules::now(terms.freshness, clocks);
+    for status in revocation::check_chain(token.chain(), terms.evidence, &rules) {
         stamped.checks.push(Check {
             kind: CheckKind::AuthenticTimestamp,
             certificate: Some(status.certificate.subject().to_string()),

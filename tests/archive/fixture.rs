@@ -200,6 +200,7 @@ pub(crate) fn bundle() -> Bundle {
         this_update: UnixTime::from_seconds(1_780_000_000),
         next_update: Some(UnixTime::from_seconds(1_800_000_000)),
         number: Some("2a".into()),
+        base_number: None,
     })];
     let found = Search { method: SearchMethod::LayoutIndex, result: SearchResult::Found };
     inventory.searches = vec![SearchRecord { subject: image.digest, searches: vec![found] }];

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bulla::archive::{
-    BundleInventory, BundleWriter, CarriedCrl, Compression, Omission, PlatformRecord, SignatureRecord, names,
+    BundleInventory, BundleWriter, CarriedCrl, Compression, EvidenceRecord, Omission, PlatformRecord, SignatureRecord,
+    names,
 };
 use bulla::code::{Diagnostic, DiagnosticCode};
 use bulla::digest::Digest;
@@ -182,6 +183,7 @@ pub(crate) fn supplies(sample: &Sample) -> Supplies {
         this_update: NOW,
         next_update: Some(UnixTime::from_seconds(1_800_000_000)),
         number: None,
+        base_number: None,
     };
     let empty = Descriptor::of(MediaType::OCI_EMPTY, b"{}");
     let manifest = json!({"schemaVersion": 2, "mediaType": MediaType::OCI_MANIFEST, "artifactType": names::EVIDENCE,
@@ -198,7 +200,7 @@ pub(crate) fn supplies(sample: &Sample) -> Supplies {
     };
     Supplies {
         evidence_manifests: vec![(descriptor, manifest)],
-        crls: vec![(carried, crl)],
+        evidence: vec![(EvidenceRecord::Crl(carried), crl)],
         signatures: vec![signature],
     }
 }

@@ -14,6 +14,7 @@ mod chains;
 mod crls;
 mod deltas;
 mod forms;
+mod judging;
 mod mutations;
 mod ocsp;
 mod openssl;

@@ -14,7 +14,7 @@ use bulla::pki::{Certificate, Crl, CrlEntry, RevocationReason};
 use bulla::time::UnixTime;
 use bulla::trust::StoreType;
 use bulla::tsp::TimestampToken;
-use bulla::verification::{CarriedEvidence, FoundSignature, Freshness, Terms, Verdict, evaluate};
+use bulla::verification::{CarriedEvidence, FoundSignature, Freshness, RevocationReading, Terms, Verdict, evaluate};
 
 use super::{DAY, Judge, now, open};
 
@@ -135,8 +135,15 @@ fn verdict(world: &DemoWorld, crls: &[DemoCrl], at: UnixTime, freshness: Freshne
         envelope: Ok(SignatureEnvelope::parse(&jose, &bytes, &limits).unwrap()),
     };
     let metadata = BTreeMap::new();
-    let terms =
-        Terms { stores: &stores, evidence: &evidence, at, freshness, user_metadata: &metadata, limits: &limits };
+    let terms = Terms {
+        stores: &stores,
+        evidence: &evidence,
+        at,
+        freshness,
+        revocation: RevocationReading::Now,
+        user_metadata: &metadata,
+        limits: &limits,
+    };
     evaluate(&world.index, &world.reference.repository, &[found], &policy, &terms).verdict
 }
 

@@ -118,6 +118,10 @@ pub(crate) struct Judging {
     /// How old revocation data may be: current, max-age=DURATION (like 30d, 12h) or at-signing
     #[arg(long, value_name = "RULE", default_value = "current", value_parser = parse_freshness)]
     pub(crate) freshness: bulla::verification::Freshness,
+    /// As of when a certificate must not have been revoked: now, or point-in-time, where an authenticated signing time before
+    /// the revocation keeps a signature good
+    #[arg(long, value_name = "READING", default_value = "now", value_parser = parse_reading)]
+    pub(crate) revocation_time: bulla::verification::RevocationReading,
     /// Judge under this repository's statement of the policy, whatever name the content has
     #[arg(long, value_name = "HOST/REPO")]
     pub(crate) scope: Option<Repository>,
@@ -237,6 +241,10 @@ fn parse_key_value(text: &str) -> Result<(String, String), String> {
 
 fn parse_freshness(text: &str) -> Result<bulla::verification::Freshness, String> {
     text.parse().map_err(|error: bulla::verification::FreshnessError| error.to_string())
+}
+
+fn parse_reading(text: &str) -> Result<bulla::verification::RevocationReading, String> {
+    text.parse().map_err(|error: bulla::verification::ReadingError| error.to_string())
 }
 
 #[cfg(test)]

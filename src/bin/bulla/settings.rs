@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bulla::code::DiagnosticCode;
 use bulla::config::ConfigRoots;
-use bulla::evidence::{CrlSource, load_crls};
+use bulla::evidence::{LiveEvidence, load_crls};
 use bulla::limits::Limits;
 use bulla::pki::Crl;
 use bulla::time::UnixTime;
@@ -66,7 +66,7 @@ mod network {
     use bulla::oci::Repository;
     use bulla::store::registry::{PlainHttp, RegistryClient, RegistrySettings, RegistryStore};
 
-    use super::{CommandError, CrlSource, Limits, Registry, path_variable, variable};
+    use super::{CommandError, Limits, LiveEvidence, Registry, path_variable, variable};
 
     /// Everything that reaches out, made from the operator's settings.
     pub(crate) struct Network {
@@ -117,7 +117,7 @@ mod network {
             self.client.destination(repository)
         }
 
-        pub(crate) fn crls(&self) -> Option<&dyn CrlSource> {
+        pub(crate) fn evidence(&self) -> Option<&dyn LiveEvidence> {
             Some(&self.evidence)
         }
     }
@@ -129,7 +129,7 @@ mod network {
 
 #[cfg(not(feature = "registry"))]
 mod network {
-    use super::{CommandError, CrlSource, Limits, Registry};
+    use super::{CommandError, Limits, LiveEvidence, Registry};
 
     /// The air-gap build reaches nothing.
     pub(crate) struct Network;
@@ -140,7 +140,7 @@ mod network {
             Ok(Self)
         }
 
-        pub(crate) fn crls(&self) -> Option<&dyn CrlSource> {
+        pub(crate) fn evidence(&self) -> Option<&dyn LiveEvidence> {
             None
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use bulla::archive::{BundleInventory, BundleWriter, Compression as ArchiveCompression, OutputFile};
+use bulla::archive::{BundleInventory, BundleWriter, Compression as ArchiveCompression, EvidenceRecord, OutputFile};
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::ops::closure::WalkOptions;
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
     let options = WalkOptions { platforms: arguments.platforms.clone(), ..WalkOptions::default() };
     let collection = collect(sources, &options, &limits, progress.as_ref())?;
     progress.stage(Stage::Supplying, None);
-    let live = if arguments.offline { None } else { network.crls() };
+    let live = if arguments.offline { None } else { network.evidence() };
     let gaps = if arguments.allow_missing_evidence { GapPolicy::Record } else { GapPolicy::Refuse };
     let supplies = supply(&collection, &Sources { supplied: &supplied, live }, gaps, &limits)?;
     let inventory = inventory(&collection, &supplies, settings::creation_time()?, TOOL)?;
@@ -88,13 +88,15 @@ fn tell(inventory: &BundleInventory, output: &Path) {
     for root in &inventory.roots {
         terminal::say(&format!("exported {} ({})", root.reference, root.digest));
     }
+    let crls_only = inventory.evidence.iter().all(|record| matches!(record, EvidenceRecord::Crl(_)));
     terminal::say(&format!(
-        "{}: {} blobs, {} bytes, {} signatures, {} CRLs",
+        "{}: {} blobs, {} bytes, {} signatures, {} {}",
         output.display(),
         inventory.totals.blobs,
         inventory.totals.bytes,
         inventory.signatures.len(),
-        inventory.evidence.len()
+        inventory.evidence.len(),
+        if crls_only { "CRLs" } else { "CRLs and OCSP responses" }
     ));
     for notice in inspection::gaps(inventory) {
         terminal::say(&format!("note[{}]: {}", notice.code, notice.message));

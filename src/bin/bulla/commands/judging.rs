@@ -52,7 +52,7 @@ impl Terms {
         Ok(Self {
             trust: Trust { policy, stores: loaded.stores },
             at,
-            clock: Clock::new(at, source, arguments.freshness, network),
+            clock: Clock::new(at, source, arguments.freshness, arguments.revocation_time, network),
             supplied: settings::supplied_crls(&arguments.crls, limits)?,
             user_metadata: arguments.user_metadata.iter().cloned().collect(),
             warnings: loaded.ignored.iter().map(ToString::to_string).collect(),

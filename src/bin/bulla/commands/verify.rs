@@ -69,7 +69,7 @@ pub(crate) fn judge(
     network: &Network,
     limits: &Limits,
 ) -> Result<(ops::verify::Verification, Report), CommandError> {
-    let live = if arguments.offline || opened.is_bundle() { None } else { network.crls() };
+    let live = if arguments.offline || opened.is_bundle() { None } else { network.evidence() };
     let used = if live.is_some() { NetworkUse::Allowed } else { NetworkUse::Forbidden };
     let subject = subject(opened)?;
     let named = subject.roots.iter().filter_map(|root| root.reference.as_ref()).map(|name| &name.repository);
@@ -82,6 +82,7 @@ pub(crate) fn judge(
         trust: &terms.trust,
         at: terms.at,
         freshness: arguments.freshness,
+        revocation: arguments.revocation_time,
         scope: arguments.scope.clone(),
         user_metadata: terms.user_metadata.clone(),
         supplied: &terms.supplied,
