@@ -17,5 +17,10 @@ mod docker_archive;
 mod import;
 #[path = "ops/memory.rs"]
 mod memory;
+#[path = "pki/openssl.rs"]
+#[allow(dead_code, clippy::panic, reason = "made for another test")]
+mod openssl;
+#[path = "ops/revocation.rs"]
+mod revocation;
 #[path = "ops/road.rs"]
 mod road;

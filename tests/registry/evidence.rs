@@ -95,3 +95,30 @@ fn other_hosts_are_reached_through_the_proxy() {
     assert!(asked.starts_with("CONNECT crl.example.test:80 HTTP/1.1"), "{asked}");
     assert!(asked.contains("Basic bWU6cHc="), "{asked}");
 }
+
+/// Conformance 10.08.
+#[test]
+fn a_responder_is_asked_in_the_address_or_by_post() {
+    let server = Registry::start(Options::default());
+    let url = format!("http://{}/ocsp/", server.host());
+    let ask = |request: &[u8], limit| evidence().fetch_ocsp(&url, request, limit);
+    // base64 of this is "+/8=", and each of the three signs has a meaning in an address.
+    server.answer("GET", "/ocsp/%2B%2F8%3D", 1, Reply::new(200).body("answer"));
+    assert_eq!(ask(&[0xfb, 0xff], 6).unwrap(), b"answer");
+    assert_eq!(server.count("POST", "/ocsp"), 0);
+    // Not by GET: then by POST, whole and with its type.
+    server.answer("GET", "/ocsp/", 1, Reply::new(405));
+    server.answer("POST", "/ocsp/", 1, Reply::new(200).body("posted"));
+    assert_eq!(ask(&[0xfb, 0xff], 6).unwrap(), b"posted");
+    let long = vec![7; 200];
+    server.forget_requests();
+    server.answer("POST", "/ocsp/", 1, Reply::new(200).body("posted"));
+    assert_eq!(ask(&long, 6).unwrap(), b"posted");
+    let seen = server.seen();
+    assert_eq!((seen.len(), &seen[0].body), (1, &long));
+    assert_eq!(seen[0].header("content-type"), Some("application/ocsp-request"));
+    for reply in [Reply::new(500), Reply::new(200), Reply::new(200).body("too long")] {
+        server.answer("POST", "/ocsp/", usize::MAX, reply);
+        assert!(ask(&long, 6).is_err());
+    }
+}
