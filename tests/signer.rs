@@ -7,6 +7,8 @@
 mod authority;
 #[path = "signer/demo.rs"]
 mod demo;
+#[path = "signer/readings.rs"]
+mod readings;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::evidence::LiveEvidence;
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Reference, Repository};
-use crate::pki::Crl;
+use crate::pki::{Crl, OcspStatus};
 use crate::store::{ContentStore, StoreError};
 use crate::time::UnixTime;
 use crate::trust::Trust;
@@ -226,7 +226,8 @@ fn is_answered(need: &EvidenceNeed, evidence: &CarriedEvidence, clocks: Clocks) 
     let by_ocsp = need.issuer.as_ref().is_some_and(|issuer| {
         evidence.responses(&need.certificate, issuer).any(|response| {
             response.verify(&need.certificate, issuer).is_ok_and(|found| {
-                found.responder().to_check().is_none() && Freshness::Current.check_ocsp(&found, clocks).is_ok()
+                let final_word = found.responder().to_check().is_none() && found.status() != OcspStatus::Unknown;
+                final_word && Freshness::Current.check_ocsp(&found, clocks).is_ok()
             })
         })
     });

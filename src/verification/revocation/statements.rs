@@ -9,6 +9,10 @@ use crate::pki::{
 use crate::time::UnixTime;
 use crate::verification::{CarriedEvidence, EvidenceUse, Failure, evidence};
 
+/// OCSP responses that are looked at for one certificate, newest first. An honest bundle carries one or two; each may cost
+/// a walk through the CRLs of its responder.
+const MOST_RESPONSES: usize = 16;
+
 /// What one piece of evidence (or base and delta together) says, its signature verified.
 pub(super) struct Statement {
     pub(super) says: Says,
@@ -58,7 +62,7 @@ pub(super) fn ocsp_statements(
     rules: &Rules,
 ) -> Statements {
     let mut statements = Statements::default();
-    for response in evidence.responses(certificate, issuer) {
+    for response in evidence.responses(certificate, issuer).take(MOST_RESPONSES) {
         match ocsp_statement(response, certificate, issuer, evidence, rules) {
             Ok(statement) => statements.found.push(statement),
             Err(failure) => statements.failures.push(failure),
