@@ -7,7 +7,7 @@ use bulla::pki::{
     SignatureError, VerifiedOcsp,
 };
 
-use crate::openssl::{Pki, ROOT, SIGNER, pki};
+use crate::openssl::{Pki, ROOT, SIGNER, pki, tlv};
 
 const DELEGATE: &str = "basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=OCSPSigning";
 const NO_CHECK: &str = "noCheck=ignored";
@@ -231,4 +231,93 @@ fn refusals_and_sizes() {
     let few = Limits { certificates: 0, ..Limits::default() };
     assert!(matches!(OcspResponse::from_der(der.as_slice(), &few), Err(OcspError::TooMany { .. })));
     assert!(OcspResponse::from_der([der, vec![0]].concat(), &limits).is_err(), "10.14: trailing byte");
+}
+
+/// `20260101000000Z` and the like.
+fn stamp(text: &str) -> Vec<u8> {
+    tlv(0x18, text.as_bytes())
+}
+
+fn extension(oid: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
+    let flag: &[u8] = if critical { &[1, 1, 0xff] } else { &[] };
+    tlv(0x30, &[tlv(6, oid), flag.to_vec(), tlv(4, value)].concat())
+}
+
+fn extensions(list: &[Vec<u8>]) -> Vec<u8> {
+    tlv(0xa1, &tlv(0x30, &list.concat()))
+}
+
+/// What no openssl writes, signed by the issuer's key.
+#[test]
+fn odd_responses_are_read_or_refused() {
+    let Some(world) = world() else { return };
+    // Behind four short headers stands the CertID.
+    let id = world.request(CertIdHash::Sha1).der()[8..].to_vec();
+    let name = tlv(0xa1, world.root.subject().der());
+    let (now, good) = (stamp("20260101000000Z"), tlv(0x80, &[]));
+    let revoked = |reason: &[u8]| tlv(0xa1, &[stamp("20250101000000Z"), reason.to_vec()].concat());
+    let answer = |status: &[u8], more: &[u8]| tlv(0x30, &[&id, status, &now, more].concat());
+    let judge = |parts: &[&[u8]]| {
+        let tbs = tlv(0x30, &parts.concat());
+        world.pki.write("tbs", &tbs);
+        world.pki.run("dgst -sha256 -sign root.key -out tbs.sig tbs");
+        let algorithm = tlv(0x30, &tlv(6, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]));
+        let signature = tlv(3, &[vec![0], world.pki.read("tbs.sig")].concat());
+        let basic = tlv(4, &tlv(0x30, &[tbs, algorithm, signature].concat()));
+        let kind = tlv(6, &[0x2b, 6, 1, 5, 5, 7, 0x30, 1, 1]);
+        let bytes = tlv(0xa0, &tlv(0x30, &[kind, basic].concat()));
+        world.verify(&tlv(0x30, &[vec![0x0a, 1, 0], bytes].concat()))
+    };
+    let one = |answer: &[u8]| tlv(0x30, answer);
+    let odd = [0x2a, 3, 4];
+    let (tame, wild) = (extensions(&[extension(&odd, false, &[5, 0])]), extensions(&[extension(&odd, true, &[5, 0])]));
+    let status = |found: Result<VerifiedOcsp, OcspError>| found.map(|found| found.status());
+
+    assert_eq!(status(judge(&[&name, &now, &one(&answer(&good, &[]))])), Ok(OcspStatus::Good));
+    assert_eq!(status(judge(&[&name, &now, &one(&answer(&good, &tame)), &tame])), Ok(OcspStatus::Good));
+    assert_eq!(status(judge(&[&[0xa0, 3, 2, 1, 0], &name, &now, &one(&answer(&good, &[]))])), Ok(OcspStatus::Good));
+    // 10.14: what is critical is not understood.
+    for parts in [[&one(&answer(&good, &wild)), &[][..]], [&one(&answer(&good, &[])), &wild]] {
+        let found = judge(&[&name, &now, parts[0], parts[1]]);
+        assert_eq!(status(found), Err(OcspError::UnsupportedExtension { extension: "1.2.3.4".into() }));
+    }
+    // Of two answers the worse one; a date or reason that means nothing takes nothing back (10.12).
+    let date = |value: &[u8]| extensions(&[extension(&[0x55, 0x1d, 0x18], false, value)]);
+    let both = [answer(&good, &[]), answer(&revoked(&[]), &[]), answer(&tlv(0x82, &[]), &[])].concat();
+    for answers in [
+        both,
+        answer(&revoked(&[]), &date(&[5, 0])),
+        answer(&revoked(&[]), &date(b"\x18\x0220")),
+        answer(&revoked(&tlv(0xa0, &[0x0a, 1, 8])), &[]),
+        answer(&revoked(&tlv(0xa0, &[0x0a, 1, 0])), &[]),
+    ] {
+        let want = Revocation {
+            date: "2025-01-01T00:00:00Z".parse().unwrap(),
+            reason: RevocationReason::Unspecified,
+            invalidity_date: None,
+        };
+        assert_eq!(status(judge(&[&name, &now, &one(&answers)])), Ok(OcspStatus::Revoked(want)));
+    }
+    let many: Vec<u8> = std::iter::repeat_n(answer(&good, &[]), 65).flatten().collect();
+    assert!(matches!(judge(&[&name, &now, &one(&many)]), Err(OcspError::TooMany { limit: 64, .. })));
+    assert!(matches!(judge(&[&name, &now, &one(&[])]), Err(OcspError::NotCovered { .. })));
+    for parts in [
+        // Version 2, UTCTime, a fraction, a key of 19 octets, an unknown status and reason, something behind the end.
+        vec![&[0xa0, 3, 2, 1, 1][..], &name, &now],
+        vec![&name, b"\x17\x0d260101000000Z"],
+        vec![&name, b"\x18\x1120260101000000.5Z"],
+        vec![b"\xa2\x15\x04\x130123456789012345678", &now],
+        vec![&[5, 0], &now],
+    ] {
+        let answers = one(&answer(&good, &[]));
+        let parts = [parts, vec![answers.as_slice()]].concat();
+        assert!(matches!(judge(&parts), Err(OcspError::Malformed { .. })), "{parts:x?}");
+    }
+    for bad in [tlv(0x83, &[]), tlv(0x80, &[0]), revoked(&tlv(0xa0, &[0x0a, 1, 7])), revoked(&[5, 0])] {
+        assert!(
+            matches!(judge(&[&name, &now, &one(&answer(&bad, &[]))]), Err(OcspError::Malformed { .. })),
+            "{bad:x?}"
+        );
+    }
+    assert!(judge(&[&name, &now, &one(&answer(&good, &[])), &[5, 0]]).is_err());
 }
