@@ -24,8 +24,10 @@ pub struct LoadedPolicy {
 /// # Errors
 /// There is none, it is not a regular file, or it breaks a rule.
 pub fn load_policy(path: &Path, limits: &Limits) -> Result<LoadedPolicy, ConfigError> {
+    // A directory that is not there yet is told from a file by its name, so that the error says which file to write.
+    let is_directory = path.is_dir() || (path.extension().is_none() && path.symlink_metadata().is_err());
     let candidates =
-        if path.is_dir() { NAMES.iter().map(|name| path.join(name)).collect() } else { vec![path.to_owned()] };
+        if is_directory { NAMES.iter().map(|name| path.join(name)).collect() } else { vec![path.to_owned()] };
     for path in &candidates {
         if let Some(bytes) = file::read(path, ConfigFile::Policy, limits.config_bytes)? {
             let document =
@@ -90,5 +92,7 @@ mod tests {
         assert_eq!(code(&dir.path().join("absent.json")), DiagnosticCode::PolicyMissing);
         let hint = load_policy(&dir.path().join("absent.json"), &Limits::default()).unwrap_err().hint().unwrap();
         assert!(hint.contains(PolicyDocument::EXAMPLE), "{hint}");
+        let error = load_policy(&dir.path().join("notation"), &Limits::default()).unwrap_err();
+        assert!(error.to_string().contains("notation/trustpolicy.oci.json"), "{error}");
     }
 }
