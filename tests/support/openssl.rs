@@ -131,10 +131,12 @@ impl Pki {
         let pki = Self { folder: tempfile::tempdir().unwrap(), base: base.to_owned() };
         let ca = format!(
             "[ca]\ndefault_ca=one\n[one]\ndir={0}\ndatabase={0}/$ENV::ISSUER.index\ncrlnumber={0}/$ENV::ISSUER.crlnumber\n\
-             default_md=sha256\ncrl_extensions=crl_ext\nunique_subject=no\n[crl_ext]\nauthorityKeyIdentifier=keyid\n",
+             new_certs_dir={0}/issued\npolicy=any\nrand_serial=yes\ndefault_md=sha256\ncrl_extensions=crl_ext\nunique_subject=no\n[crl_ext]\nauthorityKeyIdentifier=keyid\n\
+             [any]\ncountryName=supplied\nstateOrProvinceName=supplied\norganizationName=supplied\ncommonName=supplied\n",
             pki.folder.path().display()
         );
         fs::write(pki.path("ca.cnf"), ca).unwrap();
+        fs::create_dir(pki.path("issued")).unwrap();
         // Conformance 9.16: ESSCertIDv2, hence ess_cert_id_alg.
         let tsa = "[tsa]\ndefault_tsa=one\n[one]\nserial=tsa.serial\ncrypto_device=builtin\nsigner_digest=sha256\n\
                    default_policy=1.2.3.4.1\ndigests=sha256,sha384,sha512\naccuracy=secs:1\nordering=no\ntsa_name=no\n\
@@ -170,7 +172,7 @@ impl Pki {
         self.openssl(&["req", "-new", "-key", &key_file, "-subj", &subject, "-out", &request]);
     }
 
-    fn certify(&self, name: &str, key: Key, issuer: Option<&Holder>, extensions: &str, days: u32) -> Holder {
+    fn certify(&self, name: &str, key: Key, issuer: Option<&Holder>, extensions: &str, days: i64) -> Holder {
         self.request(name, key);
         let mut text = format!("[ext]\nsubjectKeyIdentifier=hash\n{extensions}");
         if let Some(issuer) = issuer {
@@ -179,16 +181,18 @@ impl Pki {
         }
         fs::write(self.path(&format!("{name}.ext")), text).unwrap();
         let signing = issuer.map_or(name, |issuer| issuer.name.as_str());
-        let days = days.to_string();
         let (request, certificate, ext) = (format!("{name}.csr"), format!("{name}.pem"), format!("{name}.ext"));
         let (ca, ca_key) = (format!("{signing}.pem"), format!("{signing}.key"));
-        let mut words = vec!["x509", "-req", "-sha256", "-in", &request, "-out", &certificate, "-days", &days];
-        words.extend(["-extfile", &ext, "-extensions", "ext"]);
+        // Since yesterday: a timestamp's accuracy reaches back before the moment at which it is made.
+        let (from, to) = (asn1(now() - DAY), asn1(now() + days * DAY));
+        let mut words = vec!["ca", "-config", "ca.cnf", "-batch", "-notext", "-preserveDN"];
+        words.extend(["-in", &request, "-out", &certificate, "-extfile", &ext, "-extensions", "ext"]);
+        words.extend(["-startdate", &from, "-enddate", &to, "-keyfile", &ca_key]);
         match issuer {
-            Some(_) => words.extend(["-CA", &ca, "-CAkey", &ca_key, "-CAcreateserial"]),
-            None => words.extend(["-signkey", &ca_key]),
+            Some(_) => words.extend(["-cert", &ca]),
+            None => words.push("-selfsign"),
         }
-        self.openssl(&words);
+        self.try_openssl(signing, &words).unwrap();
         let mut chain = vec![name.to_owned()];
         chain.extend(issuer.iter().flat_map(|issuer| issuer.chain.clone()));
         Holder { name: name.to_owned(), key, chain }
@@ -213,7 +217,7 @@ impl Pki {
     }
 
     /// An end entity (conformance 5.11 to 5.14).
-    pub fn leaf(&self, name: &str, issuer: &Holder, key: Key, usage: Use, days: u32) -> Holder {
+    pub fn leaf(&self, name: &str, issuer: &Holder, key: Key, usage: Use, days: i64) -> Holder {
         let mut extensions = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n".to_owned();
         extensions.push_str(match usage {
             Use::Signing => "extendedKeyUsage=codeSigning\n",
