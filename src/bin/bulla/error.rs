@@ -52,7 +52,7 @@ fn flag_hint(code: DiagnosticCode) -> Option<&'static str> {
             Some("--policy FILE names a policy elsewhere; --integrity-only checks the bytes alone")
         }
         DiagnosticCode::TrustStoreMissing => Some("--trust-store DIR names trust stores elsewhere"),
-        DiagnosticCode::PlatformUnknown => Some("--platform chooses"),
+        DiagnosticCode::PlatformUnknown | DiagnosticCode::DestinationUnsupported => Some("--platform chooses"),
         _ => None,
     }
 }
