@@ -165,7 +165,10 @@ fn a_crl_server_that_fails_for_a_moment_or_for_good() {
     world.signed_layout("l", &Signing::default());
     let name = format!("{}.crl", world.signer.root.name);
     world.server().put(&name, File::Status(500));
-    world.user.bulla(&["export", "oci:l:v1", "--as", "a.example/b:c", "-o", "out.tar"]).says(4, &["evidence-unavailable"]);
+    world
+        .user
+        .bulla(&["export", "oci:l:v1", "--as", "a.example/b:c", "-o", "out.tar"])
+        .says(4, &["evidence-unavailable"]);
     assert_eq!(world.user.names(), ["l"]);
 }
 

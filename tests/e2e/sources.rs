@@ -1,1 +1,219 @@
-//! sources
+//! What can be exported, from where, under which names; and that other tools read what comes out.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::cli::statement;
+use crate::support::content::{Content, check_layout, digest, tar_layer};
+use crate::support::openssl::Signing;
+use crate::support::tools;
+use crate::world::{SCOPE, World};
+
+/// A signed index for two platforms in the layout `l`, tagged `v1`, with a signature on a child too.
+fn signed_index(world: &World, mut content: Content) -> (Content, crate::support::content::Platforms) {
+    let platforms = content.two_platforms();
+    content.tag("v1", &platforms.index);
+    world.sign(&mut content, &platforms.index);
+    world.sign(&mut content, &platforms.arm64);
+    content.write_layout(&world.user.path("l"));
+    (content, platforms)
+}
+
+#[test]
+fn other_tools_read_a_bundle_unaided() {
+    const TEST: &str = "other_tools_read_a_bundle_unaided";
+    let Some(world) = World::new(TEST, &["skopeo", "tar", "zstd"]) else { return };
+    let (_, platforms) = signed_index(&world, Content::default());
+    let user = &world.user;
+    user.bulla(&["export", "oci:l:v1", "--as", &format!("{SCOPE}:v1"), "-o", "x.tar"]).ends(0);
+    user.bulla(&["export", "oci:l:v1", "--as", &format!("{SCOPE}:v1"), "-o", "x.tar.zst"]).ends(0);
+    let copy = ["--insecure-policy", "copy", "-q", "--all", "--preserve-digests"];
+    tools::must("skopeo", &[&copy[..], &["oci-archive:x.tar:v1", "oci:copied:v1"]].concat(), &user.folder());
+    assert_eq!(user.json("copied/index.json")["manifests"][0]["digest"], platforms.index["digest"]);
+    check_layout(&user.path("copied"));
+    // One platform, as an engine would pull it.
+    let arm = ["--insecure-policy", "--override-arch", "arm64", "--override-os", "linux"];
+    let copy = [&arm[..], &["copy", "-q", "--preserve-digests"]].concat();
+    tools::must("skopeo", &[&copy[..], &["oci-archive:x.tar:v1", "oci:one:v1"]].concat(), &user.folder());
+    assert_eq!(user.json("one/index.json")["manifests"][0]["digest"], platforms.arm64["digest"]);
+    // tar unpacks a layout that is whole, and so do zstd and tar.
+    for unpack in ["mkdir plain && tar -xf x.tar -C plain", "mkdir packed && zstd -qdc x.tar.zst | tar -x -C packed"] {
+        tools::must("sh", &["-ec", unpack], &user.folder());
+    }
+    for folder in ["plain", "packed"] {
+        let names = check_layout(&user.path(folder));
+        assert!(names.values().any(|found| found == digest(&platforms.index)), "{names:?}");
+        user.bulla(&["verify", folder, "--scope", SCOPE, "--offline"]).ends(0);
+    }
+    assert_eq!(fs::read(user.path("plain/index.json")).unwrap(), fs::read(user.path("packed/index.json")).unwrap());
+    user.offline(&["verify", "x.tar.zst"]).ends(0);
+    user.offline(&["import", "x.tar.zst", "--to", "oci:from-zst"]).ends(0);
+}
+
+#[test]
+fn podman_reads_a_bundle() {
+    const TEST: &str = "podman_reads_a_bundle";
+    if !podman_works() {
+        return tools::skip_always(TEST, "podman is missing or does not work here");
+    }
+    let Some(world) = World::new(TEST, &[]) else { return };
+    let mut content = Content::default();
+    let image = content.image(if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }, &[tar_layer("a", b"a")]);
+    content.tag("v1", &image);
+    world.sign(&mut content, &image);
+    content.write_layout(&world.user.path("l"));
+    world.export("l");
+    let pull = ["pull", "-q", "oci-archive:l.tar:v1"];
+    let id = podman(&world, &pull);
+    let inspected = podman(&world, &["image", "inspect", "--format", "{{.Digest}}", id.trim()]);
+    assert_eq!(inspected.trim(), digest(&image));
+    world.user.bulla(&["import", "l.tar", "--to", "docker-archive:d.tar"]).ends(0);
+    let loaded = podman(&world, &["load", "-q", "-i", "d.tar"]);
+    assert!(loaded.contains("app:v1"), "{loaded}");
+}
+
+fn podman_words<'a>(root: &'a str, run: &'a str, words: &[&'a str]) -> Vec<&'a str> {
+    [&["--root", root, "--runroot", run, "--storage-driver", "vfs"][..], words].concat()
+}
+
+fn podman(world: &World, words: &[&str]) -> String {
+    let folder = world.user.folder();
+    let (root, run) = (folder.join("podman"), folder.join("podman-run"));
+    tools::must("podman", &podman_words(&root.display().to_string(), &run.display().to_string(), words), &folder)
+}
+
+fn podman_works() -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, run) = (folder.path().join("a").display().to_string(), folder.path().join("b").display().to_string());
+    let output = std::process::Command::new("podman").args(podman_words(&root, &run, &["images"])).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn an_archive_that_skopeo_made_is_a_source() {
+    const TEST: &str = "an_archive_that_skopeo_made_is_a_source";
+    let Some(world) = World::new(TEST, &["skopeo"]) else { return };
+    let mut content = Content::default();
+    let image = content.image("amd64", &[tar_layer("a", b"a")]);
+    content.tag("v1", &image);
+    content.write_layout(&world.user.path("l"));
+    let copy = ["--insecure-policy", "copy", "-q", "--preserve-digests", "oci:l:v1", "oci-archive:s.tar:v1"];
+    tools::must("skopeo", &copy, &world.user.folder());
+    let name = format!("{SCOPE}:v1");
+    // Without a name it cannot be judged later, so it is asked for.
+    world.user.bulla(&["export", "oci-archive:s.tar:v1", "-o", "x.tar"]).says(2, &["name-missing", "--as"]);
+    world.user.bulla(&["export", "oci-archive:s.tar:v1", "--as", &name, "-o", "x.tar"]).ends(0);
+    world.user.bulla(&["export", "s.tar", "--as", &name, "-o", "y.tar"]).ends(0);
+    world.user.bulla(&["verify", "x.tar"]).says(1, &["signature-absent"]);
+    world.user.bulla(&["verify", "x.tar", "--integrity-only"]).ends(0);
+    world.user.bulla(&["verify", "s.tar", "--integrity-only"]).ends(0);
+    world.user.bulla(&["import", "y.tar", "--to", "oci:out", "--allow", "unsigned"]).ends(0);
+    assert!(check_layout(&world.user.path("out")).values().any(|found| found == digest(&image)));
+    world.user.bulla(&["import", "s.tar", "--to", "oci:out"]).says(3, &["bundle-manifest-invalid"]);
+}
+
+#[test]
+fn one_platform_of_an_index_keeps_every_digest() {
+    let Some(world) = World::new("one_platform_of_an_index_keeps_every_digest", &[]) else { return };
+    let (content, platforms) = signed_index(&world, Content::default());
+    let user = &world.user;
+    let export = ["export", "oci:l:v1", "--as", &format!("{SCOPE}:v1"), "-o", "x.tar", "--platform"];
+    user.bulla(&[&export[..], &["linux/s390x"]].concat()).says(2, &["platform-unknown"]);
+    assert!(!user.path("x.tar").exists());
+    user.bulla(&[&export[..], &["linux/arm64"]].concat()).ends(0);
+    let ended = user.offline(&["verify", "x.tar", "--format", "json"]).ends(0);
+    let report = ended.json();
+    assert_eq!(report["artifacts"][0]["digest"], platforms.index["digest"]);
+    let notices = report["notices"].as_array().unwrap();
+    assert!(notices.iter().any(|notice| notice["code"] == "content-omitted"), "{report}");
+    user.bulla(&["inspect", "x.tar"]).says(0, &["content-omitted", digest(&platforms.arm64)]);
+    user.bulla(&["import", "x.tar", "--to", "oci:out"]).ends(0);
+    let there = |descriptor: &Value| {
+        user.path("out/blobs/sha256").join(digest(descriptor).strip_prefix("sha256:").unwrap()).exists()
+    };
+    assert!(there(&platforms.index) && there(&platforms.arm64) && !there(&platforms.amd64));
+    // What was left out is left out on purpose: the whole index, imported later, fills it up.
+    user.bulla(&["export", "oci:l:v1", "--as", &format!("{SCOPE}:v1"), "-o", "all.tar"]).ends(0);
+    user.bulla(&["import", "all.tar", "--to", "oci:out"]).ends(0);
+    check_layout(&user.path("out"));
+    assert!(content.blobs.keys().all(|name| user.path("out/blobs/sha256").join(&name[7..]).exists()));
+    user.bulla(&["import", "x.tar", "--to", "docker-archive:d.tar"]).ends(0);
+}
+
+#[test]
+fn several_references_share_one_bundle() {
+    let Some(world) = World::new("several_references_share_one_bundle", &[]) else { return };
+    let user = &world.user;
+    let shared = tar_layer("shared", &[7; 100_000]);
+    let image = |tag: &str, folder: &str| {
+        let mut content = Content::default();
+        let image = content.image("amd64", &[shared.clone(), tag.as_bytes().to_vec()]);
+        content.tag("v1", &image);
+        world.sign(&mut content, &image);
+        content.write_layout(&user.path(folder));
+        digest(&image).to_owned()
+    };
+    let digests = ["one", "two"].map(|name| image(name, name));
+    let words = ["export", "oci:one:v1", "oci:two:v1", "-o", "x.tar"];
+    user.bulla(&[&words[..], &["--as", "a.example/one:v1"]].concat()).says(2, &["--as"]);
+    let names = ["--as", "a.example/one:v1", "--as", "b.example/two:v1"];
+    user.bulla(&[&words[..], &names].concat()).ends(0);
+    assert!(fs::metadata(user.path("x.tar")).unwrap().len() < 180_000, "the shared layer is there once");
+    // One of them under a policy that covers it, the other not.
+    user.policy(&[statement("a.example/one", "strict", false)]);
+    user.bulla(&["verify", "x.tar"]).says(1, &["policy-not-applicable", "TRUSTED"]);
+    user.bulla(&["import", "x.tar", "--to", "oci:out", "--receipt", "r.json"]).ends(1);
+    let receipt = user.json("r.json");
+    assert_eq!(receipt["imported"][0]["digest"], digests[0].as_str());
+    assert_eq!(receipt["refused"][0]["digest"], digests[1].as_str());
+    let found = check_layout(&user.path("out"));
+    assert_eq!(found.into_values().collect::<Vec<_>>(), [digests[0].clone()]);
+    // Both: two repositories with one tag stay two in a layout.
+    let mut both = statement("a.example/one", "strict", false);
+    both["registryScopes"] = json!(["a.example/one", "b.example/two"]);
+    user.policy(&[both]);
+    user.bulla(&["import", "x.tar", "--to", "oci:out"]).ends(0);
+    let index = user.json("out/index.json");
+    for wanted in &digests {
+        assert!(
+            index["manifests"].as_array().unwrap().iter().any(|entry| entry["digest"] == wanted.as_str()),
+            "{index}"
+        );
+    }
+    check_layout(&user.path("out"));
+    user.bulla(&["export", "out", "-o", "again.tar"]).ends(0);
+    user.offline(&["verify", "again.tar"]).ends(0);
+    let report = user.bulla(&["verify", "again.tar", "--format", "json"]).ends(0).json();
+    assert_eq!(report["artifacts"].as_array().unwrap().len(), 2, "{report}");
+}
+
+#[test]
+fn sha512_content_travels_too() {
+    let Some(world) = World::new("sha512_content_travels_too", &[]) else { return };
+    let (content, platforms) = signed_index(&world, Content::sha512());
+    assert!(digest(&platforms.index).starts_with("sha512:"));
+    world.user.bulla(&["export", "oci:l:v1", "--as", &format!("{SCOPE}:v1"), "-o", "x.tar"]).ends(0);
+    world.user.offline(&["verify", "x.tar"]).says(0, &[digest(&platforms.index)]);
+    world.user.offline(&["import", "x.tar", "--to", "oci:out"]).ends(0);
+    check_layout(&world.user.path("out"));
+    assert!(content.blobs.keys().all(|name| world.user.path("out/blobs/sha512").join(&name[7..]).exists()));
+    // And into a registry with the API.
+    let registry = crate::support::registry::Registry::start(crate::support::registry::Options::default());
+    world.user.bulla(&["import", "x.tar", "--to", &registry.host()]).ends(0);
+    let there = format!("{}/app@{}", registry.host(), digest(&platforms.index));
+    world.user.bulla(&["verify", &there, "--scope", SCOPE, "--offline"]).ends(0);
+}
+
+#[test]
+fn one_bundle_again_is_the_same_bytes_and_standard_output_takes_it() {
+    const TEST: &str = "one_bundle_again_is_the_same_bytes_and_standard_output_takes_it";
+    let Some(world) = World::new(TEST, &[]) else { return };
+    world.signed_layout("l", &Signing::default());
+    let bundle = world.export("l");
+    let inventory = |bundle: &str| world.user.bulla(&["inspect", bundle, "--format", "json"]).ends(0).json();
+    let piped = world.user.bulla(&["export", "oci:l:v1", "--as", &format!("{SCOPE}:v1"), "-o", "-"]).ends(0);
+    fs::write(world.user.path("piped.tar"), &piped.stdout).unwrap();
+    world.user.offline(&["verify", "piped.tar"]).ends(0);
+    assert_eq!(inventory(&bundle)["roots"], inventory("piped.tar")["roots"]);
+}

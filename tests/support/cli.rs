@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -47,6 +48,14 @@ impl User {
         fs::create_dir_all(self.notation()).unwrap();
         let document = json!({"version": "1.0", "trustPolicies": statements});
         fs::write(self.notation().join("trustpolicy.json"), document.to_string()).unwrap();
+    }
+
+    /// As `docker login` would leave it.
+    pub fn logs_in(&self, host: &str, user: &str, password: &str) {
+        let folder = self.home.path().join(".docker");
+        fs::create_dir_all(&folder).unwrap();
+        let auth = BASE64_STANDARD.encode(format!("{user}:{password}"));
+        fs::write(folder.join("config.json"), json!({"auths": {host: {"auth": auth}}}).to_string()).unwrap();
     }
 
     fn command(&self, before: &[String], arguments: &[&str]) -> Command {

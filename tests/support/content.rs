@@ -142,7 +142,14 @@ impl Content {
     }
 
     /// A signature manifest around an envelope (conformance 1.01 to 1.10).
-    pub fn attach(&mut self, subject: &Value, envelope: &[u8], media_type: &str, thumbprints: &str, form: Form) -> Value {
+    pub fn attach(
+        &mut self,
+        subject: &Value,
+        envelope: &[u8],
+        media_type: &str,
+        thumbprints: &str,
+        form: Form,
+    ) -> Value {
         let mut config = self.blob(if form == Form::New { EMPTY } else { SIGNATURE }, b"{}");
         let layer = self.blob(media_type, envelope);
         let mut document = json!({
