@@ -9,16 +9,17 @@ use bulla::code::{Class, Diagnostic, DiagnosticCode};
 pub(crate) struct CommandError {
     pub(crate) code: DiagnosticCode,
     pub(crate) message: String,
-    pub(crate) hint: Option<String>,
+    /// Ways out, in the order in which they are worth trying.
+    pub(crate) hints: Vec<String>,
 }
 
 impl CommandError {
     pub(crate) fn new(code: DiagnosticCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
+        Self { code, message: message.into(), hints: Vec::new() }
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hints.push(hint.into());
         self
     }
 
@@ -36,8 +37,8 @@ impl fmt::Display for CommandError {
 impl<E: Diagnostic> From<E> for CommandError {
     fn from(error: E) -> Self {
         let code = error.code();
-        let hint = [error.hint(), flag_hint(code).map(str::to_owned)].into_iter().flatten().collect::<Vec<_>>();
-        Self { code, message: error.to_string(), hint: (!hint.is_empty()).then(|| hint.join("; ")) }
+        let hints = error.hint().into_iter().chain(flag_hint(code).map(str::to_owned)).collect();
+        Self { code, message: error.to_string(), hints }
     }
 }
 
