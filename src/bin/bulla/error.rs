@@ -53,7 +53,8 @@ fn flag_hint(code: DiagnosticCode) -> Option<&'static str> {
             Some("--policy FILE names a policy elsewhere; --integrity-only checks the bytes alone")
         }
         DiagnosticCode::TrustStoreMissing => Some("--trust-store DIR names trust stores elsewhere"),
-        DiagnosticCode::PlatformUnknown | DiagnosticCode::DestinationUnsupported => Some("--platform chooses"),
+        DiagnosticCode::PlatformUnknown => Some("--platform chooses"),
+        DiagnosticCode::DestinationUnsupported => Some("--platform chooses one of several images"),
         _ => None,
     }
 }
