@@ -118,6 +118,8 @@ fn the_freshness_rules_decide_what_an_old_crl_is_worth() {
     world.user.policy(&[statement(SCOPE, "strict", false)]);
     let claimed = verify(&world, &bundle, &["--freshness", "at-signing"]);
     expect(claimed, 5, "undecided", Some("crl-not-conclusive"));
+    let earlier = rfc3339(now() - 7200);
+    expect(verify(&world, &bundle, &["--at", &earlier]), 5, "undecided", Some("crl-not-yet-issued"));
     expect(verify(&world, &bundle, &["--at", &at(-2)]), 1, "rejected", Some("certificate-not-yet-valid"));
 }
 
@@ -139,6 +141,11 @@ fn a_missing_crl_stops_the_export_and_names_certificate_url_and_remedy() {
     world.user.bulla(&["inspect", "out.tar"]).says(0, &["evidence-missing", &url]);
     let undecided = verify(&world, "out.tar", &[]);
     expect(undecided, 5, "undecided", Some("crl-missing"));
+    // A policy that only logs revocation accepts it, and says so.
+    world.user.policy(&[statement(SCOPE, "permissive", false)]);
+    expect(verify(&world, "out.tar", &[]), 0, "trusted", None);
+    assert!(verify(&world, "out.tar", &[]).text().contains("crl-missing"));
+    world.user.policy(&[statement(SCOPE, "strict", false)]);
     // A CRL from disk, at export or at verification, closes the gap.
     let file = world.user.put("supplied/inter.crl", &world.pki.crl(&world.signer.inter));
     expect(verify(&world, "out.tar", &["--crl", &file]), 0, "trusted", None);
@@ -160,16 +167,21 @@ fn a_missing_crl_stops_the_export_and_names_certificate_url_and_remedy() {
 }
 
 #[test]
-fn a_crl_server_that_fails_for_a_moment_or_for_good() {
-    let Some(world) = World::new("a_crl_server_that_fails_for_a_moment_or_for_good", &[]) else { return };
+fn a_crl_server_that_fails_or_says_nothing_is_given_up() {
+    let Some(world) = World::new("a_crl_server_that_fails_or_says_nothing_is_given_up", &[]) else { return };
     world.signed_layout("l", &Signing::default());
-    let name = format!("{}.crl", world.signer.root.name);
-    world.server().put(&name, File::Status(500));
-    world
-        .user
-        .bulla(&["export", "oci:l:v1", "--as", "a.example/b:c", "-o", "out.tar"])
-        .says(4, &["evidence-unavailable"]);
-    assert_eq!(world.user.names(), ["l"]);
+    let fails = |authority: &crate::support::openssl::Holder, file: File| {
+        let name = format!("{}.crl", authority.name);
+        world.server().put(&name, file);
+        let words = ["export", "oci:l:v1", "--as", "a.example/b:c", "-o", "out.tar"];
+        world.user.bulla(&words).says(4, &["evidence-unavailable", &name]);
+        assert_eq!(world.user.names(), ["l"]);
+    };
+    fails(&world.signer.root, File::Status(500));
+    world.serve_crls();
+    let begin = std::time::Instant::now();
+    fails(&world.signer.inter, File::Stall);
+    assert!(begin.elapsed().as_secs() < 60, "a server that says nothing is not waited for long");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::cli::{User, statement};
 use crate::support::content::{Content, digest};
-use crate::support::openssl::{Key, Pki, Signing, Use};
+use crate::support::openssl::{Key, Pki, Signing, Use, now, rfc3339};
 use crate::support::registry::{Auth, Options, Referrers, Registry, Reply};
 use crate::world::World;
 
@@ -38,6 +38,8 @@ fn the_referrers_api_page_by_page() {
     let asked = format!("/referrers/{}", digest(&index));
     assert!(registry.count("GET", &asked) >= 4, "four entries, one a page");
     world.stop_serving();
+    // The signature there carries no CRLs, and nobody serves them any more.
+    world.user.bulla(&["verify", &source(&registry)]).says(5, &["crl-missing"]);
     let ended = world.user.offline(&["verify", "x.tar"]).ends(0);
     let inspected = world.user.bulla(&["inspect", "x.tar"]).ends(0).text();
     for manifest in &content.manifests {
@@ -56,10 +58,28 @@ fn the_referrers_api_page_by_page() {
     let scope = format!("{}/team/app", registry.host());
     let there = format!("{to}/team/app:v1");
     world.user.bulla(&["verify", &there, "--scope", &scope, "--offline"]).ends(0);
+    one_judgement(&world, &["x.tar", "oci:out", &there], &scope);
     inside.forget_requests();
     world.user.bulla(&["import", "x.tar", "--to", &to, "--receipt", "r.json"]).ends(0);
     assert_eq!(inside.count("POST", "/blobs/uploads/"), 0);
     assert_eq!(world.user.json("r.json")["written"]["copied"], 0);
+}
+
+/// What is said of an artifact does not depend on where it lies.
+fn one_judgement(world: &World, targets: &[&str], scope: &str) {
+    world.user.bulla(&["import", "x.tar", "--to", "oci:out"]).ends(0);
+    let at = rfc3339(now());
+    let judge = |target: &&str| {
+        let words = ["verify", target, "--scope", scope, "--offline", "--at", &at, "--format", "json"];
+        let mut report = world.user.bulla(&words).ends(0).json();
+        report["artifacts"][0].as_object_mut().unwrap().remove("reference");
+        (report["verdict"].clone(), report["clock"].clone(), report["artifacts"].clone(), report["integrity"].clone())
+    };
+    let reports: Vec<_> = targets.iter().map(judge).collect();
+    for report in &reports[1..] {
+        assert_eq!(report.2, reports[0].2);
+        assert_eq!(*report, reports[0]);
+    }
 }
 
 #[test]

@@ -97,8 +97,14 @@ impl User {
         path.display().to_string()
     }
 
+    /// A JSON document in the scratch directory; a receipt must follow its schema.
+    #[track_caller]
     pub fn json(&self, name: &str) -> Value {
-        serde_json::from_slice(&fs::read(self.path(name)).unwrap()).unwrap()
+        let document: Value = serde_json::from_slice(&fs::read(self.path(name)).unwrap()).unwrap();
+        if document.get("imported").is_some() {
+            follows_its_schema(&document);
+        }
+        document
     }
 
     /// The names in the scratch directory, hidden ones too.
@@ -123,6 +129,22 @@ pub fn statement(scope: &str, level: &str, with_tsa: bool) -> Value {
     })
 }
 
+/// Checks one of bulla's documents, whichever it is, against the published schema.
+#[track_caller]
+fn follows_its_schema(document: &Value) {
+    let has = |member: &str| document.get(member).is_some();
+    let schema = match document {
+        _ if has("error") => include_str!("../../schemas/error-v1.schema.json"),
+        _ if has("imported") => include_str!("../../schemas/receipt-v1.schema.json"),
+        _ if has("verdict") => include_str!("../../schemas/report-v1.schema.json"),
+        _ => include_str!("../../schemas/inspection-v1.schema.json"),
+    };
+    let validator = jsonschema::draft202012::new(&serde_json::from_str(schema).unwrap()).unwrap();
+    let errors: Vec<_> =
+        validator.iter_errors(document).map(|error| format!("{} at {}", error, error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
+}
+
 /// How a command ended.
 pub struct Ended {
     command: String,
@@ -145,9 +167,12 @@ impl Ended {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
+    /// The document on standard output, which must follow its published schema.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        let document = serde_json::from_slice(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        follows_its_schema(&document);
+        document
     }
 
     /// It ended with this status.
