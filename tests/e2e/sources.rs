@@ -2,12 +2,14 @@
 
 use std::fs;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
 use crate::support::cli::statement;
-use crate::support::content::{Content, check_layout, digest, tar_layer};
+use crate::support::content::{Content, check_layout, digest, sha256, tar_layer};
+use crate::support::http::request;
 use crate::support::openssl::Signing;
-use crate::support::tools;
+use crate::support::tools::{self, DockerRegistry};
 use crate::world::{SCOPE, World};
 
 /// A signed index for two platforms in the layout `l`, tagged `v1`, with a signature on a child too.
@@ -216,4 +218,91 @@ fn one_bundle_again_is_the_same_bytes_and_standard_output_takes_it() {
     fs::write(world.user.path("piped.tar"), &piped.stdout).unwrap();
     world.user.offline(&["verify", "piped.tar"]).ends(0);
     assert_eq!(inventory(&bundle)["roots"], inventory("piped.tar")["roots"]);
+}
+
+#[test]
+fn dockers_own_media_types_travel_too() {
+    const TEST: &str = "dockers_own_media_types_travel_too";
+    let Some(world) = World::new(TEST, &["docker-registry", "skopeo"]) else { return };
+    let user = &world.user;
+    let registry = DockerRegistry::start();
+    let mut content = Content::default();
+    let image = content.image("amd64", &[tar_layer("etc/motd", b"hello\n")]);
+    content.tag("v1", &image);
+    content.write_layout(&user.path("l"));
+    let to = format!("docker://{}/app:v1", registry.host());
+    let copy = ["--insecure-policy", "copy", "-q", "--format", "v2s2", "--dest-tls-verify=false", "oci:l:v1", &to];
+    tools::must("skopeo", &copy, &user.folder());
+    // What skopeo made of it, compressed and with Docker's types, is what gets signed.
+    let accept = "application/vnd.docker.distribution.manifest.v2+json";
+    let answer = request(&registry.host(), "GET", "/v2/app/manifests/v1", &[("accept", accept)], b"");
+    assert_eq!(answer.header("content-type"), Some(accept));
+    let manifest = json!({"mediaType": accept, "digest": sha256(&answer.body), "size": answer.body.len()});
+    let mut attached = Content::default();
+    world.sign(&mut attached, &manifest);
+    attached.push(&registry.host(), "app");
+    let scope = format!("{}/app", registry.host());
+    user.policy(&[statement(&scope, "strict", false)]);
+    user.bulla(&["export", &format!("{scope}:v1"), "-o", "x.tar"]).ends(0);
+    user.offline(&["verify", "x.tar"]).says(0, &[digest(&manifest), accept]);
+    user.offline(&["import", "x.tar", "--to", "oci:out"]).ends(0);
+    user.bulla(&["import", "x.tar", "--to", &format!("{}/copy", registry.host())]).ends(0);
+    let answer = request(&registry.host(), "GET", "/v2/copy/app/manifests/v1", &[("accept", accept)], b"");
+    assert_eq!(sha256(&answer.body), digest(&manifest));
+    user.offline(&["import", "x.tar", "--to", "docker-archive:d.tar"]).ends(0);
+    let copy = ["--insecure-policy", "copy", "-q", "docker-archive:d.tar", "oci:unpacked:v1"];
+    tools::must("skopeo", &copy, &user.folder());
+    let (first, second) = ("oci:l:v1", "oci:unpacked:v1");
+    let config = |layout: &str| -> Value {
+        serde_json::from_str(&tools::must("skopeo", &["inspect", "--config", layout], &user.folder())).unwrap()
+    };
+    assert_eq!(config(first)["rootfs"]["diff_ids"], config(second)["rootfs"]["diff_ids"]);
+}
+
+#[test]
+fn a_bundle_is_a_source_and_a_layout_that_others_made_a_destination() {
+    const TEST: &str = "a_bundle_is_a_source_and_a_layout_that_others_made_a_destination";
+    let Some(world) = World::new(TEST, &["skopeo"]) else { return };
+    let user = &world.user;
+    let (_, platforms) = signed_index(&world, Content::default());
+    let bundle = world.export("l");
+    // Packed again, without the network: names, signatures and evidence are those of the first.
+    user.offline(&["export", &bundle, "-o", "second.tar", "--offline"]).ends(0);
+    let report = user.offline(&["verify", "second.tar", "--format", "json"]).ends(0).json();
+    assert_eq!(report["artifacts"][0]["reference"], format!("{SCOPE}:v1"));
+    // A layout that skopeo made keeps what it has.
+    let mut other = Content::default();
+    let resident = other.image("amd64", &[tar_layer("b", b"b")]);
+    other.tag("v9", &resident);
+    other.write_layout(&user.path("other"));
+    let copy = ["--insecure-policy", "copy", "-q", "--preserve-digests", "oci:other:v9", "oci:shared:v9"];
+    tools::must("skopeo", &copy, &user.folder());
+    user.bulla(&["import", "second.tar", "--to", "oci:shared"]).ends(0);
+    let names = check_layout(&user.path("shared"));
+    assert_eq!(names.get("v9").map(String::as_str), Some(digest(&resident)), "{names:?}");
+    assert!(names.values().any(|found| found == digest(&platforms.index)), "{names:?}");
+    let copy = ["--insecure-policy", "copy", "-q", "--preserve-digests", "oci:shared:v9", "oci:again:v9"];
+    tools::must("skopeo", &copy, &user.folder());
+}
+
+#[test]
+fn crls_come_from_disk_in_either_form() {
+    let Some(mut world) = World::new("crls_come_from_disk_in_either_form", &[]) else { return };
+    world.signed_layout("l", &Signing::default());
+    let der = world.pki.crl(&world.signer.inter);
+    let root = world.user.put("crls/root.crl", &world.pki.crl(&world.signer.root));
+    world.user.put("crls/inter.crl", &der);
+    let body = BASE64_STANDARD.encode(&der);
+    let lines: Vec<_> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let pem = format!("-----BEGIN X509 CRL-----\n{}\n-----END X509 CRL-----\n", lines.join("\n"));
+    let pem = world.user.put("inter.pem", pem.as_bytes());
+    world.server().forget_requests();
+    let export = ["export", "oci:l:v1", "--as", "registry.example/app:v1", "-o", "x.tar"];
+    world.user.bulla(&[&export[..], &["--crl", "crls"]].concat()).ends(0);
+    assert!(world.server().seen().is_empty(), "{:?}", world.server().seen());
+    world.stop_serving();
+    world.user.bulla(&[&export[..], &["--crl", &root, "--crl", &pem]].concat()).ends(0);
+    world.user.offline(&["verify", "x.tar"]).ends(0);
+    world.user.bulla(&[&export[..], &["--crl", &root]].concat()).says(4, &["evidence-unavailable"]);
+    world.user.bulla(&[&export[..], &["--offline", "--crl", &root]].concat()).says(4, &["evidence-unavailable"]);
 }
