@@ -212,9 +212,13 @@ impl<W: Write> BundleWriter<W> {
         if *digest != empty && self.next_blob().is_some_and(|blob| blob.digest == empty) {
             self.put_empty()?;
         }
-        match self.blobs.next() {
-            Some(blob) if blob.digest == *digest => self.archive.entry(EntryName::Blob(*digest), blob.size),
-            other => Err(ArchiveError::BlobOrder { expected: other.map(|blob| blob.digest), found: *digest }),
+        let expected = self.next_blob().map(|blob| (blob.digest, blob.size));
+        match expected {
+            Some((due, size)) if due == *digest => {
+                self.blobs.next();
+                self.archive.entry(EntryName::Blob(*digest), size)
+            }
+            other => Err(ArchiveError::BlobOrder { expected: other.map(|(due, _)| due), found: *digest }),
         }
     }
 

@@ -111,6 +111,9 @@ pub enum ArchiveError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// A compressed bundle ends without its seek table.
+    #[error("the compressed bundle has no seek table at its end")]
+    NoSeekTable,
     /// Compressed in one piece, so that nothing in it can be reached without the rest.
     #[error("the archive is compressed in pieces of more than {limit} bytes, or of unknown size")]
     NotSeekable {
@@ -222,7 +225,7 @@ impl Diagnostic for ArchiveError {
             | Self::OtherCompression { .. }
             | Self::EntryOrder { .. } => DiagnosticCode::ArchiveMalformed,
             Self::Missing { .. } => DiagnosticCode::LayoutInvalid,
-            Self::Truncated { .. } => DiagnosticCode::ArchiveTruncated,
+            Self::Truncated { .. } | Self::NoSeekTable => DiagnosticCode::ArchiveTruncated,
             Self::Forbidden { .. } => DiagnosticCode::ArchiveEntryForbidden,
             Self::Duplicate { .. } => DiagnosticCode::ArchiveEntryDuplicate,
             Self::TooManyEntries { .. } | Self::DocumentTooLarge { .. } => DiagnosticCode::LimitExceeded,
@@ -241,6 +244,9 @@ impl Diagnostic for ArchiveError {
         let text = match self {
             Self::NotSeekable { .. } => {
                 "decompress it first (zstd -d FILE) and give the tar file; nothing is copied to a temporary place"
+            }
+            Self::NoSeekTable => {
+                "copy the file again from its source; if another tool compressed it, decompress it first (zstd -d FILE)"
             }
             Self::OtherCompression { .. } => "decompress it first and give the tar file",
             Self::Inventory(error) => return error.hint(),

@@ -103,7 +103,9 @@ impl Source {
     }
 
     fn find_frames(&self, limits: &Limits, strictness: Strictness) -> Result<Frames, ArchiveError> {
-        let list = match self.seek_table(strictness)? {
+        let table = self.seek_table(strictness)?;
+        let complete = table.is_some() || strictness == Strictness::Foreign;
+        let list = match table {
             Some(list) => list,
             None => self.walk_frames()?,
         };
@@ -113,7 +115,10 @@ impl Source {
         if size > limit {
             return Err(ArchiveError::Expansion { compressed: self.size, expanded: size, limit });
         }
-        Ok(Frames { list, size, last: Mutex::new(None) })
+        match complete {
+            true => Ok(Frames { list, size, last: Mutex::new(None) }),
+            false => Err(ArchiveError::NoSeekTable),
+        }
     }
 
     /// Reads the seek table at the end, if there is one. It is a hint: each frame is held against it when it is read.
@@ -225,6 +230,9 @@ impl Walk<'_> {
             None => return Err(ArchiveError::NotSeekable { limit: MOST_FRAME_BYTES }),
         };
         self.at = self.at.saturating_add(compressed);
+        if self.at > self.source.size {
+            return Err(ArchiveError::Truncated { needed: self.at, found: self.source.size });
+        }
         self.begin = usize::try_from(compressed).map_or(usize::MAX, |count| self.begin.saturating_add(count));
         Ok((compressed, expanded))
     }

@@ -1,0 +1,24 @@
+//! The bundle format, archives of other tools, and layouts on disk.
+
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "helpers of tests may end a test"
+)]
+
+#[path = "archive/damage.rs"]
+mod damage;
+#[path = "archive/fixture.rs"]
+mod fixture;
+#[path = "archive/foreign.rs"]
+mod foreign;
+#[path = "archive/layout.rs"]
+mod layout;
+#[path = "archive/roundtrip.rs"]
+mod roundtrip;
+#[path = "archive/schema.rs"]
+mod schema;

@@ -1,0 +1,510 @@
+//! Everything that can be wrong with a bundle, each with its code.
+
+use bulla::archive::{Archive, Compression, Strictness, names};
+use bulla::code::DiagnosticCode::{self, *};
+use bulla::digest::Digest;
+use bulla::limits::Limits;
+use bulla::oci::MediaType;
+use bulla::store::archive::open_any;
+use bulla::store::bundle::BundleStore;
+use bulla::store::{ContentKind, StoreError, fetch, fetch_manifest};
+use tar::EntryType;
+
+use crate::fixture::{Bundle, Member, Sample, Scratch, bundle, code, inventory, join, members, root, write};
+
+fn plain(bundle: &Bundle) -> Vec<u8> {
+    write(&bundle.inventory, &bundle.contents, Compression::None)
+}
+
+fn open(scratch: &Scratch, bytes: &[u8]) -> Result<BundleStore, StoreError> {
+    BundleStore::open(&scratch.file("bundle", bytes), &Limits::default())
+}
+
+/// Opens and reads everything: the way a verification goes.
+fn read(scratch: &Scratch, bytes: &[u8]) -> Option<DiagnosticCode> {
+    let store = match open(scratch, bytes) {
+        Ok(store) => store,
+        Err(error) => return code(Err::<(), _>(error)),
+    };
+    for blob in &store.inventory().blobs {
+        match fetch(&store, &blob.descriptor(), ContentKind::Blob, u64::MAX) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Some(BlobMissing),
+            Err(error) => return code(Err::<(), _>(error)),
+        }
+    }
+    None
+}
+
+fn hex(seed: &[u8]) -> String {
+    Digest::sha256(seed).hex()
+}
+
+type Change = Box<dyn Fn(&mut Vec<Member>)>;
+
+fn insert(at: usize, member: Member) -> Change {
+    Box::new(move |members| members.insert(at, member.clone()))
+}
+
+fn add(member: Member) -> Change {
+    Box::new(move |members| members.push(member.clone()))
+}
+
+fn edit(at: usize, change: impl Fn(&mut [u8]) + 'static) -> Change {
+    Box::new(move |members| members[at].edit(&change))
+}
+
+fn content(at: usize, change: impl Fn(&mut Vec<u8>) + 'static) -> Change {
+    Box::new(move |members| {
+        let mut bytes = members[at].content.clone();
+        change(&mut bytes);
+        members[at].set_content(bytes);
+    })
+}
+
+/// The third and fourth members are the bundle manifest and the inventory; blobs begin with the fifth.
+fn cases() -> Vec<(&'static str, Change, DiagnosticCode)> {
+    let blob = |seed: &[u8]| format!("blobs/sha256/{}", hex(seed));
+    let other = bundle_of_another_image();
+    vec![
+        ("a blob that is missing", Box::new(|m: &mut Vec<Member>| drop(m.remove(6))), BlobMissing),
+        ("the last blob missing", Box::new(|m: &mut Vec<Member>| drop(m.pop())), BlobMissing),
+        ("no oci-layout", Box::new(|m: &mut Vec<Member>| drop(m.remove(0))), LayoutInvalid),
+        ("no index.json", Box::new(|m: &mut Vec<Member>| drop(m.remove(1))), LayoutInvalid),
+        ("no bundle manifest", Box::new(|m: &mut Vec<Member>| drop(m.remove(2))), BundleIndexMismatch),
+        ("no inventory", Box::new(|m: &mut Vec<Member>| drop(m.remove(3))), BlobMissing),
+        ("a blob too many", add(Member::file(&blob(b"x"), b"x")), ArchiveEntryUnexpected),
+        ("an unknown file", add(Member::file("README", b"x")), ArchiveEntryForbidden),
+        ("an unknown file first", insert(0, Member::file("README", b"x")), ArchiveEntryForbidden),
+        ("..", add(Member::file("../evil", b"x")), ArchiveEntryForbidden),
+        (".. inside", add(Member::file("blobs/../../evil", b"x")), ArchiveEntryForbidden),
+        ("an absolute path", add(Member::file("/etc/passwd", b"x")), ArchiveEntryForbidden),
+        ("./", add(Member::file("./index.json", b"x")), ArchiveEntryForbidden),
+        ("a symbolic link", add(Member::link(EntryType::Symlink, &blob(b"x"), "/etc/passwd")), ArchiveEntryForbidden),
+        ("a hard link", add(Member::link(EntryType::Link, &blob(b"x"), "index.json")), ArchiveEntryForbidden),
+        ("a directory", insert(0, Member::new(EntryType::Directory, "blobs/", b"")), ArchiveEntryForbidden),
+        ("a pipe", add(Member::new(EntryType::Fifo, &blob(b"x"), b"")), ArchiveEntryForbidden),
+        ("a device", add(Member::new(EntryType::Char, &blob(b"x"), b"")), ArchiveEntryForbidden),
+        ("a sparse file", add(Member::new(EntryType::GNUSparse, &blob(b"x"), b"")), ArchiveEntryForbidden),
+        ("a pax header", insert(1, Member::new(EntryType::XHeader, "p", b"14 mtime=1.0\n\n")), ArchiveEntryForbidden),
+        (
+            "a pax header that renames",
+            Box::new(|m: &mut Vec<Member>| {
+                let record = Member::new(EntryType::XHeader, "PaxHeaders/blob", b"19 path=index.json\n");
+                m[1].header = join(&[record])[..1024].iter().copied().chain(m[1].header.clone()).collect();
+            }),
+            ArchiveMalformed,
+        ),
+        ("a global pax header", insert(0, Member::new(EntryType::XGlobalHeader, "p", b"")), ArchiveEntryForbidden),
+        (
+            "a GNU long name",
+            insert(1, Member::new(EntryType::GNULongName, "x", b"index.json\0")),
+            ArchiveEntryForbidden,
+        ),
+        ("a duplicate", Box::new(|m: &mut Vec<Member>| m.push(m[5].clone())), ArchiveEntryDuplicate),
+        ("index.json twice", Box::new(|m: &mut Vec<Member>| m.insert(1, m[1].clone())), ArchiveEntryDuplicate),
+        ("another order", Box::new(|m: &mut Vec<Member>| m.swap(5, 6)), ArchiveMalformed),
+        ("layers first", Box::new(|m: &mut Vec<Member>| m.rotate_right(1)), ArchiveMalformed),
+        (
+            "another algorithm",
+            add(Member::file(&format!("blobs/md5/{}", &hex(b"")[..32]), b"x")),
+            ArchiveEntryForbidden,
+        ),
+        ("upper case", add(Member::file(&blob(b"x").to_uppercase(), b"x")), ArchiveEntryForbidden),
+        ("a blob one byte longer", content(6, |bytes| bytes.push(0)), BlobSizeMismatch),
+        ("a blob one byte shorter", content(6, |bytes| bytes.truncate(bytes.len() - 1)), BlobSizeMismatch),
+        (
+            "oci-layout of another version",
+            content(0, |b| *b = br#"{"imageLayoutVersion":"2.0.0"}"#.to_vec()),
+            ArchiveMalformed,
+        ),
+        ("oci-layout with a blank", content(0, |b| b.push(b' ')), LimitExceeded),
+        (
+            "index.json of another bundle",
+            Box::new(move |m: &mut Vec<Member>| m[1] = other[1].clone()),
+            BundleIndexMismatch,
+        ),
+        ("index.json with a blank", content(1, |bytes| bytes.push(b'\n')), BundleIndexMismatch),
+        (
+            "index.json without entries",
+            content(1, |b| *b = br#"{"schemaVersion":2,"manifests":[]}"#.to_vec()),
+            BundleIndexMismatch,
+        ),
+        ("index.json that is no JSON", content(1, |b| *b = b"x".to_vec()), BundleIndexMismatch),
+        ("a name exchanged in index.json", content(1, |b| replace(b, b"\"v1\"", b"\"v9\"")), BundleIndexMismatch),
+        ("a digest exchanged in index.json", content(1, |b| replace(b, b"sha256:", b"sha257:")), BundleIndexMismatch),
+        (
+            "two bundle manifests listed",
+            content(1, |b| {
+                let text = format!("\"artifactType\":\"{}\"", bulla::archive::names::EVIDENCE);
+                replace(b, text.as_bytes(), format!("\"artifactType\":\"{}\"", names::BUNDLE).as_bytes());
+            }),
+            BundleIndexMismatch,
+        ),
+        ("another mode", edit(4, |h| h[100..107].copy_from_slice(b"0000755")), ArchiveMalformed),
+        ("an owner", edit(4, |h| h[108..115].copy_from_slice(b"0001000")), ArchiveMalformed),
+        ("a time", edit(4, |h| h[136..147].copy_from_slice(b"00000000001")), ArchiveMalformed),
+        ("an owner's name", edit(4, |h| h[265..269].copy_from_slice(b"root")), ArchiveMalformed),
+        ("a link name", edit(4, |h| h[157] = b'x'), ArchiveMalformed),
+        ("text behind the name", edit(4, |h| h[99] = b'x'), ArchiveMalformed),
+        ("GNU magic", edit(4, |h| h[257..265].copy_from_slice(b"ustar  \0")), ArchiveMalformed),
+        (
+            "a size in base 256",
+            edit(4, |h| {
+                let size = u64::from_str_radix(std::str::from_utf8(&h[124..135]).unwrap(), 8).unwrap();
+                h[124..136].fill(0);
+                h[124] = 0x80;
+                h[128..136].copy_from_slice(&size.to_be_bytes());
+            }),
+            ArchiveMalformed,
+        ),
+        ("a size that is no number", edit(4, |h| h[124] = b'x'), ArchiveMalformed),
+        ("a size beyond all files", edit(4, |h| h[124..136].copy_from_slice(b"77777777777\0")), ArchiveTruncated),
+        (
+            "a size that overflows",
+            edit(4, |h| {
+                h[124..136].fill(0xff);
+                h[124..128].copy_from_slice(&[0x80, 0, 0, 0]);
+            }),
+            ArchiveTruncated,
+        ),
+        ("a wrong checksum", Box::new(|m: &mut Vec<Member>| m[4].header[148] ^= 1), ArchiveMalformed),
+        ("zeros in the middle", insert(4, Member { header: vec![0; 1024], content: Vec::new() }), ArchiveMalformed),
+        ("one block of zeros", insert(4, Member { header: vec![0; 512], content: Vec::new() }), ArchiveMalformed),
+        ("junk for a header", insert(4, Member { header: vec![b'j'; 512], content: Vec::new() }), ArchiveMalformed),
+    ]
+}
+
+fn replace(bytes: &mut [u8], from: &[u8], to: &[u8]) {
+    let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+    // Lengths may differ by filling the rest with what JSON ignores nowhere: so only the beginning is replaced.
+    let count = from.len().min(to.len());
+    bytes[at..at + count].copy_from_slice(&to[..count]);
+}
+
+fn bundle_of_another_image() -> Vec<Member> {
+    let mut sample = Sample::default();
+    let image = sample.image(99);
+    let inventory = inventory(sample.blobs, vec![root("registry.example/app:v1", &image)]);
+    members(&write(&inventory, &sample.contents, Compression::None))
+}
+
+#[test]
+fn a_damaged_bundle_is_refused_with_its_code() {
+    let (bundle, scratch) = (bundle(), Scratch::new());
+    let whole = members(&plain(&bundle));
+    assert_eq!(join(&whole), plain(&bundle), "taking apart and putting together changes nothing");
+    for (name, change, expected) in cases() {
+        let mut members = whole.clone();
+        change(&mut members);
+        let bytes = join(&members);
+        let error = open(&scratch, &bytes).err().unwrap_or_else(|| panic!("{name} is accepted"));
+        assert!(!error.to_string().is_empty());
+        assert_eq!(code(Err::<(), _>(error)), Some(expected), "{name}");
+        // Whoever does not know what the file is must not get away with less.
+        let any = open_any(&scratch.file("any", &bytes), &Limits::default());
+        assert!(any.is_err(), "{name} passes as something else");
+    }
+}
+
+#[test]
+fn a_bundle_that_breaks_off_anywhere_is_truncated() {
+    let (bundle, scratch) = (bundle(), Scratch::new());
+    let whole = plain(&bundle);
+    let mut cuts: Vec<usize> = vec![0, 1, 100, 511, 512, 513, whole.len() - 1, whole.len() - 512, whole.len() - 1024];
+    let mut at = 0;
+    for member in members(&whole) {
+        cuts.extend([at, at + 7, at + member.header.len(), at + member.header.len() + member.content.len()]);
+        at += member.header.len() + member.content.len().div_ceil(512) * 512;
+    }
+    for cut in cuts {
+        assert_eq!(read(&scratch, &whole[..cut]), Some(ArchiveTruncated), "cut at {cut} of {}", whole.len());
+    }
+}
+
+#[test]
+fn a_compressed_bundle_that_breaks_off_anywhere_is_truncated() {
+    let (bundle, scratch) = (bundle(), Scratch::new());
+    let whole = write(&bundle.inventory, &bundle.contents, Compression::Zstd { level: 3 });
+    for cut in (1..whole.len()).step_by(whole.len() / 97).chain(whole.len() - 40..whole.len()) {
+        assert_eq!(read(&scratch, &whole[..cut]), Some(ArchiveTruncated), "cut at {cut} of {}", whole.len());
+    }
+}
+
+/// Every byte that is no content is flipped, and of each content its first, middle and last byte.
+#[test]
+fn a_flipped_bit_is_found_wherever_it_is() {
+    let (bundle, scratch) = (bundle(), Scratch::new());
+    let whole = plain(&bundle);
+    let mut places = vec![whole.len() - 1, whole.len() - 1024];
+    let mut at = 0;
+    for member in members(&whole) {
+        let content = at + member.header.len();
+        let end = content + member.content.len();
+        let next = end.div_ceil(512) * 512;
+        places.extend((at..content).step_by(13));
+        if end > content {
+            places.extend([content, (content + end) / 2, end - 1]);
+        }
+        if next > end {
+            places.extend([end, next - 1]);
+        }
+        at = next;
+    }
+    for place in places {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 0x10;
+        let found = read(&scratch, &bytes);
+        assert!(found.is_some_and(|code| code.class() == bulla::code::Class::Damaged), "byte {place}: {found:?}");
+    }
+}
+
+#[test]
+fn each_kind_of_blob_is_held_against_its_digest() {
+    let (bundle, scratch) = (bundle(), Scratch::new());
+    let whole = members(&plain(&bundle));
+    for at in 2..whole.len() {
+        let mut members = whole.clone();
+        let Some(byte) = members[at].content.last_mut() else { continue };
+        *byte ^= 1;
+        assert_eq!(read(&scratch, &join(&members)), Some(BlobDigestMismatch), "member {at}");
+    }
+}
+
+/// Bytes of the compressed file: nothing may change what is read without being noticed.
+#[test]
+fn a_flipped_bit_in_a_compressed_bundle_is_found_or_changes_nothing() {
+    let (bundle, scratch) = (bundle(), Scratch::new());
+    let whole = write(&bundle.inventory, &bundle.contents, Compression::Zstd { level: 3 });
+    let all: Vec<usize> = (0..whole.len()).step_by(whole.len() / 400).chain(whole.len() - 60..whole.len()).collect();
+    let mut unnoticed = 0;
+    for place in &all {
+        let mut bytes = whole.clone();
+        bytes[*place] ^= 0x04;
+        match read(&scratch, &bytes) {
+            None => unnoticed += 1,
+            Some(code) => assert_eq!(code.class(), bulla::code::Class::Damaged, "byte {place}: {code}"),
+        }
+    }
+    // zstd has a few bits that decoders ignore, and a damaged seek table is replaced by walking the frames.
+    assert!(unnoticed * 10 < all.len(), "{unnoticed} of {} flips went unnoticed", all.len());
+}
+
+#[test]
+fn bytes_behind_the_end_are_refused() {
+    let (bundle, scratch) = (bundle(), Scratch::new());
+    for extra in [1, 511, 512, 10_240] {
+        for byte in [0, b'x'] {
+            let mut bytes = plain(&bundle);
+            bytes.resize(bytes.len() + extra, byte);
+            assert_eq!(read(&scratch, &bytes), Some(ArchiveMalformed), "{extra} × {byte}");
+        }
+    }
+    let mut bytes = plain(&bundle);
+    bytes.extend(plain(&bundle));
+    assert_eq!(read(&scratch, &bytes), Some(ArchiveMalformed), "a second archive");
+}
+
+#[test]
+fn limits_hold() {
+    let (bundle, scratch) = (bundle(), Scratch::new());
+    let path = scratch.file("b.tar", &plain(&bundle));
+    let with = |change: &dyn Fn(&mut Limits)| {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        (code(BundleStore::open(&path, &limits)), limits)
+    };
+    assert_eq!(with(&|limits| limits.index_bytes = 3000).0, Some(LimitExceeded), "an oversized inventory");
+    assert_eq!(with(&|limits| limits.index_bytes = 100).0, Some(LimitExceeded), "an oversized index.json");
+    assert_eq!(with(&|limits| limits.blobs = 1).0, Some(LimitExceeded), "too many entries");
+    let (found, limits) = with(&|limits| limits.manifest_bytes = 100);
+    assert_eq!(found, None);
+    let store = BundleStore::open(&path, &limits).unwrap();
+    let error = fetch_manifest(&store, &bundle.image, &limits).unwrap_err();
+    assert_eq!(code(Err::<(), _>(error)), Some(ManifestTooLarge));
+}
+
+/// An inventory that says other things than the archive holds, with everything else made to fit it.
+#[test]
+fn an_inventory_that_lies_is_refused() {
+    let (bundle, scratch) = (bundle(), Scratch::new());
+    let forge = |change: &dyn Fn(&mut bulla::archive::BundleInventory)| {
+        let mut lie = bundle.inventory.clone();
+        change(&mut lie);
+        let manifest = lie.bundle_manifest().unwrap();
+        let mut members = members(&plain(&bundle));
+        members[1].set_content(lie.index(&manifest.descriptor).to_bytes().unwrap());
+        members[2] = Member::file(&format!("blobs/sha256/{}", manifest.descriptor.digest.hex()), &manifest.bytes);
+        let name = format!("blobs/sha256/{}", manifest.inventory_descriptor.digest.hex());
+        members[3] = Member::file(&name, &manifest.inventory);
+        read(&scratch, &join(&members))
+    };
+    assert_eq!(forge(&|_| {}), None, "the forger's tools work");
+    type Lie = fn(&mut bulla::archive::BundleInventory);
+    let lies: [(&str, Lie, DiagnosticCode); 17] = [
+        ("an unknown feature", |i| i.features.push("sealed-with-wax".into()), BundleFeatureUnknown),
+        ("version 2", |i| i.schema_version = 2, BundleManifestInvalid),
+        ("another media type", |i| i.media_type = "text/plain".into(), BundleManifestInvalid),
+        ("wrong sums", |i| i.totals.blobs += 1, BundleManifestInvalid),
+        ("blobs out of order", |i| i.blobs.swap(0, 1), BundleManifestInvalid),
+        ("a blob twice", |i| i.blobs.insert(1, i.blobs[0].clone()), BundleManifestInvalid),
+        ("roots out of order", |i| i.roots.swap(0, 1), BundleManifestInvalid),
+        ("a root that is not carried", |i| i.roots[0].digest = Digest::sha256(b""), BundleManifestInvalid),
+        ("a root of another size", |i| i.roots[0].size += 1, BundleManifestInvalid),
+        ("a root of another type", |i| i.roots[0].media_type = MediaType::DOCKER_LIST.into(), BundleManifestInvalid),
+        (
+            "a child said to be carried",
+            |i| i.roots[2].platforms.iter_mut().for_each(|p| p.omitted = false),
+            BundleManifestInvalid,
+        ),
+        ("a signature that is no referrer", |i| i.signatures[0].digest = i.roots[0].digest, BundleManifestInvalid),
+        (
+            "evidence that is not carried",
+            |i| i.signatures[0].evidence = Some(Digest::sha256(b"")),
+            BundleManifestInvalid,
+        ),
+        ("a referrer of nothing", |i| i.referrers[0].subject = Digest::sha256(b""), BundleManifestInvalid),
+        ("carried and left out", |i| i.omitted[0].digest = i.blobs[0].digest, BundleManifestInvalid),
+        (
+            "one name for two",
+            |i| {
+                let second = i
+                    .roots
+                    .iter()
+                    .position(|root| root.reference.to_string() == "registry.example/multi:edge")
+                    .unwrap();
+                let mut again = i.roots[second].clone();
+                (again.digest, again.size, again.media_type) =
+                    (i.roots[0].digest, i.roots[0].size, i.roots[0].media_type.clone());
+                again.platforms.clear();
+                i.roots.push(again);
+                i.roots.sort();
+            },
+            BundleManifestInvalid,
+        ),
+        (
+            "a blob that is not there",
+            |i| {
+                let blob = i.blobs.last_mut().unwrap();
+                *blob =
+                    bulla::archive::BlobRecord { digest: "sha512:".parse().unwrap_or(max()), size: 0, ..blob.clone() };
+                i.totals.bytes = i.blobs.iter().map(|blob| blob.size).sum();
+            },
+            BlobMissing,
+        ),
+    ];
+    for (name, lie, expected) in lies {
+        assert_eq!(forge(&lie), Some(expected), "{name}");
+    }
+}
+
+/// The greatest digest there is, so that it sorts last.
+fn max() -> Digest {
+    Digest::Sha512([0xff; 64])
+}
+
+// ── compression ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+fn table(frames: &[(u32, u32)]) -> Vec<u8> {
+    let mut bytes = 0x184D_2A5E_u32.to_le_bytes().to_vec();
+    bytes.extend((frames.len() as u32 * 8 + 9).to_le_bytes());
+    frames.iter().for_each(|(a, b)| bytes.extend(a.to_le_bytes().into_iter().chain(b.to_le_bytes())));
+    bytes.extend((frames.len() as u32).to_le_bytes());
+    bytes.push(0);
+    bytes.extend(0x8F92_EAB1_u32.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn a_zstd_bomb_is_refused_before_it_goes_off() {
+    let scratch = Scratch::new();
+    let frame = zstd::bulk::compress(&vec![0; 8 << 20], 3).unwrap();
+    let frames = 64;
+    let mut bomb = frame.repeat(frames);
+    let open =
+        |bytes: &[u8], strictness| code(Archive::open(&scratch.file("bomb", bytes), &Limits::default(), strictness));
+    for strictness in [Strictness::Bundle, Strictness::Foreign] {
+        assert_eq!(open(&bomb, strictness), Some(ArchiveExpandsTooMuch), "without a table");
+    }
+    bomb.extend(table(&vec![(frame.len() as u32, 8 << 20); frames]));
+    assert_eq!(open(&bomb, Strictness::Bundle), Some(ArchiveExpandsTooMuch), "with a table");
+    // A table that says less than the frames hold.
+    let mut liar = frame.repeat(frames);
+    liar.extend(table(&vec![(frame.len() as u32, 512); frames]));
+    assert_eq!(open(&liar, Strictness::Bundle), Some(ArchiveMalformed), "with a table that lies");
+    // One frame that holds more than is read at once.
+    let single = zstd::bulk::compress(&vec![0; 9 << 20], 3).unwrap();
+    assert_eq!(open(&single, Strictness::Foreign), Some(ArchiveMalformed), "one large frame");
+    let mut named = single.clone();
+    named.extend(table(&[(single.len() as u32, 9 << 20)]));
+    assert_eq!(open(&named, Strictness::Foreign), Some(ArchiveMalformed), "one large frame with a table");
+}
+
+#[test]
+fn a_seek_table_is_only_a_hint() {
+    let (bundle, scratch) = (bundle(), Scratch::new());
+    let whole = write(&bundle.inventory, &bundle.contents, Compression::Zstd { level: 3 });
+    let count = u32::from_le_bytes(whole[whole.len() - 9..whole.len() - 5].try_into().unwrap()) as usize;
+    let body = &whole[..whole.len() - 17 - 8 * count];
+    let entries: Vec<(u32, u32)> = whole[body.len() + 8..whole.len() - 9]
+        .chunks_exact(8)
+        .map(|e| (u32::from_le_bytes(e[..4].try_into().unwrap()), u32::from_le_bytes(e[4..].try_into().unwrap())))
+        .collect();
+    let with = |entries: &[(u32, u32)]| read(&scratch, &[body, &table(entries)].concat());
+    assert_eq!(with(&entries), None);
+    assert_eq!(read(&scratch, body), Some(ArchiveTruncated), "a bundle has a table");
+    let path = scratch.file("body", body);
+    // Other tools' archives may have none: then the frames are walked.
+    let found = Archive::open(&path, &Limits::default(), Strictness::Foreign).unwrap();
+    assert_eq!(found.entries().len(), bundle.inventory.blobs.len() + 4);
+    type Frames = Vec<(u32, u32)>;
+    let changed = |change: &dyn Fn(&mut Frames)| {
+        let mut entries = entries.clone();
+        change(&mut entries);
+        with(&entries)
+    };
+    for (name, found) in [
+        (
+            "two frames taken as one",
+            changed(&|e| {
+                let (a, b) = e.remove(1);
+                e[0] = (e[0].0 + a, e[0].1 + b);
+            }),
+        ),
+        (
+            "a frame cut in two",
+            changed(&|e| {
+                let (a, b) = e[2];
+                e[2] = (a - 1, b);
+                e.insert(3, (1, 1));
+            }),
+        ),
+        ("a larger frame", changed(&|e| e[1].1 += 1)),
+        ("a frame left out", changed(&|e| e.truncate(e.len() - 1))),
+        ("an empty frame", changed(&|e| e.insert(1, (0, 0)))),
+        ("a frame beyond the file", changed(&|e| e[0].0 = u32::MAX)),
+    ] {
+        assert_eq!(found.map(|code| code.class()), Some(bulla::code::Class::Damaged), "{name}");
+    }
+    let mut hidden = body.to_vec();
+    hidden.extend(0x184D_2A50_u32.to_le_bytes().into_iter().chain(4_u32.to_le_bytes()).chain(*b"hide"));
+    let mut frames = entries.clone();
+    frames.push((12, 0));
+    hidden.extend(table(&frames));
+    assert_eq!(read(&scratch, &hidden), Some(ArchiveMalformed), "a frame that nobody reads");
+}
+
+#[test]
+fn other_compressions_are_named() {
+    let scratch = Scratch::new();
+    for (magic, name) in [(&b"\x1f\x8b\x08\0\0\0\0\0"[..], "gzip"), (b"\xfd7zXZ\0\0\0", "xz"), (b"BZh91AY", "bzip2")] {
+        let error = open(&scratch, magic).err().unwrap();
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    for junk in [&b"PK\x03\x04 this is no tar at all"[..], b"x"] {
+        assert_eq!(code(open(&scratch, junk)), Some(ArchiveTruncated));
+    }
+    assert_eq!(code(open(&scratch, &[b'x'; 4096])), Some(ArchiveMalformed));
+    assert_eq!(code(BundleStore::open(scratch.path(), &Limits::default())), Some(ArchiveMalformed));
+    assert_eq!(code(BundleStore::open(&scratch.path().join("none"), &Limits::default())), Some(NotFound));
+}
