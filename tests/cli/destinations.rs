@@ -47,11 +47,12 @@ fn a_full_disk() {
     let user = User::with_demo();
     let Some(small) = Small::mount(&user, "a_full_disk", 16) else { return };
     export(&user, "small/out.tar").refuses(4, &["storage-full"]);
-    export(&user, "small/out.tar.zst").refuses(4, &["storage-full"]);
     assert!(contents(&small.0).is_empty(), "{:?}", contents(&small.0).keys());
     import(&user, "oci:small/images").refuses(4, &["storage-full"]);
-    let left = contents(&small.0);
-    assert!(!left.keys().any(|path| path.ends_with("index.json") && !left[path].is_empty()), "{:?}", left.keys());
+    // Blobs that arrived whole may stay for the next run; nothing has a name, and nothing is half there.
+    let left = contents(&small.0.join("images"));
+    assert!(!left.keys().any(|path| path.to_string_lossy().contains("tmp-")), "{:?}", left.keys());
+    assert_eq!(user.json("small/images/index.json")["manifests"], serde_json::json!([]));
     fs::remove_dir_all(small.0.join("images")).ok();
     // Fill it, so that not even a small file fits.
     let _ = fs::write(small.0.join("filler"), vec![1; 16 << 10]);
@@ -94,7 +95,7 @@ fn a_full_pipe_or_device() {
 #[test]
 fn a_read_only_destination() {
     let user = User::with_demo();
-    let Some(small) = Small::mount(&user, "a_read_only_destination", 64) else { return };
+    let Some(small) = Small::mount(&user, "a_read_only_destination", 256) else { return };
     import(&user, "oci:small/images").ends(0);
     small.make_read_only();
     let before = contents(&small.0);
@@ -105,6 +106,7 @@ fn a_read_only_destination() {
     let receipt = ["import", "demo/hello.bulla.tar", "--to", "oci:images", "--receipt", "small/receipt.json"];
     user.judging(&receipt).refuses(4, code);
     assert_eq!(contents(&small.0), before);
+    assert!(!user.path("images").exists(), "an import that cannot be accounted for was begun");
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn targets_that_are_something_else() {
 fn folders_that_hold_something_else() {
     let user = User::with_demo();
     user.put("folder/letter.txt", "dear diary");
-    import(&user, "oci:folder").fails(2, &["destination-unsupported"]);
+    import(&user, "oci:folder").refuses(2, &["destination-unsupported"]);
     user.put("broken/oci-layout", "{}");
     import(&user, "oci:broken").refuses(3, &["layout-invalid"]);
     let index = String::from_utf8(user.get("demo/isolated/images/index.json")).unwrap();

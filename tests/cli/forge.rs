@@ -31,7 +31,7 @@ impl Entry {
         header.set_uid(0);
         header.set_gid(0);
         header.set_mtime(0);
-        header.set_size(content.len() as u64);
+        header.set_size(content.len().try_into().unwrap());
         let mut entry = Self { header: *header.as_bytes(), content: content.to_vec() };
         entry.header[156] = kind;
         entry.rename(name);
@@ -117,16 +117,18 @@ impl Tar {
         self.0[..position].iter().map(|entry| 512 + entry.content.len().next_multiple_of(512)).sum::<usize>() + 512
     }
 
-    pub fn entry(&mut self, name: &str) -> &mut Entry {
-        let position = self.position(name);
-        &mut self.0[position]
-    }
-
     /// A copy, changed.
     pub fn with(&self, change: impl FnOnce(&mut Self)) -> Vec<u8> {
         let mut copy = self.clone();
         change(&mut copy);
         copy.bytes()
+    }
+
+    /// A copy that lacks an entry.
+    pub fn without(&self, position: usize) -> Vec<u8> {
+        self.with(|tar| {
+            tar.0.remove(position);
+        })
     }
 
     /// The inventory of a bundle.

@@ -123,7 +123,7 @@ fn documents_that_say_wrong_things() {
     });
     refused("an oversized index.json", 3, &["limit-exceeded"], |user| {
         layout(user, &image());
-        // A sparse file: reading it all would take 8 GiB.
+        // A sparse file.
         fs::File::options().write(true).open(user.path("layout/index.json")).unwrap().set_len(65 << 20).unwrap();
     });
     refused("indexes nested 1,000 deep", 3, &["closure-too-deep"], |user| layout(user, &nested(1000)));
@@ -165,8 +165,6 @@ fn files_that_are_none() {
         let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
         assert!(made.success());
     };
-    let linked = |path: &Path| symlink(path.ancestors().nth(path.components().count()).unwrap_or(Path::new("/")), path);
-    let _ = linked;
     for name in [place(&layer()), place(&image()[0]), "layout/index.json".into(), "layout/oci-layout".into()] {
         // Even a link to the right content: whoever can place links should not decide what is read.
         refused(&format!("{name} is a link"), 3, &["layout-invalid"], |user| {
@@ -205,8 +203,8 @@ fn archives_of_layouts() {
         ("a blob twice", &["archive-entry-duplicate"], push(tar.0[last].clone())),
         ("index.json again as ./index.json", &["archive-entry-duplicate"], push(Entry::file("./index.json", b"{}"))),
         ("a layer altered", &["blob-digest-mismatch"], tar.with(|tar| tar.0[last].content[0] ^= 1)),
-        ("a layer missing", &["blob-missing"], tar.with(|tar| drop(tar.0.remove(last)))),
-        ("no index.json", &["layout-invalid"], tar.with(|tar| drop(tar.0.remove(2)))),
+        ("a layer missing", &["blob-missing"], tar.without(last)),
+        ("no index.json", &["layout-invalid"], tar.without(2)),
         ("cut short", &["archive-truncated"], tar.bytes()[..tar.offset(last) + 3].to_vec()),
         ("a manifest list of docker save", &["layout-invalid"], Tar(vec![Entry::file("manifest.json", b"[]")]).bytes()),
         ("an index that is an image", &["manifest-malformed", "layout-invalid", "manifest-mismatch"], {
