@@ -330,3 +330,28 @@ impl From<der::Error> for CmsError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_must_be_sorted_and_single() {
+        // SEQUENCE { OID 1.2.3 / 1.2.4, SET { NULL } }
+        let attribute = |last: u8| vec![0x30, 8, 6, 2, 0x2a, last, 0x31, 2, 5, 0];
+        let (a, b) = (attribute(3), attribute(4));
+        assert_eq!(read_attributes(&[a.clone(), b.clone()].concat()).unwrap().len(), 2);
+        let unsorted = read_attributes(&[b, a.clone()].concat()).unwrap_err();
+        assert!(matches!(unsorted, CmsError::Malformed { source } if source.kind() == ErrorKind::SetOrdering));
+        let many: Vec<u8> = std::iter::repeat_n(a, 65).flatten().collect();
+        assert!(matches!(read_attributes(&many), Err(CmsError::TooMany { .. })));
+    }
+
+    #[test]
+    fn the_tag_of_a_set_replaces_the_context_tag_at_any_length() {
+        assert_eq!(retag(&[5, 0]).unwrap(), [0x31, 2, 5, 0]);
+        let long = retag(&[0; 300]).unwrap();
+        assert_eq!(long.get(..4), Some(&[0x31, 0x82, 1, 44][..]));
+        assert_eq!(long.len(), 304);
+    }
+}

@@ -29,7 +29,7 @@ macro_rules! codes {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum DiagnosticCode {
-            $($(#[doc = $explanation] $variant,)*)*
+            $($(#[doc = concat!("`", $name, "`")] $variant,)*)*
         }
 
         impl DiagnosticCode {
@@ -218,6 +218,13 @@ pub fn io_code(error: &std::io::Error) -> DiagnosticCode {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => DiagnosticCode::PermissionDenied,
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => DiagnosticCode::StorageFull,
         ErrorKind::UnexpectedEof => DiagnosticCode::ArchiveTruncated,
+        ErrorKind::ConnectionRefused
+        | ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::NotConnected
+        | ErrorKind::TimedOut
+        | ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable => DiagnosticCode::NetworkFailed,
         _ => DiagnosticCode::IoFailed,
     }
 }

@@ -5,10 +5,13 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::code::{Diagnostic, DiagnosticCode};
+use crate::digest::shorten;
 
 /// Parses `bytes` as one `T`.
 ///
@@ -27,6 +30,33 @@ pub fn to_vec<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, JsonError> {
 /// Serializes a document for people to read as well, with indentation.
 pub fn to_vec_pretty<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, JsonError> {
     Ok(serde_json::to_vec_pretty(value)?)
+}
+
+/// A `T` that was written as a JSON object.
+///
+/// serde's derived readers also take an array of the members' values in order of declaration. Nobody else reads a
+/// document like that, so nobody may write one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
 }
 
 /// Any JSON value whose objects name each member once.
@@ -87,9 +117,9 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     }
 }
 
-/// A JSON document that is not accepted.
+/// A JSON document that is not accepted. The message repeats parts of the document, so it is cut and cleaned.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
+#[error("{}", shorten(&.0.to_string()))]
 pub struct JsonError(#[from] serde_json::Error);
 
 impl Diagnostic for JsonError {
@@ -117,5 +147,27 @@ mod tests {
         assert!(from_slice::<Value>(b"{} \n").is_ok());
         assert!(from_slice::<Value>(b"{} {}").is_err());
         assert!(from_slice::<Value>("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Pair {
+        #[expect(dead_code, reason = "only the reading is tested")]
+        a: u8,
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        assert!(from_slice::<Pair>(b"[1]").is_ok(), "what serde would take");
+        assert!(from_slice::<Object<Pair>>(b"[1]").is_err());
+        assert!(from_slice::<Object<Pair>>(br#"{"a":1}"#).is_ok());
+        assert!(from_slice::<Object<Pair>>(br#"{"a":1,"b":2}"#).is_err());
+    }
+
+    #[test]
+    fn messages_are_short_and_printable() {
+        let hostile = format!("{{\"\u{1b}[2J{}\":1,\"\u{1b}[2J{0}\":1}}", "x".repeat(100_000));
+        let message = from_slice::<Value>(hostile.as_bytes()).unwrap_err().to_string();
+        assert!(message.len() < 1_000 && !message.contains('\u{1b}'), "{message}");
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::code::{Diagnostic, DiagnosticCode};
@@ -72,21 +74,22 @@ impl UnixTime {
         }
     }
 
-    fn timestamp(self) -> Option<jiff::Timestamp> {
-        // jiff counts nanoseconds in the direction of the sign of the seconds.
-        let (seconds, nanos) = match (self.seconds, i64::from(self.nanos)) {
-            (seconds, nanos) if seconds < 0 && nanos > 0 => (seconds + 1, nanos - 1_000_000_000),
-            both => both,
-        };
-        jiff::Timestamp::new(seconds, i32::try_from(nanos).ok()?).ok()
+    /// The calendar date and time in UTC. (`jiff::Timestamp` ends two hours before the last second of the year 9999,
+    /// which RFC 5280 §4.1.2.5 gives to certificates that do not expire.)
+    fn civil(self) -> Option<DateTime> {
+        let since = SignedDuration::from_secs(self.seconds);
+        let fraction = SignedDuration::from_nanos(i64::from(self.nanos));
+        EPOCH.checked_add(since).ok()?.checked_add(fraction).ok()
     }
 }
+
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 impl fmt::Display for UnixTime {
     /// RFC 3339 in UTC, with a fraction only where there is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.timestamp() {
-            Some(timestamp) => fmt::Display::fmt(&timestamp, f),
+        match self.civil() {
+            Some(civil) => write!(f, "{civil}Z"),
             None => write!(f, "{} s from 1970", self.seconds),
         }
     }
@@ -98,46 +101,53 @@ impl FromStr for UnixTime {
     /// RFC 3339, any offset, upper-case `T` and `Z`.
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let malformed = || TimeError::NotATime { text: shorten(text) };
-        if !is_rfc3339(text) {
-            return Err(malformed());
-        }
-        let timestamp: jiff::Timestamp = text.parse().map_err(|_| malformed())?;
-        let nanos = timestamp.subsec_nanosecond();
-        let (seconds, nanos) = match u32::try_from(nanos) {
-            Ok(nanos) => (timestamp.as_second(), nanos),
-            Err(_) => {
-                let forward = nanos.checked_add(1_000_000_000).and_then(|n| u32::try_from(n).ok());
-                (timestamp.as_second() - 1, forward.ok_or_else(malformed)?)
-            }
-        };
+        let (local, offset) = split_rfc3339(text).ok_or_else(malformed)?;
+        let local: DateTime = local.parse().map_err(|_| malformed())?;
+        let nanos = u32::try_from(local.subsec_nanosecond()).map_err(|_| malformed())?;
+        let whole = local.with().subsec_nanosecond(0).build().map_err(|_| malformed())?;
+        let seconds = whole.duration_since(EPOCH).as_secs().checked_sub(offset).ok_or_else(malformed)?;
         Ok(Self { seconds, nanos })
     }
 }
 
-/// The grammar of RFC 3339 §5.6, of which jiff's parser accepts a superset.
-fn is_rfc3339(text: &str) -> bool {
+/// Splits by the grammar of RFC 3339 §5.6, of which jiff's parser accepts a superset: date and time, and the offset from
+/// UTC in seconds.
+fn split_rfc3339(text: &str) -> Option<(&str, i64)> {
     let bytes = text.as_bytes();
-    let Some((head, rest)) = bytes.split_at_checked(19) else { return false };
-    let shape = head.iter().zip(b"dddd-dd-ddTdd:dd:dd").all(|(byte, want)| match want {
+    let shape = bytes.get(..19)?.iter().zip(b"dddd-dd-ddTdd:dd:dd").all(|(byte, want)| match want {
         b'd' => byte.is_ascii_digit(),
         other => byte == other,
     });
-    let rest = match rest.strip_prefix(b".") {
-        Some(fraction) => {
-            let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            if digits == 0 {
-                return false;
-            }
-            fraction.get(digits..).unwrap_or_default()
+    // A leap second is no second that anybody else here knows.
+    if bytes.get(17..19) == Some(b"60") {
+        return None;
+    }
+    let mut end = 19;
+    if bytes.get(19) == Some(&b'.') {
+        let digits = bytes.iter().skip(20).take_while(|byte| byte.is_ascii_digit()).count();
+        if !(1..=9).contains(&digits) {
+            return None;
         }
-        None => rest,
+        end += 1 + digits;
+    }
+    let (local, zone) = text.split_at_checked(end)?;
+    let two = |high: &u8, low: &u8| {
+        let digit = |byte: &u8| byte.is_ascii_digit().then(|| i64::from(*byte - b'0'));
+        Some(digit(high)? * 10 + digit(low)?)
     };
-    let zone = match rest {
-        [b'Z'] => true,
-        [b'+' | b'-', a, b, b':', c, d] => [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()),
-        _ => false,
+    let offset = match zone.as_bytes() {
+        [b'Z'] => 0,
+        [sign @ (b'+' | b'-'), a, b, b':', c, d] => {
+            let (hours, minutes) = (two(a, b)?, two(c, d)?);
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let offset = hours * 3_600 + minutes * 60;
+            if *sign == b'-' { -offset } else { offset }
+        }
+        _ => return None,
     };
-    shape && zone
+    shape.then_some((local, offset))
 }
 
 impl Serialize for UnixTime {
@@ -208,6 +218,10 @@ mod tests {
         assert_eq!(UnixTime::GO_ZERO.to_string(), "0001-01-01T00:00:00Z");
         assert_eq!("1969-12-31T23:59:59.25Z".parse::<UnixTime>().unwrap(), UnixTime::new(-1, 250_000_000));
         assert_eq!(UnixTime::new(-1, 250_000_000).to_string(), "1969-12-31T23:59:59.25Z");
+        // RFC 5280 §4.1.2.5: no expiry.
+        let last = UnixTime::from_seconds(253_402_300_799);
+        assert_eq!((last.to_string().as_str(), "9999-12-31T23:59:59Z".parse()), ("9999-12-31T23:59:59Z", Ok(last)));
+        assert_eq!("2000-01-01T00:00:00-23:59".parse(), Ok(UnixTime::from_seconds(946_684_800 + 86_340)));
     }
 
     #[test]
@@ -225,6 +239,9 @@ mod tests {
             "2023-03-14T08:10:02+0800",
             "2023-03-14T08:10:02Z[UTC]",
             "2023-02-30T08:10:02Z",
+            "2023-03-14T08:10:60Z",
+            "2023-03-14T08:10:02+24:00",
+            "2023-03-14T08:10:02.1234567890Z",
         ] {
             assert!(bad.parse::<UnixTime>().is_err(), "{bad}");
         }

@@ -36,6 +36,10 @@ impl TimestampToken {
     /// # Errors
     /// Not strict DER, not a SignedData of a TSTInfo, a hash other than SHA-256/384/512, or no signer that could be verified.
     pub fn parse(der: &[u8], limits: &Limits) -> Result<Self, TimestampError> {
+        let size = u64::try_from(der.len()).unwrap_or(u64::MAX);
+        if size > limits.envelope_bytes {
+            return Err(TimestampError::TooLarge { size, limit: limits.envelope_bytes });
+        }
         let data = SignedData::parse(der, limits)?;
         if data.content_type != TST_INFO {
             return Err(TimestampError::ContentType { found: data.content_type.to_string() });
@@ -354,6 +358,14 @@ pub enum TimestampError {
     Cms {
         /// What is wrong.
         source: CmsError,
+    },
+    /// More octets than the limit for the envelope that holds it.
+    #[error("{size} bytes of timestamp token are more than the limit of {limit}")]
+    TooLarge {
+        /// The size.
+        size: u64,
+        /// The limit.
+        limit: u64,
     },
     /// The content is no TSTInfo.
     #[error("the timestamp token holds content of type {found}, not TSTInfo")]

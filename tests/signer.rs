@@ -3,27 +3,29 @@
 #![cfg(feature = "demo")]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "test helpers may fail loudly")]
 
+#[path = "signer/authority.rs"]
+mod authority;
+#[path = "signer/demo.rs"]
+mod demo;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
-use bulla::config::{load_policy, load_trust_stores};
 use bulla::limits::Limits;
-use bulla::notary::{SignatureEnvelope, SignatureManifest, SignatureManifestForm};
-use bulla::oci::{Descriptor, Manifest, ManifestKind, MediaType};
-use bulla::ops::demo::DemoWorld;
-use bulla::pki::{Certificate, CertificateChain, Crl, CrlEntry, HashAlgorithm, KeyKind, Profile, RevocationReason};
-use bulla::signer::authority::{Authority, CrlReason, LeafUsage, Request, Revocation};
+use bulla::notary::{SignatureManifest, SignatureManifestForm};
+use bulla::oci::{Descriptor, Manifest, MediaType};
+use bulla::pki::{Certificate, HashAlgorithm, KeyKind};
+use bulla::signer::authority::{Authority, LeafUsage, Request};
 use bulla::signer::tsa::{TimestampAt, TimestampAuthority};
 use bulla::signer::{
     KeyError, LocalKey, LocalSigner, SIGNING_AGENT, SignatureArtifact, Signer, SigningError, SigningOptions,
     TimestampSource, sign_jws,
 };
 use bulla::time::{UnixTime, ValidityPeriod};
-use bulla::trust::StoreType;
 use bulla::tsp::TimestampToken;
 
 const SIX: [(KeyKind, &[&str]); 6] = [
@@ -193,151 +195,6 @@ impl Opened {
         let token = &self.document["header"]["io.cncf.notary.timestampSignature"];
         BASE64_STANDARD.decode(token.as_str().unwrap()).unwrap()
     }
-}
-
-fn conforms(chain: &[Vec<u8>], profile: Profile) {
-    let chain = chain.iter().map(|der| Certificate::from_der(der).unwrap()).collect();
-    CertificateChain::new(chain, &Limits::default()).unwrap().inspect(profile).unwrap();
-}
-
-#[test]
-fn openssl_accepts_the_chains_of_the_authority() {
-    let Some(judge) = Judge::new("openssl_accepts_the_chains_of_the_authority") else { return };
-    let pki = Pki::new();
-    let signer = pki.p256_signer();
-    let tsa = pki.timestamp_authority().chain().unwrap();
-    for (chain, purpose) in [(signer.certificates(), "any"), (&tsa, "timestampsign")] {
-        judge.put_pem("leaf.pem", &chain[..1]);
-        judge.put_pem("issuing.pem", &chain[1..2]);
-        judge.put_pem("root.pem", &chain[2..]);
-        let verify = ["verify", "-x509_strict", "-purpose", purpose, "-CAfile", "root.pem"];
-        judge.accepts(&[&verify[..], &["-untrusted", "issuing.pem", "leaf.pem"]].concat());
-        judge.refuses(&[&verify[..], &["leaf.pem"]].concat());
-    }
-    // Conformance 5.08, 5.10: both critical, keyCertSign; the issuing authority may have no authority below it.
-    let issuing = judge.accepts(&["x509", "-in", "issuing.pem", "-noout", "-text"]);
-    for wanted in [
-        "X509v3 Basic Constraints: critical\n                CA:TRUE, pathlen:0",
-        "X509v3 Key Usage: critical\n                Certificate Sign, CRL Sign",
-        "URI:http://crl.test/root.crl",
-    ] {
-        assert!(issuing.contains(wanted), "{wanted}: {issuing}");
-    }
-    // Conformance 5.14: critical and nothing else.
-    let stamping = judge.accepts(&["x509", "-in", "leaf.pem", "-noout", "-text"]);
-    assert!(stamping.contains("X509v3 Extended Key Usage: critical\n                Time Stamping\n"), "{stamping}");
-    // Conformance 5.11 to 5.13.
-    judge.put_pem("leaf.pem", &signer.certificates()[..1]);
-    let leaf = judge.accepts(&["x509", "-in", "leaf.pem", "-noout", "-text"]);
-    for wanted in [
-        "CA:FALSE",
-        "X509v3 Key Usage: critical\n                Digital Signature\n",
-        "X509v3 Extended Key Usage: \n                Code Signing\n",
-        "URI:http://crl.test/issuing.crl",
-        "Subject: C = NL, ST = Here, O = Test, CN = Signer",
-    ] {
-        assert!(leaf.contains(wanted), "{wanted}: {leaf}");
-    }
-    conforms(signer.certificates(), Profile::CodeSigning);
-    conforms(&tsa, Profile::Timestamping);
-}
-
-#[test]
-fn openssl_accepts_the_crls_and_finds_the_revoked_certificate() {
-    let Some(judge) = Judge::new("openssl_accepts_the_crls_and_finds_the_revoked_certificate") else { return };
-    let (pki, now) = (Pki::new(), now());
-    let signer = pki.p256_signer();
-    let leaf = signer.certificates()[0].clone();
-    let crl =
-        |revoked: &[Revocation]| pki.issuing.crl(now.saturating_sub(DAY), now.saturating_add(DAY), 7, revoked).unwrap();
-    let revocation =
-        Revocation { certificate: leaf.clone(), date: now.saturating_sub(DAY), reason: CrlReason::KeyCompromise };
-    let root_crl = pki.root.crl(now.saturating_sub(DAY), now.saturating_add(DAY), 1, &[]).unwrap();
-    judge.put_pem("leaf.pem", &signer.certificates()[..1]);
-    judge.put_pem("issuing.pem", &signer.certificates()[1..2]);
-    judge.put_pem("root.pem", &signer.certificates()[2..]);
-    judge.put("root.crl", root_crl);
-    let issuer = Certificate::from_der(&signer.certificates()[1]).unwrap();
-    let serial = Certificate::from_der(&leaf).unwrap().serial().clone();
-    for revoked in [false, true] {
-        let der = if revoked { crl(std::slice::from_ref(&revocation)) } else { crl(&[]) };
-        judge.put("issuing.crl", &der);
-        let text = judge.accepts(&[
-            "crl",
-            "-inform",
-            "DER",
-            "-in",
-            "issuing.crl",
-            "-CAfile",
-            "issuing.pem",
-            "-text",
-            "-noout",
-            "-verify",
-        ]);
-        assert!(text.contains("verify OK"), "{text}");
-        assert!(text.contains("Version 2"), "{text}");
-        assert!(text.contains("X509v3 CRL Number: \n                7"), "{text}");
-        assert!(text.contains("X509v3 Authority Key Identifier"), "{text}");
-        judge.gather_crls("all.crl.pem", &["root.crl", "issuing.crl"]);
-        let verify = ["verify", "-crl_check_all", "-CRLfile", "all.crl.pem", "-CAfile", "root.pem"];
-        let arguments = [&verify[..], &["-untrusted", "issuing.pem", "leaf.pem"]].concat();
-        let found = Crl::from_der(der).unwrap().verify(&issuer).unwrap().lookup(&serial).unwrap();
-        if revoked {
-            assert!(text.contains("Key Compromise"), "{text}");
-            assert!(judge.refuses(&arguments).contains("certificate revoked"));
-            assert!(!matches!(found, CrlEntry::NotListed), "{found:?}");
-        } else {
-            judge.accepts(&arguments);
-            assert!(matches!(found, CrlEntry::NotListed), "{found:?}");
-        }
-    }
-}
-
-#[test]
-fn openssl_accepts_the_timestamp_tokens() {
-    let Some(judge) = Judge::new("openssl_accepts_the_timestamp_tokens") else { return };
-    let (pki, now) = (Pki::new(), now());
-    let tsa = pki.timestamp_authority();
-    let chain = tsa.chain().unwrap();
-    judge.put_pem("root.pem", &chain[2..]);
-    for (hash, name) in
-        [(HashAlgorithm::Sha256, "-sha256"), (HashAlgorithm::Sha384, "-sha384"), (HashAlgorithm::Sha512, "-sha512")]
-    {
-        let message = b"a primitive signature";
-        judge.put("data", message);
-        judge.put("other", b"another one");
-        let token = tsa.token(hash, &hash.digest(message), now).unwrap();
-        judge.put("token", &token);
-        let verify = |data: &str| {
-            ["ts", "-verify", "-data", data, "-in", "token", "-token_in", "-CAfile", "root.pem"].map(str::to_owned)
-        };
-        let data = verify("data");
-        let other = verify("other");
-        assert!(judge.accepts(&data.each_ref().map(String::as_str)).contains("Verification: OK"), "{name}");
-        judge.refuses(&other.each_ref().map(String::as_str));
-        let text = judge.accepts(&["ts", "-reply", "-in", "token", "-token_in", "-text"]);
-        assert!(text.contains("Accuracy: 0x01 seconds"), "{text}");
-        // Our own reader agrees, at genTime and with the accuracy.
-        let token = TimestampToken::parse(&token, &Limits::default()).unwrap();
-        let root = Certificate::from_der(&chain[2]).unwrap();
-        let verified = token.verify(message, &[root], &Limits::default()).unwrap();
-        assert_eq!(verified.gen_time(), now);
-        assert_eq!(verified.latest(), now.saturating_add(Duration::from_secs(1)));
-    }
-    // Conformance 9.11, 9.13, 9.15, 9.16: what openssl reads in the structure.
-    let text = judge.accepts(&["cms", "-cmsout", "-print", "-inform", "DER", "-in", "token"]);
-    for wanted in [
-        "version: 3",
-        "version: 1",
-        "id-smime-ct-TSTInfo",
-        "messageDigest",
-        "signingTime",
-        "id-smime-aa-signingCertificateV2",
-        "ecdsa-with-SHA256",
-    ] {
-        assert!(text.contains(wanted), "{wanted}: {text}");
-    }
-    assert!(tsa.token(HashAlgorithm::Sha256, b"short", now).is_err());
 }
 
 /// Checks a raw JOSE signature with openssl: PSS with the salt length of the hash, or ECDSA re-coded as DER by openssl.
@@ -540,99 +397,6 @@ fn no_signature_is_made_that_would_not_verify() {
 }
 
 #[test]
-fn the_demo_world_holds_together() {
-    let now = now();
-    let world = DemoWorld::create(now).unwrap();
-    let manifests: Vec<_> = world
-        .blobs
-        .iter()
-        .map(|(descriptor, bytes)| {
-            assert_eq!(descriptor.digest, bulla::digest::Digest::sha256(bytes));
-            assert_eq!(descriptor.size, u64::try_from(bytes.len()).unwrap());
-            (descriptor, bytes)
-        })
-        .filter(|(descriptor, _)| descriptor.media_type.is_manifest())
-        .map(|(descriptor, bytes)| Manifest::parse(descriptor, bytes.clone()).unwrap())
-        .collect();
-    let has = |wanted: &Descriptor| world.blobs.iter().any(|(descriptor, _)| descriptor.same_content(wanted));
-    for manifest in &manifests {
-        assert!(manifest.blobs().chain(manifest.manifests()).all(has), "{}", manifest.descriptor().digest);
-    }
-    let index = manifests.iter().find(|manifest| manifest.kind() == ManifestKind::Index).unwrap();
-    let platforms: Vec<_> =
-        index.manifests().iter().map(|child| child.platform.as_ref().unwrap().to_string()).collect();
-    assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
-    let signature = manifests.iter().find(|manifest| manifest.subject().is_some()).unwrap();
-    assert!(signature.subject().unwrap().same_content(&world.index));
-    assert_eq!(signature.descriptor().digest, world.signatures[0].digest);
-    let (_, envelope) = world.blobs.iter().find(|(descriptor, _)| *descriptor == signature.layers()[0]).unwrap();
-    let target = &open(envelope).payload["targetArtifact"];
-    assert_eq!(target["digest"], world.index.digest.to_string());
-    // Every distribution point that a chain names has its CRL, good and revoked.
-    let opened = open(envelope);
-    let mut certificates: Vec<_> = opened.chain().iter().map(|der| Certificate::from_der(der).unwrap()).collect();
-    let token = TimestampToken::parse(&opened.token(), &Limits::default()).unwrap();
-    certificates.extend(token.certificates().iter().cloned());
-    let mut urls = Vec::new();
-    for certificate in &certificates {
-        urls.extend(certificate.revocation_sources().unwrap().http_crl_urls().iter().map(|url| (*url).to_owned()));
-    }
-    urls.sort();
-    for crls in [&world.crls, &world.revoked_crls] {
-        let mut offered: Vec<_> = crls.iter().map(|crl| crl.url.clone()).collect();
-        offered.sort();
-        assert_eq!(urls, offered);
-    }
-}
-
-#[test]
-fn the_demo_world_is_trusted_by_its_own_configuration() {
-    let directory = tempfile::tempdir().unwrap();
-    let (now, limits) = (now(), Limits::default());
-    let world = DemoWorld::create(now).unwrap();
-    world.write(directory.path()).unwrap();
-    let config = directory.path().join("config");
-    let policy = load_policy(&config, &limits).unwrap().document;
-    let statement = policy.select(&world.reference.repository).unwrap();
-    let loaded = load_trust_stores(&config, statement.stores(), &limits).unwrap();
-    assert!(loaded.ignored.is_empty());
-    let anchors = |kind| loaded.stores.anchors(statement.stores(), kind).unwrap();
-    let (descriptor, bytes) = world.blobs.iter().find(|(found, _)| *found == world.signatures[0]).unwrap();
-    let manifest = Manifest::parse(&descriptor.bare(), bytes.clone()).unwrap();
-    assert_eq!(manifest.referrer_descriptor(), *descriptor);
-    let signature = SignatureManifest::read(&manifest).unwrap();
-    let (_, bytes) = world.blobs.iter().find(|(found, _)| found == signature.envelope()).unwrap();
-    let envelope = SignatureEnvelope::parse(&signature.envelope().media_type, bytes, &limits).unwrap();
-    let envelope = envelope.verify().unwrap();
-    envelope.payload().matches(&world.index).unwrap();
-    envelope.chain().verify_anchor(&anchors(StoreType::Ca)).unwrap();
-    envelope.chain().check_validity(now, now).unwrap();
-    statement.identities().evaluate(envelope.chain().leaf().subject()).unwrap();
-    let token = TimestampToken::parse(envelope.timestamp().unwrap(), &limits).unwrap();
-    let token = token.verify(envelope.signature(), &anchors(StoreType::Tsa), &limits).unwrap();
-    envelope.chain().check_validity(token.earliest(), token.latest()).unwrap();
-    // The signer is on the second list only, and everyone else on neither.
-    for (crls, revoked) in [(&world.crls, 0), (&world.revoked_crls, 1)] {
-        let mut found = 0;
-        for chain in [envelope.chain(), token.chain()] {
-            for pair in chain.certificates().windows(2) {
-                let url = pair[0].revocation_sources().unwrap().http_crl_urls()[0].to_owned();
-                let crl = crls.iter().find(|crl| crl.url == url).unwrap();
-                let crl = Crl::from_der(crl.der.clone()).unwrap().verify(&pair[1]).unwrap();
-                crl.covers(&pair[0]).unwrap();
-                assert!(crl.crl().this_update() > token.latest() && crl.crl().this_update() <= now);
-                if let CrlEntry::Revoked(revocation) = crl.lookup(pair[0].serial()).unwrap() {
-                    assert_eq!(revocation.reason, RevocationReason::KeyCompromise);
-                    assert!(revocation.date > token.latest() && revocation.date < crl.crl().this_update());
-                    found += 1;
-                }
-            }
-        }
-        assert_eq!(found, revoked);
-    }
-}
-
-#[test]
 fn a_signature_artifact_takes_either_form() {
     let (pki, now) = (Pki::new(), now());
     let signer = pki.p256_signer();
@@ -654,61 +418,4 @@ fn a_signature_artifact_takes_either_form() {
     }
     let envelope = sign_jws(&target(), &signer, &SigningOptions::new(now)).unwrap();
     assert!(SignatureArtifact::build(SignatureManifestForm::ArtifactManifest, &target(), envelope).is_err());
-}
-
-#[test]
-fn openssl_judges_the_written_demo_world() {
-    let Some(judge) = Judge::new("openssl_judges_the_written_demo_world") else { return };
-    let world = DemoWorld::create(now()).unwrap();
-    world.write(judge.path()).unwrap();
-    let file = |name: &str| -> PathBuf { judge.path().join(name) };
-    assert!(file("registry/oci-layout").is_file() && file("registry/index.json").is_file());
-    assert!(file("config/trustpolicy.json").is_file());
-    let envelope = world.blobs.iter().find(|(descriptor, _)| descriptor.media_type == "application/jose+json");
-    let opened = open(&envelope.unwrap().1);
-    let chain = opened.chain();
-    judge.put_pem("leaf.pem", &chain[..1]);
-    judge.put_pem("issuing.pem", &chain[1..2]);
-    let root = "config/truststore/x509/ca/bulla-demo/root.pem";
-    for (directory, good) in [("crls", true), ("crls-revoked", false)] {
-        let files = ["root", "issuing"].map(|name| format!("{directory}/{name}.crl"));
-        judge.gather_crls("all.crl.pem", &files.each_ref().map(String::as_str));
-        let verify = ["verify", "-crl_check_all", "-CRLfile", "all.crl.pem", "-CAfile", root];
-        let arguments = [&verify[..], &["-untrusted", "issuing.pem", "leaf.pem"]].concat();
-        if good {
-            judge.accepts(&arguments);
-        } else {
-            assert!(judge.refuses(&arguments).contains("certificate revoked"));
-        }
-    }
-    judge.put("signature", &opened.signature);
-    judge.put("token", opened.token());
-    let tsa = "config/truststore/x509/tsa/bulla-demo-tsa/root.pem";
-    judge.accepts(&["ts", "-verify", "-data", "signature", "-in", "token", "-token_in", "-CAfile", tsa]);
-}
-
-#[test]
-fn skopeo_copies_the_demo_image_without_changing_its_digest() {
-    let found = Command::new("skopeo").arg("--version").stdout(Stdio::null()).status();
-    if !found.is_ok_and(|status| status.success()) {
-        eprintln!("SKIP skopeo_copies_the_demo_image_without_changing_its_digest: no skopeo");
-        return;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let world = DemoWorld::create(now()).unwrap();
-    world.write(directory.path()).unwrap();
-    let skopeo = |arguments: &[&str]| {
-        let output = Command::new("skopeo").args(arguments).current_dir(directory.path()).output().unwrap();
-        assert!(output.status.success(), "skopeo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    };
-    let policy = "--insecure-policy";
-    skopeo(&[policy, "copy", "--all", "--preserve-digests", "oci:registry:1.0", "oci:copy:1.0"]);
-    let raw = skopeo(&["inspect", "--raw", "oci:copy:1.0"]);
-    assert_eq!(bulla::digest::Digest::sha256(&raw), world.index.digest);
-    for architecture in ["amd64", "arm64"] {
-        let config = skopeo(&["--override-arch", architecture, "inspect", "--config", "oci:copy:1.0"]);
-        let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
-        assert_eq!(config["architecture"], architecture);
-    }
 }

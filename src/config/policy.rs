@@ -33,7 +33,11 @@ pub fn load_policy(path: &Path, limits: &Limits) -> Result<LoadedPolicy, ConfigE
             return Ok(LoadedPolicy { path: path.clone(), document });
         }
     }
-    Err(ConfigError::PolicyMissing { path: candidates.into_iter().next().unwrap_or_else(|| path.to_owned()) })
+    // A directory that does not exist looks like a file that does not.
+    let is_file = path.extension().is_some_and(|ending| ending == "json");
+    let [expected, _] = NAMES;
+    let expected = if is_file { path.to_owned() } else { path.join(expected) };
+    Err(ConfigError::PolicyMissing { path: expected })
 }
 
 #[cfg(test)]
@@ -88,6 +92,8 @@ mod tests {
         fs::write(&path, format!("{}{}", PolicyDocument::EXAMPLE, " ".repeat(4096))).unwrap();
         assert_eq!(code(dir.path()), DiagnosticCode::PolicyInvalid, "too large");
         assert_eq!(code(&dir.path().join("absent.json")), DiagnosticCode::PolicyMissing);
+        let absent = load_policy(&dir.path().join("absent"), &Limits::default()).unwrap_err().to_string();
+        assert!(absent.ends_with("absent/trustpolicy.oci.json"), "{absent}");
         let hint = load_policy(&dir.path().join("absent.json"), &Limits::default()).unwrap_err().hint().unwrap();
         assert!(hint.contains(PolicyDocument::EXAMPLE), "{hint}");
     }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::archive::names;
+use crate::archive::{empty_config, names};
 use crate::json::{self, JsonError};
 use crate::oci::{Descriptor, Manifest, MediaType};
 
@@ -18,9 +18,6 @@ pub struct EvidenceManifest {
     layers: Vec<Descriptor>,
     subject: Descriptor,
 }
-
-/// The content of an empty configuration (OCI image-spec, "Guidance for an Empty Descriptor").
-const EMPTY: &[u8] = b"{}";
 
 impl EvidenceManifest {
     /// The manifest for `signature`, carrying `crls`, each with the URLs under which certificates name it. The same
@@ -41,7 +38,7 @@ impl EvidenceManifest {
             schema_version: 2,
             media_type: MediaType::OCI_MANIFEST.into(),
             artifact_type: names::EVIDENCE.into(),
-            config: Descriptor::of(MediaType::OCI_EMPTY, EMPTY),
+            config: empty_config(),
             layers,
             subject: signature.bare(),
         }

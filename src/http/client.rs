@@ -227,8 +227,8 @@ impl HttpClient {
         self.repeat(|| self.follow(request))
     }
 
-    /// Sends a request and reads the answer's body, again if either failed for the moment. Of an error status only the
-    /// beginning of the body is returned.
+    /// Sends a request and reads the answer's body, again if either failed for the moment. The body of an error is left
+    /// to [`Answer::excerpt`].
     ///
     /// # Errors
     /// As [`HttpClient::send`], or the body is longer than `limit`.
@@ -236,10 +236,18 @@ impl HttpClient {
         let mut bytes = Vec::new();
         let answer = self.repeat(|| {
             let mut answer = self.follow(request)?;
-            bytes = if answer.status < 400 { answer.read(limit)? } else { answer.excerpt() };
+            bytes = if answer.status < 400 { answer.read(limit)? } else { Vec::new() };
             Ok(answer)
         })?;
         Ok((answer, bytes))
+    }
+
+    /// Sends a request a single time, following nothing: for what is not worth waiting for.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn try_send(&self, request: &Request) -> Result<Answer, HttpError> {
+        self.exchange(request, &request.url, None)
     }
 
     /// Sends a body that exists once. The server may refuse it before it is sent; then the reader is untouched.

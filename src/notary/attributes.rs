@@ -250,6 +250,15 @@ impl Diagnostic for AttributeError {
             _ => DiagnosticCode::EnvelopeMalformed,
         }
     }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::PluginRequired { .. } => {
+                Some("bulla runs no verification plugins; ask the publisher for a signature that needs none".into())
+            }
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -211,7 +211,8 @@ pub enum EnvelopeError {
         media_type: String,
     },
     /// JSON that is not that of an envelope.
-    #[error("the {part} is malformed: {source}")]
+    // The decoder quotes names out of the document, at any length and with any character.
+    #[error("the {part} is malformed: {}", shorten(&.source.to_string()))]
     Json {
         /// Which part of the envelope.
         part: &'static str,
@@ -312,6 +313,7 @@ impl Diagnostic for EnvelopeError {
             Self::CoseUnsupported => {
                 Some("ask the publisher for a signature in JWS form, which can stand beside it".into())
             }
+            Self::Attributes(error) => error.hint(),
             Self::Certificate { source, .. } => source.hint(),
             Self::Chain(error) => error.hint(),
             Self::Signature { source } => source.hint(),

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::envelope::EnvelopeParts;
-use super::object::Object;
 use super::{EnvelopeError, ExtendedAttribute, SignatureAlgorithm, SignedAttributes, SigningScheme, attribute};
 use crate::digest::shorten;
 use crate::json;
+use crate::json::Object;
 use crate::limits::Limits;
 use crate::pki::{Certificate, CertificateChain};
 use crate::time::UnixTime;

@@ -9,7 +9,6 @@ mod attributes;
 mod envelope;
 mod jws;
 mod manifest;
-pub(crate) mod object;
 mod payload;
 
 pub use algorithm::SignatureAlgorithm;

@@ -6,9 +6,9 @@ use std::fmt;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::object::Object;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::{Digest, shorten};
+use crate::json::Object;
 use crate::json::{self, JsonError};
 use crate::oci::{Descriptor, MediaType};
 
@@ -163,7 +163,7 @@ fn refuse_lookalike(
 #[non_exhaustive]
 pub enum PayloadError {
     /// Not the JSON of a payload.
-    #[error("the signed payload is malformed: {0}")]
+    #[error("the signed payload is malformed: {}", shorten(&.0.to_string()))]
     Json(#[from] JsonError),
     /// A member that differs from a known one in case only.
     #[error("the signed payload has a member {name:?}, which some take for {known:?}")]

@@ -4,9 +4,10 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::Digest;
+use crate::json::Object;
 
 /// A media type, compared byte by byte.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -96,7 +97,7 @@ impl Borrow<str> for MediaType {
 ///
 /// A descriptor that a store returns is a claim until the content was read against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct Descriptor {
     /// The type of the content.
     #[serde(default = "no_media_type", skip_serializing_if = "is_no_media_type")]
@@ -114,6 +115,28 @@ pub struct Descriptor {
     /// The platform, in an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
+}
+
+impl Serialize for Descriptor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// What reads a descriptor that is written as an object: derived readers would take an array of its values too.
+struct AsObject(Descriptor);
+
+impl<'de> Deserialize<'de> for AsObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Descriptor::deserialize(deserializer).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Descriptor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Object(AsObject(descriptor)) = Deserialize::deserialize(deserializer)?;
+        Ok(descriptor)
+    }
 }
 
 fn no_media_type() -> MediaType {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::descriptor::{Descriptor, MediaType, null_is_empty};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::shorten;
-use crate::json::{self, JsonError};
+use crate::json::{self, JsonError, Object};
 
 /// What a manifest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Manifest {
     /// takes over the one inside.
     pub fn parse(descriptor: &Descriptor, bytes: impl Into<Arc<[u8]>>) -> Result<Self, ManifestError> {
         let bytes = bytes.into();
-        let document: Document = json::from_slice(&bytes)?;
+        let Object(document): Object<Document> = json::from_slice(&bytes)?;
         let media_type = document.agreed_media_type(&descriptor.media_type)?;
         let kind = document.kind(&media_type)?;
         let mut descriptor = descriptor.clone();
@@ -262,6 +262,8 @@ mod tests {
                 format!(r#"{{"schemaVersion":2,"config":{D},"layers":[{}]}}"#, D.replace("\"size\":0", "\"size\":-1")),
             ),
             (image, format!(r#"{{"schemaVersion":2,"config":{D},"layers":[{}]}}"#, D.replace("sha256:e3", "md5:e3"))),
+            (image, format!(r#"{{"schemaVersion":2,"config":{D},"layers":[["x/y","sha256:{}",0]]}}"#, "0".repeat(64))),
+            (image, format!(r#"[2,"{image}",null,{D},[]]"#)),
         ] {
             assert!(parse(media_type, &text).is_err(), "{media_type} {text}");
         }

@@ -167,14 +167,13 @@ pub fn supply(
     for signature in collection.notary_signatures() {
         let manifest = &signature.manifest;
         let found = read_signature(manifest, limits, |layer| collection.fetch(&layer.digest, limits.envelope_bytes))?;
-        let (record, named) = supply_one(manifest, &found, &mut gatherer, limits);
-        let evidence = encode_evidence(manifest.descriptor(), &named)?;
-        let evidence = evidence.map(|(descriptor, bytes)| {
-            let digest = descriptor.digest;
-            supplies.evidence_manifests.push((descriptor, bytes));
-            digest
-        });
-        supplies.signatures.push(SignatureRecord { evidence, ..record });
+        let (mut record, named) = supply_one(manifest, &found, &mut gatherer, limits);
+        if !named.is_empty() {
+            let evidence = encode_evidence(manifest.descriptor(), &named)?;
+            record.evidence = Some(evidence.0.digest);
+            supplies.evidence_manifests.push(evidence);
+        }
+        supplies.signatures.push(record);
         for (crl, urls) in named {
             crls.entry(crl.digest()).or_insert_with(|| (crl, BTreeSet::new())).1.extend(urls);
         }
@@ -257,17 +256,14 @@ fn gap_of(note: &PlanNote) -> Option<EvidenceGap> {
     }
 }
 
-fn encode_evidence(signature: &Descriptor, named: &[Named]) -> Result<Option<(Descriptor, Arc<[u8]>)>, JsonError> {
-    if named.is_empty() {
-        return Ok(None);
-    }
+fn encode_evidence(signature: &Descriptor, named: &[Named]) -> Result<(Descriptor, Arc<[u8]>), JsonError> {
     let mut layers: BTreeMap<Digest, (Descriptor, Vec<String>)> = BTreeMap::new();
     for (crl, urls) in named {
         let layer = layers.entry(crl.digest()).or_insert_with(|| (Descriptor::of(names::CRL, crl.der()), Vec::new()));
         layer.1.extend(urls.iter().cloned());
     }
     let (descriptor, bytes) = EvidenceManifest::new(signature, layers.into_values()).encode()?;
-    Ok(Some((descriptor, bytes.into())))
+    Ok((descriptor, bytes.into()))
 }
 
 fn carried_crl(crl: &Crl, urls: BTreeSet<String>) -> CarriedCrl {

@@ -37,6 +37,9 @@ pub struct Subject<'a> {
     pub roots: Vec<RootToVerify>,
     /// Manifests that the store is known to lack, because a bundle's exporter left them out on request.
     pub omitted: BTreeSet<Digest>,
+    /// Everything that a bundle lists, where all of it is to be verified: nothing may lie in it that belongs to no
+    /// artifact. Empty where that is not the question.
+    pub listed: BTreeSet<Digest>,
 }
 
 /// How to judge.
@@ -72,8 +75,6 @@ pub struct Verification {
     pub integrity: ByteCount,
     /// The artifacts, in the order in which they were asked for.
     pub artifacts: Vec<VerifiedRoot>,
-    /// Every blob and manifest that belongs to the artifacts.
-    pub reached: BTreeSet<Digest>,
 }
 
 /// One artifact, verified.
@@ -106,15 +107,16 @@ pub fn verify(
     let mut hashed = BTreeSet::new();
     let mut integrity = ByteCount::default();
     let mut artifacts = Vec::new();
-    let mut reached = BTreeSet::new();
     progress.stage(Stage::Discovering, None);
     let options = WalkOptions { known_omitted: subject.omitted.clone(), ..WalkOptions::default() };
     let mut closures = Vec::new();
     for root in &subject.roots {
         closures.push(walk(subject.store, &root.descriptor, &options, limits, progress)?);
     }
-    for closure in &closures {
-        reached.extend(closure.manifests.keys().chain(closure.blobs.keys()).copied());
+    let reached: BTreeSet<&Digest> =
+        closures.iter().flat_map(|closure| closure.manifests.keys().chain(closure.blobs.keys())).collect();
+    if let Some(stray) = subject.listed.iter().find(|digest| !reached.contains(digest)) {
+        return Err(VerifyError::Stray { digest: *stray });
     }
     for (root, closure) in subject.roots.iter().zip(&closures) {
         let (outcome, parts) = match depth {
@@ -127,7 +129,7 @@ pub fn verify(
         artifacts.push(VerifiedRoot { root: root.clone(), outcome, parts });
     }
     integrity.add(hash_blobs(subject.store, &closures, &mut hashed, progress)?);
-    Ok(Verification { integrity, artifacts, reached })
+    Ok(Verification { integrity, artifacts })
 }
 
 fn scope_of(root: &RootToVerify, judging: &Judging<'_>) -> Result<Repository, VerifyError> {
@@ -226,6 +228,12 @@ pub enum VerifyError {
         /// The artifact.
         digest: Digest,
     },
+    /// A bundle holds something that no artifact leads to.
+    #[error("the bundle lists {digest}, which belongs to none of its artifacts")]
+    Stray {
+        /// The content.
+        digest: Digest,
+    },
     /// More signatures than one artifact may have.
     #[error("{subject} has more than {limit} signatures")]
     TooManySignatures {
@@ -242,6 +250,7 @@ impl Diagnostic for VerifyError {
             Self::Store(error) => error.code(),
             Self::Closure(error) => error.code(),
             Self::Nameless { .. } => DiagnosticCode::NameMissing,
+            Self::Stray { .. } => DiagnosticCode::BundleManifestInvalid,
             Self::TooManySignatures { .. } => DiagnosticCode::ClosureTooLarge,
         }
     }
@@ -251,6 +260,7 @@ impl Diagnostic for VerifyError {
             Self::Store(error) => error.hint(),
             Self::Closure(error) => error.hint(),
             Self::Nameless { .. } => Some("say under which repository to judge it".into()),
+            Self::Stray { .. } => Some("somebody may have added it; export the artifacts again".into()),
             Self::TooManySignatures { .. } => Some("somebody may have flooded the artifact with signatures".into()),
         }
     }

@@ -142,3 +142,48 @@ fn small(explicit: &[u8]) -> der::Result<u32> {
     cursor.finish()?;
     to_u32(octets).ok_or_else(|| Tag::Integer.value_error().into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrap(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+        let content = parts.concat();
+        [&[tag, u8::try_from(content.len()).unwrap()][..], &content].concat()
+    }
+
+    fn hash_id(last: u8) -> Vec<u8> {
+        wrap(0x30, &[&[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, last]])
+    }
+
+    /// RSASSA-PSS with a hash, a hash of MGF1 (both by the last octet of their identifier) and more fields.
+    fn pss(hash: u8, mask: u8, more: &[u8]) -> Option<SignatureAlgorithm> {
+        let mgf1 = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 8];
+        let mask = wrap(0xa1, &[&wrap(0x30, &[&mgf1, &hash_id(mask)])]);
+        parse(&wrap(0x30, &[&wrap(0xa0, &[&hash_id(hash)]), &mask, more]))
+    }
+
+    fn parse(parameters: &[u8]) -> Option<SignatureAlgorithm> {
+        let oid = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
+        let identifier = wrap(0x30, &[&oid, parameters]);
+        SignatureAlgorithm::parse(&only(&identifier, Tag::Sequence).unwrap()).ok()
+    }
+
+    #[test]
+    fn pss_parameters() {
+        let known = |hash, salt_len| Some(SignatureAlgorithm::Known(SignatureScheme::RsaPssSalt { hash, salt_len }));
+        assert_eq!(pss(1, 1, &[0xa2, 3, 2, 1, 32]), known(HashAlgorithm::Sha256, 32));
+        assert_eq!(pss(3, 3, &[0xa2, 4, 2, 2, 1, 0xbe]), known(HashAlgorithm::Sha512, 446));
+        assert_eq!(pss(2, 2, &[]), known(HashAlgorithm::Sha384, 20));
+        assert_eq!(pss(2, 2, &[0xa3, 3, 2, 1, 1]), known(HashAlgorithm::Sha384, 20));
+        // Two hashes, and the defaults, which are SHA-1.
+        assert!(matches!(pss(1, 2, &[]), Some(SignatureAlgorithm::Weak(_))));
+        assert!(matches!(parse(&[0x30, 0]), Some(SignatureAlgorithm::Weak(_))));
+        // No parameters, another trailer, more salt than any key has room for, a negative length.
+        for bad in [&[0xa3, 3, 2, 1, 2][..], &[0xa2, 4, 2, 2, 0x10, 0], &[0xa2, 3, 2, 1, 0x80], &[5, 0]] {
+            assert_eq!(pss(1, 1, bad), None, "{bad:?}");
+        }
+        assert_eq!(parse(&[]), None);
+        assert_eq!(parse(&[5, 0]), None);
+    }
+}

@@ -18,6 +18,8 @@ const OCSP_ACCESS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.
 
 /// Extensions in one certificate, CRL or entry. Real ones have about ten.
 const MOST_EXTENSIONS: usize = 64;
+/// Octets of all extensions of one certificate, CRL or entry: decoded, they take several times that.
+const MOST_OCTETS: usize = 1 << 20;
 /// Distribution points or access descriptions in one certificate, and names in one of them.
 pub(crate) const MOST_POINTS: usize = 64;
 
@@ -45,6 +47,9 @@ impl From<der::Error> for ExtensionsError {
 ///
 /// An explicit FALSE is not DER, but occurs and changes nothing: what is hashed is what was received.
 pub(crate) fn read_extensions(content: &[u8]) -> Result<Vec<Extension>, ExtensionsError> {
+    if content.len() > MOST_OCTETS {
+        return Err(der::Error::from(der::ErrorKind::Overlength).into());
+    }
     let mut cursor = Cursor::new(content)?;
     let mut extensions: Vec<Extension> = Vec::new();
     while !cursor.is_finished() {

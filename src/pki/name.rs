@@ -10,6 +10,8 @@ use crate::digest::hex;
 
 /// Attributes in one name. Real ones have about eight.
 const MOST_ATTRIBUTES: usize = 128;
+/// Octets of one name. Real ones have about a hundred.
+const MOST_OCTETS: usize = 64 << 10;
 
 /// The attribute types that have a short name: RFC 4514 §3, and what OpenSSL and Go add.
 const SHORT_NAMES: [(&str, &str); 12] = [
@@ -38,6 +40,9 @@ impl Name {
     /// Reads `Name ::= SEQUENCE OF SET OF SEQUENCE { type OBJECT IDENTIFIER, value ANY }`.
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> der::Result<Self> {
         let name = cursor.expect(Tag::Sequence)?;
+        if name.raw.len() > MOST_OCTETS {
+            return Err(ErrorKind::Overlength.into());
+        }
         let mut sets = Cursor::new(name.value)?;
         let mut rdns = Vec::new();
         let mut room = MOST_ATTRIBUTES;
@@ -222,6 +227,16 @@ mod tests {
         assert_eq!(shown(0x0c, "Lučić".as_bytes()), "CN=Lučić");
         assert_eq!(shown(0x0c, b"a\0\x1b[31m"), r"CN=a\00\1B[31m");
         assert_eq!(shown(0x0c, "a\u{202e}b".as_bytes()), r"CN=a\E2\80\AEb");
+    }
+
+    /// Several attributes in one relative name keep their order, as Go prints them (openssl turns them round).
+    #[test]
+    fn the_most_specific_comes_first() {
+        let [a, b, c] = ["a", "b", "c"].map(|text| attribute(0x0c, text.as_bytes())[2..].to_vec());
+        let name = name(&[wrap(0x31, &[a, b].concat()), wrap(0x31, &c)]).unwrap();
+        assert_eq!(name.to_string(), "CN=c,CN=a+CN=b");
+        assert_eq!(name.common_name(), Some("c"));
+        assert_eq!(name.rdns().len(), 2);
     }
 
     #[test]

@@ -117,8 +117,8 @@ impl Search<'_> {
 
     /// Keeps the failure that came furthest: a complete path's over a wrong signature's, the first among equals.
     fn note(&mut self, failure: ChainError) {
-        let rank = |failure: &ChainError| !matches!(failure, ChainError::NotSignedBy { .. });
-        if self.failure.as_ref().is_none_or(|known| rank(&failure) > rank(known)) {
+        let is_far = |failure: &ChainError| !matches!(failure, ChainError::NotSignedBy { .. });
+        if self.failure.as_ref().is_none_or(|known| is_far(&failure) && !is_far(known)) {
             self.failure = Some(failure);
         }
     }

@@ -240,14 +240,7 @@ impl SignatureNode {
         let bad_stamp = claims.timestamp.as_ref().and_then(|stamp| stamp.as_ref().err());
         Self {
             envelope: facts.media_type.clone(),
-            signer: facts.signer.as_ref().map(|signer| Signer {
-                subject: signer.subject.clone(),
-                issuer: signer.issuer.clone(),
-                serial: signer.serial.clone(),
-                fingerprint: signer.fingerprint,
-                key: signer.key.clone(),
-                algorithm: signer.algorithm.clone(),
-            }),
+            signer: facts.signer.as_ref().map(Signer::of),
             claimed_signing_time: facts.times.claimed,
             expiry: facts.times.expiry,
             timestamp: stamp.map(|stamp| stamp.gen_time),

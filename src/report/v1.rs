@@ -11,8 +11,8 @@ use crate::ops::verify::{Verification, VerifiedRoot};
 use crate::time::UnixTime;
 use crate::trust::Action;
 use crate::verification::{
-    ArtifactOutcome, EvidenceUse, Finding, Freshness, JudgedCheck, SignatureOutcome, SignatureVerdict, TimeSource,
-    Verdict,
+    ArtifactOutcome, EvidenceUse, Finding, Freshness, JudgedCheck, SignatureOutcome, SignatureVerdict, SignerFacts,
+    TimeSource, Verdict,
 };
 
 /// The document.
@@ -439,18 +439,24 @@ impl Signature {
             envelope: facts.media_type.clone(),
             verdict,
             codes,
-            signer: facts.signer.as_ref().map(|signer| Signer {
-                subject: signer.subject.clone(),
-                issuer: signer.issuer.clone(),
-                serial: signer.serial.clone(),
-                fingerprint: signer.fingerprint,
-                key: signer.key.clone(),
-                algorithm: signer.algorithm.clone(),
-            }),
+            signer: facts.signer.as_ref().map(Signer::of),
             times: Times::of(outcome),
             user_metadata: facts.user_metadata.clone(),
             checks: outcome.checks.iter().map(Check::of).collect(),
             evidence: facts.evidence.iter().map(|used| Evidence::of(used, at)).collect(),
+        }
+    }
+}
+
+impl Signer {
+    pub(super) fn of(facts: &SignerFacts) -> Self {
+        Self {
+            subject: facts.subject.clone(),
+            issuer: facts.issuer.clone(),
+            serial: facts.serial.clone(),
+            fingerprint: facts.fingerprint,
+            key: facts.key.clone(),
+            algorithm: facts.algorithm.clone(),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Archives of other tools: a tar of an OCI layout (`oci-archive:` of skopeo, podman and buildah, `docker save`).
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::bundle::BundleStore;
-use super::listing::{self, Graph, LazyGraph};
+use super::listing::{self, Graph, LazyGraph, Tags};
 use super::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError};
 use crate::archive::{Archive, ArchiveError, EntryName, Strictness, names};
 use crate::code::{Diagnostic, DiagnosticCode};
@@ -20,6 +21,7 @@ pub struct ArchiveStore {
     limits: Limits,
     index: IndexDocument,
     graph: LazyGraph,
+    tags: OnceLock<Tags>,
 }
 
 /// What a file turned out to be.
@@ -88,7 +90,7 @@ impl ArchiveStore {
         let invalid = |source| StoreError::Layout { path: path.to_owned(), source };
         LayoutDocument::parse(&document(EntryName::Layout, LAYOUT_BYTES)?).map_err(invalid)?;
         let index = IndexDocument::parse(&document(EntryName::Index, limits.index_bytes)?).map_err(invalid)?;
-        Ok(Self { archive, limits: limits.clone(), index, graph: LazyGraph::default() })
+        Ok(Self { archive, limits: limits.clone(), index, graph: LazyGraph::default(), tags: OnceLock::new() })
     }
 
     /// The archive's `index.json`.
@@ -103,7 +105,7 @@ impl ArchiveStore {
 
 impl ContentStore for ArchiveStore {
     fn resolve(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
-        listing::resolve(&self.index, target, |digest| {
+        listing::resolve(&self.index, &self.tags, target, |digest| {
             if let Some(descriptor) = self.graph()?.manifest(digest) {
                 return Ok(Some(descriptor.clone()));
             }

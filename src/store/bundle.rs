@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::listing::{Graph, LazyGraph, only};
+use super::listing::{Graph, LazyGraph, Tags};
 use super::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError, fetch};
 use crate::archive::{
     Archive, ArchiveError, BlobRecord, BundleInventory, BundleManifest, EntryName, InventoryError, Strictness, names,
 };
 use crate::digest::Digest;
 use crate::limits::Limits;
-use crate::oci::{Descriptor, IndexDocument, LayoutDocument, MediaType, Reference, Target};
+use crate::oci::{Descriptor, IndexDocument, LayoutDocument, MediaType, Target};
 
 /// An open bundle.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct BundleStore {
     /// The inventory's blobs, by digest.
     blobs: BTreeMap<Digest, usize>,
     graph: LazyGraph,
+    tags: Tags,
 }
 
 impl BundleStore {
@@ -48,8 +49,8 @@ impl BundleStore {
         check_index(&inventory, &manifest, &index)?;
         check_entries(&archive, &inventory, &manifest)?;
         let blobs = inventory.blobs.iter().enumerate().map(|(place, blob)| (blob.digest, place)).collect();
-        let (manifest, graph) = (manifest.descriptor, LazyGraph::default());
-        Ok(Self { archive, limits: limits.clone(), inventory, manifest, blobs, graph })
+        let (manifest, graph, tags) = (manifest.descriptor, LazyGraph::default(), tags(&inventory));
+        Ok(Self { archive, limits: limits.clone(), inventory, manifest, blobs, graph, tags })
     }
 
     /// What the bundle says of itself, checked for consistency.
@@ -102,6 +103,27 @@ impl BundleStore {
         let manifests = || self.inventory.blobs.iter().filter(|blob| blob.manifest).map(BlobRecord::descriptor);
         self.graph.get(|| Graph::build(self, &manifests().collect::<Vec<_>>(), &self.limits))
     }
+}
+
+/// The tags of the roots, and cosign's digest tags.
+fn tags(inventory: &BundleInventory) -> Tags {
+    let mut tags = Tags::default();
+    for root in &inventory.roots {
+        if let Some(tag) = &root.reference.tag {
+            let descriptor = Descriptor::new(root.media_type.clone(), root.digest, root.size);
+            tags.insert(tag.clone(), descriptor, Some(root.reference.clone()));
+        }
+    }
+    for referrer in &inventory.referrers {
+        if let Some(tag) = &referrer.tag {
+            tags.insert(
+                tag.clone(),
+                Descriptor::new(referrer.media_type.clone(), referrer.digest, referrer.size),
+                None,
+            );
+        }
+    }
+    tags
 }
 
 /// Reads a bundle manifest as far as is needed to find the inventory. That it has the one canonical form is checked
@@ -195,14 +217,7 @@ impl ContentStore for BundleStore {
             }
             Target::Tag(tag) => tag,
         };
-        let named = |found: &Option<crate::oci::Tag>| found.as_ref() == Some(tag);
-        let roots = self.inventory.roots.iter().filter(|root| named(&root.reference.tag)).map(|root| {
-            (Descriptor::new(root.media_type.clone(), root.digest, root.size), Some(root.reference.clone()))
-        });
-        let referrers = self.inventory.referrers.iter().filter(|referrer| named(&referrer.tag)).map(|referrer| {
-            (Descriptor::new(referrer.media_type.clone(), referrer.digest, referrer.size), None::<Reference>)
-        });
-        only(tag, roots.chain(referrers).collect())
+        self.tags.resolve(tag)
     }
 
     fn open(&self, descriptor: &Descriptor, _: ContentKind) -> Result<Option<RawContent>, StoreError> {

@@ -1,6 +1,6 @@
 //! What an `index.json` and the manifests behind it say: names, and who refers to whom.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 
 use super::{ContentStore, NamedRoot, Referrers, Search, SearchMethod, SearchResult, StoreError, fetch_manifest};
@@ -88,31 +88,59 @@ impl EntryNames {
     }
 }
 
-/// The entry that a tag names in an index; an exact `ref.name` goes before a tag within a full name.
-pub(super) fn resolve_tag(entries: &[Descriptor], tag: &Tag) -> Result<Option<Descriptor>, StoreError> {
-    let exact =
-        |entry: &&Descriptor| entry.annotations.get(annotation::REF_NAME).is_some_and(|name| name == tag.as_str());
-    let within = |entry: &&Descriptor| EntryNames::of(entry).tag.as_ref() == Some(tag);
-    let mut found: Vec<_> = entries.iter().filter(exact).collect();
-    if found.is_empty() {
-        found = entries.iter().filter(within).collect();
+/// What each tag could mean. Made once for a store: walks ask for three digest tags of every manifest.
+#[derive(Debug, Default)]
+pub(super) struct Tags {
+    /// By `ref.name`, which goes before a tag within a full name.
+    exact: HashMap<String, Vec<Candidate>>,
+    within: HashMap<Tag, Vec<Candidate>>,
+}
+
+/// An artifact, and its full name where there is one.
+type Candidate = (Descriptor, Option<Reference>);
+
+impl Tags {
+    /// The tags of an `index.json`.
+    pub(super) fn of_index(index: &IndexDocument) -> Self {
+        let mut tags = Self::default();
+        for entry in &index.manifests {
+            let names = EntryNames::of(entry);
+            if let Some(name) = entry.annotations.get(annotation::REF_NAME) {
+                let candidate = (entry.bare(), names.reference.clone());
+                tags.exact.entry(name.clone()).or_default().push(candidate);
+            }
+            if let Some(tag) = names.tag {
+                tags.insert(tag, entry.bare(), names.reference);
+            }
+        }
+        tags
     }
-    only(tag, found.into_iter().map(|entry| (entry.bare(), EntryNames::of(entry).reference)).collect())
+
+    /// Adds what a tag may mean.
+    pub(super) fn insert(&mut self, tag: Tag, descriptor: Descriptor, reference: Option<Reference>) {
+        self.within.entry(tag).or_default().push((descriptor, reference));
+    }
+
+    /// The one artifact that `tag` names.
+    ///
+    /// # Errors
+    /// There are several.
+    pub(super) fn resolve(&self, tag: &Tag) -> Result<Option<Descriptor>, StoreError> {
+        let candidates = self.exact.get(tag.as_str()).or_else(|| self.within.get(tag));
+        candidates.map_or(Ok(None), |candidates| only(tag, candidates))
+    }
 }
 
 /// The one artifact among candidates, which may mention it several times.
-pub(super) fn only(
-    tag: &Tag,
-    candidates: Vec<(Descriptor, Option<Reference>)>,
-) -> Result<Option<Descriptor>, StoreError> {
+fn only(tag: &Tag, candidates: &[Candidate]) -> Result<Option<Descriptor>, StoreError> {
     let first = candidates.first().map(|(descriptor, _)| descriptor.clone());
     let distinct: HashSet<_> = candidates.iter().map(|(descriptor, _)| descriptor.digest).collect();
     if distinct.len() > 1 {
-        let name = |(descriptor, reference): (Descriptor, Option<Reference>)| match reference {
+        let name = |(descriptor, reference): &Candidate| match reference {
             Some(reference) => format!("{reference} ({})", descriptor.digest),
             None => descriptor.digest.to_string(),
         };
-        let candidates = candidates.into_iter().take(10).map(name).collect();
+        let candidates = candidates.iter().take(10).map(name).collect();
         return Err(ListingError::Ambiguous { tag: tag.clone(), candidates }.into());
     }
     Ok(first)
@@ -290,11 +318,12 @@ pub(super) fn roots<'a>(
 /// What `target` names in an index.
 pub(super) fn resolve(
     index: &IndexDocument,
+    tags: &OnceLock<Tags>,
     target: &Target,
     graph: impl FnOnce(&Digest) -> Result<Option<Descriptor>, StoreError>,
 ) -> Result<Option<Descriptor>, StoreError> {
     match target {
-        Target::Tag(tag) => resolve_tag(&index.manifests, tag),
+        Target::Tag(tag) => tags.get_or_init(|| Tags::of_index(index)).resolve(tag),
         Target::Digest(digest) => match index.manifests.iter().find(|entry| entry.digest == *digest) {
             Some(entry) => Ok(Some(entry.bare())),
             None => graph(digest),

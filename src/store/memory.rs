@@ -1,7 +1,7 @@
 //! Content in memory: for tests, and for what is made and used within one run.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::listing::{self, Graph};
 use super::{
@@ -86,7 +86,9 @@ impl MemoryStore {
 
 impl ContentStore for MemoryStore {
     fn resolve(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
-        listing::resolve(&self.index(), target, |digest| Ok(self.content().manifests.get(digest).cloned()))
+        listing::resolve(&self.index(), &OnceLock::new(), target, |digest| {
+            Ok(self.content().manifests.get(digest).cloned())
+        })
     }
 
     fn open(&self, descriptor: &Descriptor, _: ContentKind) -> Result<Option<RawContent>, StoreError> {

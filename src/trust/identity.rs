@@ -92,10 +92,11 @@ impl DistinguishedName {
 }
 
 impl fmt::Display for DistinguishedName {
+    /// In the order of the attributes' names, escaped, so that a value never looks like another attribute.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, (name, value)) in self.attributes.iter().enumerate() {
             let comma = if position == 0 { "" } else { ", " };
-            write!(f, "{comma}{name}={}", shorten(value))?;
+            write!(f, "{comma}{name}={}", escape(&shorten(value)))?;
         }
         Ok(())
     }
@@ -177,6 +178,20 @@ fn unescape(text: &str) -> Option<String> {
     }
     value.truncate(kept);
     String::from_utf8(value).ok()
+}
+
+/// RFC 4514 §2.4.
+fn escape(value: &str) -> String {
+    let last = value.len().saturating_sub(1);
+    let mut text = String::with_capacity(value.len());
+    for (position, character) in value.char_indices() {
+        let edge = (character == ' ' && (position == 0 || position == last)) || (character == '#' && position == 0);
+        if edge || matches!(character, ',' | '+' | '"' | '\\' | '<' | '>' | ';') {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text
 }
 
 /// The identities of a policy statement.
@@ -390,14 +405,15 @@ mod tests {
             ("7.30 S is ST", "C=US,S=WA,O=a", "C=US, O=a, ST=WA"),
             ("7.32 spaces", " C = US , ST=  WA ,O=a  b ", "C=US, O=a  b, ST=WA"),
             ("7.32 semicolon", "C=US;ST=WA;O=a", "C=US, O=a, ST=WA"),
-            ("7.32 escapes", r"C=US,ST=WA,O=a\, b\; c\\d\+\3D", r"C=US, O=a, b; c\d+=, ST=WA"),
-            ("7.32 escaped space", r"C=US,ST=WA,O=\ a\ ", "C=US, O= a , ST=WA"),
+            ("7.32 escapes", r"C=US,ST=WA,O=a\, b\; c\\d\+\3D", r"C=US, O=a\, b\; c\\d\+=, ST=WA"),
+            ("7.32 escaped space", r"C=US,ST=WA,O=\ a\ ", r"C=US, O=\ a\ , ST=WA"),
             ("7.32 UTF-8 in pairs", r"C=DE,ST=BY,O=M\C3\BCller", "C=DE, O=Müller, ST=BY"),
             ("7.30 unknown names", "C=US,ST=WA,O=a,CustomRDN=x,1.2.3=y", "1.2.3=y, C=US, CustomRDN=x, O=a, ST=WA"),
             ("inner equals sign", "C=US,ST=WA,O=a=b", "C=US, O=a=b, ST=WA"),
             ("empty optional value", "C=US,ST=WA,O=a,CN=", "C=US, CN=, O=a, ST=WA"),
         ] {
             assert_eq!(parse(text).to_string(), wanted, "{fact}");
+            assert_eq!(parse(wanted), parse(text), "{fact}: what is shown reads the same");
         }
     }
 

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::shorten;
+use crate::json::Object;
 use crate::json::{self, JsonError};
-use crate::notary::object::Object;
 use crate::oci::Repository;
 
 /// A valid policy document: which statement applies to which repository.
@@ -272,7 +272,7 @@ fn read_scope(text: &str) -> Result<Repository, StatementProblem> {
 #[non_exhaustive]
 pub enum PolicyError {
     /// Not the JSON of a policy.
-    #[error("the trust policy cannot be read: {0}")]
+    #[error("the trust policy cannot be read: {}", shorten(&.0.to_string()))]
     Json(#[from] JsonError),
     /// A version that is not known.
     #[error("the trust policy's version is {}, not \"1.0\"", .found.as_ref().map_or("missing".to_owned(), |found| format!("{found:?}")))]

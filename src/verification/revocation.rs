@@ -92,6 +92,14 @@ fn weigh(
     if let Some((crl, CrlEntry::Revoked(revocation))) = speaking().next() {
         return revoked(crl, revocation);
     }
+    // An entry that nobody can interpret is no silence, whatever another CRL leaves out.
+    if let Some(error) = readings
+        .iter()
+        .filter_map(|reading| reading.says.as_ref().err())
+        .find(|error| matches!(error, CrlError::Entry { .. }))
+    {
+        return (Finding::Undetermined(Failure::from(error.clone())), Vec::new());
+    }
     let mut stale = None;
     for (crl, _) in speaking().filter(|(_, entry)| **entry == CrlEntry::NotListed) {
         match freshness.check(crl, clocks) {
@@ -137,4 +145,124 @@ fn no_answer(certificate: &Certificate, readings: &[Reading<'_>], only_ocsp: boo
         format!("there is no CRL of \"{}\", which would say whether \"{subject}\" is revoked", certificate.issuer());
     Failure::new(DiagnosticCode::CrlMissing, message)
         .with_hint("export the artifact again with its CRLs, or supply the CRL from a file")
+}
+
+#[cfg(feature = "demo")]
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::limits::Limits;
+    use crate::pki::{CertificateChain, Profile};
+    use crate::signer::LocalKey;
+    use crate::signer::authority::{Authority, CrlReason, LeafUsage, Request, Revocation as Line};
+    use crate::time::{UnixTime, ValidityPeriod};
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    struct Fixture {
+        root: Authority,
+        chain: ConformingChain,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let validity =
+                ValidityPeriod { not_before: NOW.saturating_sub(HOUR * 99), not_after: NOW.saturating_add(HOUR) };
+            let request = |subject, crl_url| Request { subject, validity, crl_url };
+            let root = Authority::root(&request("CN=root,O=o,ST=st,C=NL", None)).unwrap();
+            let key = LocalKey::generate_p256().unwrap().public_key_der().unwrap();
+            let leaf = request("CN=leaf,O=o,ST=st,C=NL", Some("http://crl.example/root.crl"));
+            let chain = root.leaf(&leaf, LeafUsage::CodeSigning, &key).unwrap();
+            let chain = chain.iter().map(|der| Certificate::from_der(der).unwrap()).collect();
+            let chain = CertificateChain::new(chain, &Limits::default()).unwrap();
+            Self { root, chain: chain.inspect(Profile::CodeSigning).unwrap() }
+        }
+
+        /// A CRL issued `age` ago for two hours.
+        fn crl(&self, age: Duration, reason: Option<CrlReason>) -> Crl {
+            self.crl_of(NOW.saturating_sub(age), reason)
+        }
+
+        fn crl_of(&self, issued: UnixTime, reason: Option<CrlReason>) -> Crl {
+            let certificate = self.chain.leaf().der().to_vec();
+            let listed: Vec<Line> =
+                reason.map(|reason| Line { certificate, date: issued, reason }).into_iter().collect();
+            Crl::from_der(self.root.crl(issued, issued.saturating_add(HOUR * 2), 1, &listed).unwrap()).unwrap()
+        }
+
+        fn check(&self, crls: &[Crl], freshness: Freshness, signing: Option<UnixTime>) -> Finding {
+            let mut evidence = CarriedEvidence::default();
+            crls.iter().for_each(|crl| evidence.insert(crl.clone()));
+            let clocks = Clocks { verification: NOW, signing };
+            let mut statuses = check_chain(&self.chain, &evidence, freshness, clocks);
+            assert_eq!(statuses.len(), 1, "nobody asks about the root");
+            statuses.remove(0).finding
+        }
+    }
+
+    fn code(finding: &Finding) -> (bool, Option<&'static str>) {
+        let undetermined = matches!(finding, Finding::Undetermined(_));
+        (undetermined, finding.failure().map(|failure| failure.code.as_str()))
+    }
+
+    #[test]
+    fn silence_counts_only_while_it_is_fresh() {
+        let fixture = Fixture::new();
+        let fresh = fixture.crl(HOUR, None);
+        let stale = fixture.crl(HOUR * 3, None);
+        let newest = fixture.crl(Duration::ZERO, None);
+        let future = fixture.crl_of(NOW.saturating_add(HOUR), None);
+        let before = Some(NOW.saturating_sub(HOUR * 4));
+        for (crl, rule, signing, expected) in [
+            (&fresh, Freshness::Current, None, (false, None)),
+            (&newest, Freshness::Current, None, (false, None)),
+            (&future, Freshness::Current, None, (true, Some("crl-not-yet-issued"))),
+            (&future, Freshness::AtSigning, before, (true, Some("crl-not-yet-issued"))),
+            (&stale, Freshness::Current, None, (true, Some("crl-expired"))),
+            (&stale, Freshness::MaxAge(HOUR * 3), None, (false, None)),
+            (&stale, Freshness::MaxAge(HOUR * 2), None, (true, Some("crl-too-old"))),
+            (&stale, Freshness::AtSigning, None, (true, Some("crl-not-conclusive"))),
+            (&stale, Freshness::AtSigning, before, (false, None)),
+            (&stale, Freshness::AtSigning, Some(NOW.saturating_sub(HOUR * 2)), (false, None)),
+            (&stale, Freshness::AtSigning, Some(NOW), (true, Some("crl-not-conclusive"))),
+        ] {
+            let finding = fixture.check(std::slice::from_ref(crl), rule, signing);
+            assert_eq!(code(&finding), expected, "{rule} {signing:?}: {finding:?}");
+        }
+        assert_eq!(code(&fixture.check(&[], Freshness::Current, None)), (true, Some("crl-missing")));
+        // However stale one is, another that is fresh settles it.
+        assert_eq!(code(&fixture.check(&[stale, fresh], Freshness::Current, None)), (false, None));
+    }
+
+    #[test]
+    fn revoked_is_revoked_and_only_a_hold_is_lifted() {
+        // Conformance 10.20, 10.24.
+        let fixture = Fixture::new();
+        let clean = fixture.crl(HOUR, None);
+        let old = |reason| fixture.crl(HOUR * 30, Some(reason));
+        let revoked = (false, Some("certificate-revoked"));
+        for (crls, expected) in [
+            (vec![old(CrlReason::Unspecified)], revoked),
+            (vec![old(CrlReason::Superseded), clean.clone()], revoked),
+            (vec![old(CrlReason::CertificateHold)], revoked),
+            (vec![old(CrlReason::CertificateHold), clean.clone()], (false, None)),
+            (vec![fixture.crl(Duration::ZERO, Some(CrlReason::CertificateHold)), clean.clone()], revoked),
+        ] {
+            let finding = fixture.check(&crls, Freshness::Current, None);
+            assert_eq!(code(&finding), expected, "{finding:?}");
+            assert!(!matches!(finding, Finding::Undetermined(_)));
+        }
+    }
+
+    #[test]
+    fn a_strangers_crl_of_the_same_name_says_nothing() {
+        let (fixture, stranger) = (Fixture::new(), Fixture::new());
+        let finding = fixture.check(&[stranger.crl(HOUR, None)], Freshness::Current, None);
+        assert_eq!(code(&finding), (true, Some("crl-invalid")));
+        let finding = fixture.check(&[stranger.crl(HOUR, None), fixture.crl(HOUR, None)], Freshness::Current, None);
+        assert_eq!(code(&finding), (false, None));
+    }
 }

@@ -111,7 +111,7 @@ impl TrustedArtifact {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// At least one signature is good (conformance 1.30).
-    Trusted(TrustedArtifact),
+    Trusted(Box<TrustedArtifact>),
     /// No signature is good, and why.
     Rejected(Vec<DiagnosticCode>),
     /// No signature is good, but one of them might be if more were known.
@@ -155,7 +155,7 @@ pub(super) fn judge_artifact(
         match &signature.verdict {
             SignatureVerdict::Good => {
                 let (descriptor, scope) = (artifact.clone(), scope.clone());
-                return Verdict::Trusted(TrustedArtifact { descriptor, scope });
+                return Verdict::Trusted(Box::new(TrustedArtifact { descriptor, scope }));
             }
             SignatureVerdict::Rejected(codes) => rejected.extend_from_slice(codes),
             SignatureVerdict::Undecided(codes) => undecided.extend_from_slice(codes),
@@ -173,4 +173,88 @@ pub(super) fn judge_artifact(
         rejected.push(DiagnosticCode::SignatureAbsent);
     }
     Verdict::Rejected(sorted(rejected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::signature::SignatureTimes;
+    use super::*;
+    use crate::digest::Digest;
+    use crate::trust::LevelName;
+    use crate::verification::Failure;
+
+    fn facts(findings: &[(CheckKind, Finding)]) -> SignatureFacts {
+        SignatureFacts {
+            signature: Digest::sha256(b""),
+            media_type: None,
+            signer: None,
+            times: SignatureTimes::default(),
+            user_metadata: Default::default(),
+            checks: findings.iter().map(|(kind, finding)| Check::of(*kind, finding.clone())).collect(),
+            evidence: Vec::new(),
+        }
+    }
+
+    fn failed(code: DiagnosticCode) -> Finding {
+        Finding::Failed(Failure::new(code, "bad"))
+    }
+
+    fn judged(level: LevelName, findings: &[(CheckKind, Finding)]) -> SignatureVerdict {
+        judge_signature(facts(findings), &VerificationLevel::new(level)).verdict
+    }
+
+    #[test]
+    fn the_level_decides_which_findings_count() {
+        // Conformance 7.13 and 8.02.
+        use DiagnosticCode::{CertificateRevoked, ChainUntrusted, CrlMissing, SignatureExpired, SignatureInvalid};
+        let ok = (CheckKind::Integrity, Finding::Passed("ok".into()));
+        let untrusted = (CheckKind::Authenticity, failed(ChainUntrusted));
+        let expired = (CheckKind::Expiry, failed(SignatureExpired));
+        let revoked = (CheckKind::Revocation, failed(CertificateRevoked));
+        let unknown = (CheckKind::Revocation, Finding::Undetermined(Failure::new(CrlMissing, "?")));
+        let broken = (CheckKind::Integrity, failed(SignatureInvalid));
+        let rejected = |code| SignatureVerdict::Rejected(vec![code]);
+        use LevelName::{Audit, Permissive, Strict};
+        for (level, findings, expected) in [
+            (Strict, vec![ok.clone()], SignatureVerdict::Good),
+            (Strict, vec![ok.clone(), unknown.clone()], SignatureVerdict::Undecided(vec![CrlMissing])),
+            (Strict, vec![ok.clone(), unknown.clone(), expired.clone()], rejected(SignatureExpired)),
+            (Permissive, vec![ok.clone(), unknown.clone(), expired.clone(), revoked.clone()], SignatureVerdict::Good),
+            (Permissive, vec![ok.clone(), untrusted.clone()], rejected(ChainUntrusted)),
+            (Audit, vec![ok.clone(), untrusted.clone(), revoked.clone()], SignatureVerdict::Good),
+            (Audit, vec![broken.clone()], rejected(SignatureInvalid)),
+            // Nothing that was found to be wrong is not enough: integrity must have been found to hold.
+            (Audit, vec![], rejected(SignatureInvalid)),
+        ] {
+            assert_eq!(judged(level, &findings), expected, "{level:?} {findings:?}");
+        }
+    }
+
+    #[test]
+    fn the_best_signature_decides_and_could_not_tell_is_never_good() {
+        let artifact = Descriptor::of("a/b", b"x");
+        let scope: Repository = "host/repo".parse().unwrap();
+        let policy = crate::trust::PolicyDocument::parse(
+            br#"{"version":"1.0","trustPolicies":[
+                {"name":"n","registryScopes":["host/repo"],"signatureVerification":{"level":"strict"},
+                 "trustStores":["ca:x"],"trustedIdentities":["*"]},
+                {"name":"s","registryScopes":["host/skipped"],"signatureVerification":{"level":"skip"}}]}"#,
+        )
+        .unwrap();
+        let outcome = |verdict| SignatureOutcome { facts: facts(&[]), checks: Vec::new(), verdict };
+        let good = outcome(SignatureVerdict::Good);
+        let bad = outcome(SignatureVerdict::Rejected(vec![DiagnosticCode::SignatureInvalid]));
+        let open = outcome(SignatureVerdict::Undecided(vec![DiagnosticCode::CrlMissing]));
+        let judge =
+            |signatures: &[SignatureOutcome]| judge_artifact(&artifact, &scope, policy.select(&scope), signatures);
+        assert!(matches!(judge(&[bad.clone(), good, open.clone()]), Verdict::Trusted(_)));
+        assert_eq!(judge(&[bad.clone(), open]), Verdict::Undecided(vec![DiagnosticCode::CrlMissing]));
+        assert_eq!(judge(&[bad]), Verdict::Rejected(vec![DiagnosticCode::SignatureInvalid]));
+        assert!(judge(&[]).is_unsigned());
+        let other: Repository = "host/other".parse().unwrap();
+        let verdict = judge_artifact(&artifact, &other, policy.select(&other), &[]);
+        assert_eq!(verdict, Verdict::Rejected(vec![DiagnosticCode::PolicyNotApplicable]));
+        let skipped: Repository = "host/skipped".parse().unwrap();
+        assert_eq!(judge_artifact(&artifact, &skipped, policy.select(&skipped), &[]), Verdict::Skipped);
+    }
 }

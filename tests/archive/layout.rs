@@ -152,7 +152,7 @@ fn what_does_not_arrive_whole_leaves_nothing() {
     let before = files(scratch.path());
     let descriptor = Descriptor::of("a/b", b"whole");
     for (content, expected) in [
-        (RawContent::new(Broken(io::Cursor::new(b"wh".to_vec()))), IoFailed),
+        (RawContent::new(Broken(io::Cursor::new(b"wh".to_vec()))), NetworkFailed),
         (RawContent::from_bytes("wh"), BlobSizeMismatch),
         (RawContent::from_bytes("whole and more"), BlobSizeMismatch),
         (RawContent::from_bytes("WHOLE"), BlobDigestMismatch),

@@ -9,23 +9,24 @@ use bulla::code::{Class, Diagnostic, DiagnosticCode};
 pub(crate) struct CommandError {
     pub(crate) code: DiagnosticCode,
     pub(crate) message: String,
-    pub(crate) hint: Option<String>,
+    /// Ways out, in the order in which they are worth trying.
+    pub(crate) hints: Vec<String>,
 }
 
 impl CommandError {
     pub(crate) fn new(code: DiagnosticCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
+        Self { code, message: message.into(), hints: Vec::new() }
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hints.push(hint.into());
         self
     }
 
     pub(crate) fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
         let code = bulla::code::io_code(error);
-        let hint = general_hint(code).map(str::to_owned);
-        Self { code, message: format!("{}: {error}", path.display()), hint }
+        let hints = general_hint(code).map(str::to_owned).into_iter().collect();
+        Self { code, message: format!("{}: {error}", path.display()), hints }
     }
 }
 
@@ -39,10 +40,8 @@ impl<E: Diagnostic> From<E> for CommandError {
     fn from(error: E) -> Self {
         let code = error.code();
         let own = error.hint().or_else(|| general_hint(code).map(str::to_owned));
-        let hints = [own, flag_hint(code).map(str::to_owned)].into_iter().flatten().collect::<Vec<_>>();
-        // An example of several lines is not run on.
-        let joint = if hints.iter().any(|hint| hint.contains('\n')) { "\n" } else { "; " };
-        Self { code, message: error.to_string(), hint: (!hints.is_empty()).then(|| hints.join(joint)) }
+        let hints = own.into_iter().chain(flag_hint(code).map(str::to_owned)).collect();
+        Self { code, message: error.to_string(), hints }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bulla::archive::BundleInventory;
+use bulla::archive::{BundleInventory, empty_config};
 use bulla::digest::Digest;
 use bulla::limits::Limits;
 use bulla::oci::{Location, Reference, Target};
@@ -41,6 +41,14 @@ impl Opened {
     /// What a bundle's exporter left out on request.
     pub(crate) fn omitted(&self) -> BTreeSet<Digest> {
         self.inventory.iter().flat_map(|inventory| &inventory.omitted).map(|omitted| omitted.digest).collect()
+    }
+
+    /// Everything that a bundle lists, where no part of it was singled out. The empty configuration may be there for
+    /// the bundle manifest's own sake.
+    pub(crate) fn listed(&self) -> BTreeSet<Digest> {
+        let whole = self.inventory.iter().filter(|_| self.target.is_none());
+        let digests = whole.flat_map(|inventory| &inventory.blobs).map(|blob| blob.digest);
+        digests.filter(|digest| *digest != empty_config().digest).collect()
     }
 
     pub(crate) fn is_bundle(&self) -> bool {
@@ -93,14 +101,14 @@ fn place(kind: SourceKind, path: &Path) -> Place {
 }
 
 fn open_archive(path: &Path, target: Option<Target>, limits: &Limits) -> Result<Opened, CommandError> {
-    let (store, kind, inventory): (Arc<dyn ContentStore>, _, _) = match open_any(path, limits)? {
+    let (store, kind, inventory): (Box<dyn ContentStore>, _, _) = match open_any(path, limits)? {
         OpenedArchive::Bundle(bundle) => {
             let inventory = bundle.inventory().clone();
-            (Arc::from(bundle as Box<dyn ContentStore>), SourceKind::Bundle, Some(inventory))
+            (bundle, SourceKind::Bundle, Some(inventory))
         }
-        OpenedArchive::Foreign(archive) => (Arc::from(archive as Box<dyn ContentStore>), SourceKind::Archive, None),
+        OpenedArchive::Foreign(archive) => (archive, SourceKind::Archive, None),
     };
-    Ok(Opened { store, place: place(kind, path), inventory, target, reference: None })
+    Ok(Opened { store: Arc::from(store), place: place(kind, path), inventory, target, reference: None })
 }
 
 #[cfg(feature = "registry")]

@@ -1,6 +1,6 @@
 //! What the operator decided outside the command line: environment variables and configuration directories.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bulla::code::DiagnosticCode;
 use bulla::config::ConfigRoots;
@@ -57,6 +57,7 @@ pub(crate) use network::Network;
 
 #[cfg(feature = "registry")]
 mod network {
+    use std::path::Path;
     use std::sync::Arc;
 
     use bulla::config::credentials::{DockerConfig, FirstOf};
@@ -65,7 +66,7 @@ mod network {
     use bulla::oci::Repository;
     use bulla::store::registry::{PlainHttp, RegistryClient, RegistrySettings, RegistryStore};
 
-    use super::{CommandError, CrlSource, Limits, Path, PathBuf, Registry, path_variable, variable};
+    use super::{CommandError, CrlSource, Limits, Registry, path_variable, variable};
 
     /// Everything that reaches out, made from the operator's settings.
     pub(crate) struct Network {
@@ -122,7 +123,7 @@ mod network {
     }
 
     fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
-        std::fs::read(PathBuf::from(path)).map_err(|error| CommandError::io(path, &error))
+        std::fs::read(path).map_err(|error| CommandError::io(path, &error))
     }
 }
 

@@ -53,14 +53,15 @@ pub(crate) fn say(line: &str) {
 /// Prints a failure.
 pub(crate) fn print_error(failure: &CommandError, format: Format) {
     say(&format!("error[{}]: {}", failure.code, failure.message));
-    if let Some(hint) = &failure.hint {
+    for hint in &failure.hints {
         say(&format!("hint: {hint}"));
     }
     if format == Format::Json {
+        let hint = (!failure.hints.is_empty()).then(|| failure.hints.join("; "));
         let document = ErrorDocument {
             schema_version: 1,
             tool: bulla::report::TOOL.to_owned(),
-            error: ErrorBody { code: failure.code, message: failure.message.clone(), hint: failure.hint.clone() },
+            error: ErrorBody { code: failure.code, message: failure.message.clone(), hint },
         };
         // The exit status tells of the failure already; a closed stdout adds nothing.
         let _ = print_json(&document);

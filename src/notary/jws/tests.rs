@@ -124,6 +124,15 @@ fn envelopes_that_break_the_format() {
 }
 
 #[test]
+fn messages_are_short_and_printable_whatever_the_document_says() {
+    let mut hostile = envelope(PROTECTED);
+    hostile.insert(format!("\u{1b}[2J{}", "x".repeat(10_000)), Value::Null);
+    let error = parse(serde_json::to_string(&hostile).unwrap().as_bytes(), &Limits::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.len() < 500 && !text.contains('\u{1b}') && text.contains("unknown field"), "{text}");
+}
+
+#[test]
 fn timestamps_are_base64_with_padding() {
     // Conformance 3.18, 8.20.
     assert_eq!(read_timestamp(None).unwrap(), None);

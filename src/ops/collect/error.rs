@@ -20,7 +20,7 @@ pub enum CollectError {
         reference: Reference,
         /// Why.
         #[source]
-        error: ClosureError,
+        error: Box<ClosureError>,
     },
     /// The source does not have what was asked for.
     #[error("there is nothing under {target}")]
@@ -71,10 +71,20 @@ pub enum CollectError {
     #[error("{reference} would name both {first} and {second}")]
     NameTwice {
         /// The name.
-        reference: Reference,
+        reference: Box<Reference>,
         /// One artifact.
         first: Digest,
         /// The other.
+        second: Digest,
+    },
+    /// Two repositories have different content under the same digest tag.
+    #[error("the tag {tag} stands for {first} in one place and for {second} in another")]
+    DigestTagTwice {
+        /// The tag.
+        tag: Tag,
+        /// What it is in one place.
+        first: Digest,
+        /// What it is in the other.
         second: Digest,
     },
     /// Two sources describe the same content differently.
@@ -132,7 +142,7 @@ impl Diagnostic for CollectError {
             }
             Self::NameMissing { .. } => DiagnosticCode::NameMissing,
             Self::DigestMismatch { .. } => DiagnosticCode::ManifestMismatch,
-            Self::NameTwice { .. } => DiagnosticCode::UsageInvalid,
+            Self::NameTwice { .. } | Self::DigestTagTwice { .. } => DiagnosticCode::UsageInvalid,
             Self::SizeConflict { .. } => DiagnosticCode::BlobSizeMismatch,
             Self::TooLarge { .. } => DiagnosticCode::ClosureTooLarge,
             Self::BlobMissing { .. } => DiagnosticCode::BlobMissing,
@@ -152,6 +162,7 @@ impl Diagnostic for CollectError {
             Self::NameMissing { .. } => "say which name it is to have, as host/repository:tag",
             Self::DigestMismatch { .. } => "the tag may have moved since the digest was written down",
             Self::NameTwice { .. } => "export them one by one, or give one of them another name",
+            Self::DigestTagTwice { .. } => "export the two artifacts one by one",
             Self::BlobMissing { .. } => "the source is incomplete; copy the artifact there whole",
             _ => return None,
         };

@@ -96,15 +96,22 @@ pub fn collect(
 ) -> Result<Collection, CollectError> {
     progress.stage(Stage::Discovering, None);
     let mut collection = Collection::empty();
+    let mut names = BTreeMap::new();
     for source in sources {
-        if collection.has_root(&source)? {
-            continue;
+        let second = source.descriptor.digest;
+        match names.insert(naming_part(&source.reference), second) {
+            Some(first) if first != second => {
+                return Err(CollectError::NameTwice { reference: Box::new(source.reference), first, second });
+            }
+            Some(_) => continue,
+            None => {}
         }
         let closure = walk(source.store.as_ref(), &source.descriptor, options, limits, progress)
-            .map_err(|error| CollectError::Closure { reference: source.reference.clone(), error })?;
+            .map_err(|error| CollectError::Closure { reference: source.reference.clone(), error: Box::new(error) })?;
         collection.add(source, closure, limits)?;
     }
     collection.settle();
+    collection.check_digest_tags()?;
     Ok(collection)
 }
 
@@ -119,22 +126,6 @@ impl Collection {
             omitted: Vec::new(),
             stores: Vec::new(),
         }
-    }
-
-    /// Whether the same artifact is there under the same name; another one under it is an error.
-    fn has_root(&self, source: &Source) -> Result<bool, CollectError> {
-        let wanted = &source.reference;
-        let same_name = |known: &Reference| {
-            known.repository == wanted.repository
-                && known.tag == wanted.tag
-                && (wanted.tag.is_some() || known.digest == wanted.digest)
-        };
-        let Some(known) = self.roots.iter().find(|root| same_name(&root.reference)) else { return Ok(false) };
-        let (first, second) = (known.closure.root.digest, source.descriptor.digest);
-        if first != second {
-            return Err(CollectError::NameTwice { reference: wanted.clone(), first, second });
-        }
-        Ok(true)
     }
 
     fn add(&mut self, source: Source, mut closure: Closure, limits: &Limits) -> Result<(), CollectError> {
@@ -212,6 +203,20 @@ impl Collection {
         self.omitted.retain(|content| seen.insert(content.digest));
     }
 
+    /// A digest tag names its subject and no repository, so a bundle has room for one of each. Two repositories may
+    /// hold different ones for the same content.
+    fn check_digest_tags(&self) -> Result<(), CollectError> {
+        let mut known = BTreeMap::new();
+        for referrer in &self.referrers {
+            let Some(tag) = &referrer.tag else { continue };
+            let second = referrer.descriptor.digest;
+            if let Some(first) = known.insert(tag, second).filter(|first| *first != second) {
+                return Err(CollectError::DigestTagTwice { tag: tag.clone(), first, second });
+            }
+        }
+        Ok(())
+    }
+
     /// Every Notary Project signature, by digest.
     pub fn notary_signatures(&self) -> Vec<NotarySignature> {
         closure::notary_signatures(&self.referrers, &self.manifests)
@@ -249,6 +254,12 @@ impl Collection {
         copy_to(self.open(blob)?, &blob.descriptor, &mut bytes)?;
         Ok(bytes)
     }
+}
+
+/// What makes a name: a tag, where there is one, whatever digest stands beside it.
+pub(super) fn naming_part(reference: &Reference) -> Reference {
+    let digest = reference.digest.filter(|_| reference.tag.is_none());
+    Reference { digest, ..reference.clone() }
 }
 
 fn agree(known: &Descriptor, other: &Descriptor) -> Result<(), CollectError> {

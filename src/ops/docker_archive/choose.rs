@@ -83,6 +83,7 @@ fn one_of(
         && let Some(wanted) = wanted
     {
         candidates.retain(|candidate| candidate.platform.as_ref().is_some_and(|platform| platform.satisfies(wanted)));
+        prefer_exact(&mut candidates, wanted);
     }
     let fits = candidates.len();
     let reference = reference.clone();
@@ -97,6 +98,15 @@ fn one_of(
             Err(DockerArchiveError::PlatformUnknown { reference, wanted: wanted.clone(), offered })
         }
         _ => Err(DockerArchiveError::SeveralImages { reference, offered }),
+    }
+}
+
+/// Who asks for `linux/amd64` means it rather than `linux/amd64/v3`, where both are there.
+fn prefer_exact(candidates: &mut Vec<Candidate>, wanted: &Platform) {
+    let exact =
+        |candidate: &Candidate| candidate.platform.as_ref().is_some_and(|platform| platform.variant == wanted.variant);
+    if candidates.iter().filter(|candidate| exact(candidate)).count() == 1 {
+        candidates.retain(exact);
     }
 }
 

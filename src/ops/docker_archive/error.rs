@@ -31,7 +31,7 @@ pub enum DockerArchiveError {
         reference: Reference,
         /// Why.
         #[source]
-        error: ClosureError,
+        error: Box<ClosureError>,
     },
     /// Not a container image.
     #[error("{reference}: {digest} is no container image, and a docker archive holds nothing else")]
@@ -91,7 +91,7 @@ pub enum DockerArchiveError {
     #[error("{reference} would name both {first} and {second} in the archive")]
     NameTwice {
         /// The name.
-        reference: Reference,
+        reference: Box<Reference>,
         /// One image.
         first: Digest,
         /// The other.

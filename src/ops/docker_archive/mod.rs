@@ -130,7 +130,7 @@ fn admit(
     let destination = options.mapping.apply(reference)?;
     let wanted = WalkOptions { platforms: Vec::new(), known_omitted: options.known_omitted.clone() };
     let closure = walk(store, admission.descriptor(), &wanted, limits, progress)
-        .map_err(|error| DockerArchiveError::Closure { reference: reference.clone(), error })?;
+        .map_err(|error| DockerArchiveError::Closure { reference: reference.clone(), error: Box::new(error) })?;
     let image = choose(&closure, reference, options.platform.as_ref())?;
     inspect_config(store, &image, reference, limits)?;
     let archived = ArchivedImage {
@@ -152,7 +152,11 @@ fn check_names(images: &[(ArchivedImage, Image)]) -> Result<(), DockerArchiveErr
         let Some(name) = repo_tag(&archived.destination) else { continue };
         let second = archived.manifest.digest;
         if let Some(first) = named.insert(name, second).filter(|first| *first != second) {
-            return Err(DockerArchiveError::NameTwice { reference: archived.destination.clone(), first, second });
+            return Err(DockerArchiveError::NameTwice {
+                reference: Box::new(archived.destination.clone()),
+                first,
+                second,
+            });
         }
     }
     Ok(())

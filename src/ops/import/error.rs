@@ -25,7 +25,7 @@ pub enum ImportError {
         reference: Reference,
         /// Why.
         #[source]
-        error: ClosureError,
+        error: Box<ClosureError>,
     },
     /// A blob is missing.
     #[error("the blob {digest} is missing; {parent} leads to it")]
@@ -39,7 +39,7 @@ pub enum ImportError {
     #[error("{reference} would name both {first} and {second} at the destination")]
     NameTwice {
         /// The name.
-        reference: Reference,
+        reference: Box<Reference>,
         /// One artifact.
         first: Digest,
         /// The other.

@@ -5,14 +5,15 @@ mod mapping;
 mod order;
 mod transfer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::limits::Limits;
-use crate::oci::{Descriptor, Manifest, Reference, Repository};
+use crate::oci::{Descriptor, Manifest, Reference, Repository, annotation};
 use crate::ops::closure::{self, Referrer, WalkOptions, walk};
+use crate::ops::collect::naming_part;
 use crate::ops::progress::{Cancelled, Progress, Stage, proceed};
 use crate::store::{ContentSink, ContentStore, Publication, StoreError};
 use crate::verification::TrustedArtifact;
@@ -88,12 +89,15 @@ impl Allow {
     }
 }
 
+/// Opens the place of a repository.
+pub type OpenSink<'a> = dyn Fn(&Repository) -> Result<Arc<dyn ContentSink>, StoreError> + 'a;
+
 /// Where everything goes.
 pub enum Destination<'a> {
     /// One place for all, which knows artifacts by their full names: a layout.
     Single(Arc<dyn ContentSink>),
     /// A place for each repository: a registry.
-    PerRepository(&'a dyn Fn(&Repository) -> Result<Arc<dyn ContentSink>, StoreError>),
+    PerRepository(&'a OpenSink<'a>),
 }
 
 impl std::fmt::Debug for Destination<'_> {
@@ -257,27 +261,23 @@ fn name_roots(admissions: &[Admission], mapping: &Mapping) -> Result<Vec<Importe
     if admissions.is_empty() {
         return Err(ImportError::NothingAdmitted);
     }
-    let mut roots: Vec<ImportedRoot> = Vec::new();
+    let mut roots = Vec::new();
     let mut named: BTreeMap<Reference, Digest> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for admission in admissions {
         let destination = mapping.apply(admission.reference())?;
         let digest = admission.descriptor().digest;
-        let mut name = destination.clone();
-        if name.tag.is_some() {
-            name.digest = None;
+        if let Some(first) = named.insert(naming_part(&destination), digest).filter(|first| *first != digest) {
+            return Err(ImportError::NameTwice { reference: Box::new(destination), first, second: digest });
         }
-        if let Some(first) = named.insert(name, digest).filter(|first| *first != digest) {
-            return Err(ImportError::NameTwice { reference: destination, first, second: digest });
-        }
-        let root = ImportedRoot {
-            reference: admission.reference().clone(),
-            destination,
-            descriptor: admission.descriptor().bare(),
-            ground: admission.ground(),
-            referrers: 0,
-        };
-        if !roots.iter().any(|known| known.destination == root.destination && known.reference == root.reference) {
-            roots.push(root);
+        if seen.insert((admission.reference().clone(), destination.clone())) {
+            roots.push(ImportedRoot {
+                reference: admission.reference().clone(),
+                destination,
+                descriptor: admission.descriptor().bare(),
+                ground: admission.ground(),
+                referrers: 0,
+            });
         }
     }
     Ok(roots)
@@ -294,7 +294,7 @@ impl Parcel {
     ) -> Result<(), ImportError> {
         for root in &mut self.roots {
             let found = walk(store, &root.descriptor, options, limits, progress)
-                .map_err(|error| ImportError::Closure { reference: root.reference.clone(), error })?;
+                .map_err(|error| ImportError::Closure { reference: root.reference.clone(), error: Box::new(error) })?;
             root.referrers = u64::try_from(found.referrers.len()).unwrap_or(u64::MAX);
             root.descriptor = found.root.clone();
             for (digest, blob) in &found.blobs {
@@ -317,11 +317,10 @@ impl Parcel {
 
     /// Puts everything, large blobs first so that none is left for the end.
     fn send(&self, transfer: &Transfer<'_>) -> Result<(), ImportError> {
-        let blob =
-            |(descriptor, parent): &(Descriptor, Digest)| Job::Blob { descriptor: descriptor.clone(), parent: *parent };
         let mut blobs: Vec<_> = self.blobs.values().collect();
         blobs.sort_by_key(|(descriptor, _)| std::cmp::Reverse(descriptor.size));
-        transfer.run(self.sink.as_ref(), &blobs.into_iter().map(blob).collect::<Vec<_>>())?;
+        let jobs = blobs.into_iter().map(|(descriptor, parent)| Job::Blob { descriptor, parent: *parent });
+        transfer.run(self.sink.as_ref(), &jobs.collect::<Vec<_>>())?;
         for wave in order::waves(&self.manifests) {
             transfer.run(self.sink.as_ref(), &wave.into_iter().map(Job::Manifest).collect::<Vec<_>>())?;
         }
@@ -331,7 +330,7 @@ impl Parcel {
     /// What becomes visible, in this order: referrers, digest tags, artifacts.
     fn publications(&self) -> Vec<Publication> {
         let referrer = |referrer: &Referrer| Publication {
-            descriptor: referrer.descriptor.clone(),
+            descriptor: without_names(&referrer.descriptor),
             tag: referrer.tag.clone(),
             reference: None,
             subject: Some(referrer.subject),
@@ -346,4 +345,13 @@ impl Parcel {
         let tagged = self.referrers.iter().filter(|referrer| referrer.tag.is_some());
         untagged.chain(tagged).map(referrer).chain(self.roots.iter().map(root)).collect()
     }
+}
+
+/// A referrer's annotations are its author's, and a layout keeps names among annotations: nobody may name himself.
+fn without_names(descriptor: &Descriptor) -> Descriptor {
+    let mut descriptor = descriptor.clone();
+    for name in [annotation::REF_NAME, annotation::CONTAINERD_NAME] {
+        descriptor.annotations.remove(name);
+    }
+    descriptor
 }

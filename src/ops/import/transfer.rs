@@ -12,11 +12,11 @@ use crate::ops::progress::{Progress, counted, proceed};
 use crate::store::{ContentKind, ContentSink, ContentStore, RawContent};
 
 /// One piece of content on its way.
-pub(super) enum Job {
+pub(super) enum Job<'a> {
     /// A blob, and the manifest that names it.
     Blob {
         /// The blob.
-        descriptor: Descriptor,
+        descriptor: &'a Descriptor,
         /// Who names it.
         parent: Digest,
     },
@@ -59,7 +59,7 @@ impl Counter {
 
 impl Transfer<'_> {
     /// Does all jobs, in their order as far as several at a time have one. The first error stops them all.
-    pub(super) fn run(&self, sink: &dyn ContentSink, jobs: &[Job]) -> Result<(), ImportError> {
+    pub(super) fn run(&self, sink: &dyn ContentSink, jobs: &[Job<'_>]) -> Result<(), ImportError> {
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
         let failure = Mutex::new(None);
@@ -86,10 +86,10 @@ impl Transfer<'_> {
         failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
-    fn do_one(&self, sink: &dyn ContentSink, job: &Job) -> Result<(), ImportError> {
+    fn do_one(&self, sink: &dyn ContentSink, job: &Job<'_>) -> Result<(), ImportError> {
         proceed(self.progress.as_ref())?;
         let (descriptor, kind) = match job {
-            Job::Blob { descriptor, .. } => (descriptor.clone(), ContentKind::Blob),
+            Job::Blob { descriptor, .. } => (descriptor.bare(), ContentKind::Blob),
             Job::Manifest(manifest) => (manifest.descriptor().bare(), ContentKind::Manifest),
         };
         if sink.has(&descriptor, kind)? {

@@ -6,10 +6,11 @@ mod sink;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::listing::{self, Graph, LazyGraph};
+use super::listing::{self, Graph, LazyGraph, Tags};
 use super::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError};
 use crate::digest::Digest;
 use crate::limits::Limits;
@@ -31,6 +32,7 @@ pub struct LayoutStore {
     limits: Limits,
     index: IndexDocument,
     graph: LazyGraph,
+    tags: OnceLock<Tags>,
 }
 
 impl LayoutStore {
@@ -49,7 +51,13 @@ impl LayoutStore {
         LayoutDocument::parse(&document).map_err(invalid)?;
         let index = read_document(&folder.join(IndexDocument::NAME), limits.index_bytes)?.ok_or_else(missing)?;
         let index = IndexDocument::parse(&index).map_err(invalid)?;
-        Ok(Self { folder: folder.to_owned(), limits: limits.clone(), index, graph: LazyGraph::default() })
+        Ok(Self {
+            folder: folder.to_owned(),
+            limits: limits.clone(),
+            index,
+            graph: LazyGraph::default(),
+            tags: OnceLock::new(),
+        })
     }
 
     /// The index as it was when the layout was opened.
@@ -75,7 +83,7 @@ impl LayoutStore {
 
 impl ContentStore for LayoutStore {
     fn resolve(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
-        listing::resolve(&self.index, target, |digest| self.unlisted(digest))
+        listing::resolve(&self.index, &self.tags, target, |digest| self.unlisted(digest))
     }
 
     fn open(&self, descriptor: &Descriptor, _: ContentKind) -> Result<Option<RawContent>, StoreError> {

@@ -232,6 +232,22 @@ mod tests {
     }
 
     #[test]
+    fn a_realm_is_as_well_protected_as_its_registry() {
+        let challenge = |realm: &str| {
+            let header = format!("Bearer realm=\"{realm}\"");
+            super::super::challenge::parse_challenges([header.as_str()].into_iter()).remove(0)
+        };
+        let safe = Host { name: "r.example".into(), base: "https://r.example".into() };
+        let plain = Host { name: "r.example".into(), base: "http://r.example".into() };
+        assert!(realm(&safe, &challenge("https://auth.example/token")).is_ok());
+        assert!(realm(&plain, &challenge("http://auth.example/token")).is_ok());
+        for bad in ["http://auth.example/token", "auth.example", "", "https://user:secret@auth.example/"] {
+            let error = realm(&safe, &challenge(bad)).unwrap_err();
+            assert!(matches!(error, RegistryError::Realm { .. }), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_token_that_would_end_its_header_is_refused() {
         let host = Host { name: "r.example".into(), base: "https://r.example".into() };
         assert!(bearer(&host, "abc.DEF_-=").is_ok());

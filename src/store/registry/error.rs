@@ -14,7 +14,7 @@ use crate::store::StoreError;
 #[non_exhaustive]
 pub enum RegistryError {
     /// 401
-    #[error("{url}: {host} wants {wanted} credentials{detail}", wanted = if *.given { "other" } else { "" })]
+    #[error("{url}: {host} wants {wanted}{detail}", wanted = if *.given { "other credentials" } else { "credentials" })]
     Unauthorized {
         /// The address.
         url: String,

@@ -78,6 +78,9 @@ pub struct RegistryClient {
     listing: Mutex<()>,
 }
 
+/// One way of sending a request; `T` is what comes besides the answer.
+type Send<'a, T> = dyn FnMut(&Request) -> Result<(Answer, T), HttpError> + 'a;
+
 /// A registry: what references call it, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Host {
@@ -149,7 +152,7 @@ impl RegistryClient {
         host: &Host,
         scope: &Scope,
         request: Request,
-        send: &mut dyn FnMut(&Request) -> Result<(Answer, T), HttpError>,
+        send: &mut Send<'_, T>,
     ) -> Result<(Answer, T), RegistryError> {
         let at_registry =
             |uri: &Uri| Request::to(Method::GET, &host.base).is_ok_and(|to| origin(to.url()) == origin(uri));

@@ -81,7 +81,8 @@ impl RegistryStore {
 
     /// Best effort: registries throw forgotten uploads away by themselves.
     fn cancel(&self, url: Uri) {
-        let _ = self.send(Request::new(Method::DELETE, url));
+        let mut send = |request: &Request| self.client.http.try_send(request).map(|answer| (answer, ()));
+        let _ = self.client.authorized(&self.host, &self.scope, Request::new(Method::DELETE, url), &mut send);
     }
 
     fn put_small(&self, descriptor: &Descriptor, session: Option<Session>, bytes: &[u8]) -> Result<(), RegistryError> {
@@ -108,18 +109,14 @@ impl RegistryStore {
         mut reader: VerifiedReader<'_>,
     ) -> Result<(), StoreError> {
         let session = session.map_or_else(|| self.start(), Ok)?;
-        let result = self.put_stream(descriptor, &session, &mut reader);
-        let result = match result {
-            Ok(None) => Ok(()),
-            Ok(Some(refusal)) if refuses_one_piece(refusal.status()) && !reader.is_touched() => {
-                self.put_chunks(descriptor, &mut reader)
-            }
-            Ok(Some(refusal)) => Err(self.status_error(&Method::PUT, refusal)),
-            Err(error) => Err(error),
+        let result = match self.put_stream(descriptor, &session, &mut reader) {
+            Ok(None) => return Ok(()),
+            Ok(Some(refusal)) if refuses_one_piece(refusal.status()) && !reader.is_touched() => None,
+            Ok(Some(refusal)) => Some(self.status_error(&Method::PUT, refusal)),
+            Err(error) => Some(error),
         };
-        if result.is_err() {
-            self.cancel(session.url);
-        }
+        self.cancel(session.url);
+        let result = result.map_or_else(|| self.put_chunks(descriptor, &mut reader), Err);
         match reader.take_failure() {
             Some(failure) => Err(failure),
             None => Ok(result?),
@@ -151,24 +148,37 @@ impl RegistryStore {
     }
 
     fn put_chunks(&self, descriptor: &Descriptor, reader: &mut dyn Read) -> Result<(), RegistryError> {
-        let Session { mut url, chunk } = self.start()?;
+        let mut session = self.start()?;
+        let result = self.put_all_chunks(descriptor, &mut session, reader);
+        if result.is_err() {
+            self.cancel(session.url);
+        }
+        result
+    }
+
+    fn put_all_chunks(
+        &self,
+        descriptor: &Descriptor,
+        session: &mut Session,
+        reader: &mut dyn Read,
+    ) -> Result<(), RegistryError> {
         let mut start: u64 = 0;
         loop {
             let mut bytes = Vec::new();
-            let read = (&mut *reader).take(chunk).read_to_end(&mut bytes);
+            let read = (&mut *reader).take(session.chunk).read_to_end(&mut bytes);
             read.map_err(|source| HttpError::Transport {
                 method: "PATCH".into(),
-                url: shown(&url),
+                url: shown(&session.url),
                 source: source.into(),
             })?;
             if bytes.is_empty() {
                 break;
             }
             let next = start.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-            url = self.put_chunk(url, start, next, bytes)?;
+            session.url = self.put_chunk(session.url.clone(), start, next, bytes)?;
             start = next;
         }
-        let answer = self.send(finish(&url, descriptor)?)?;
+        let answer = self.send(finish(&session.url, descriptor)?)?;
         match answer.status() {
             200..=204 => expect_digest(&answer, &descriptor.digest),
             _ => Err(self.status_error(&Method::PUT, answer)),

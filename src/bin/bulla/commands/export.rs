@@ -24,7 +24,7 @@ use crate::terminal;
 pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let bars = Bars::new();
-    let progress: Arc<dyn Progress> = Arc::clone(&bars) as Arc<dyn Progress>;
+    let progress: Arc<dyn Progress> = bars.clone();
     let places: Vec<&str> = arguments.references.iter().map(String::as_str).collect();
     let network = Network::new(&arguments.registry, &places, &limits)?;
     let supplied = settings::supplied_crls(&arguments.crls, &limits)?;

@@ -130,7 +130,7 @@ fn admissions(verification: &Verification, allow: &[AllowWhat]) -> Vec<Admission
 fn admit(root: &VerifiedRoot, allow: &[AllowWhat]) -> Option<Admission> {
     let reference = root.root.reference.clone()?;
     let (what, allowed) = match &root.outcome.as_ref()?.verdict {
-        Verdict::Trusted(artifact) => return Some(Admission::trusted(artifact.clone(), reference)),
+        Verdict::Trusted(artifact) => return Some(Admission::trusted(artifact.as_ref().clone(), reference)),
         verdict if verdict.is_unsigned() => (AllowWhat::Unsigned, Allow::Unsigned),
         Verdict::Rejected(_) | Verdict::Undecided(_) => (AllowWhat::Rejected, Allow::Rejected),
         Verdict::Skipped => (AllowWhat::Skipped, Allow::Skipped),
@@ -149,7 +149,7 @@ fn transfer(
     limits: &Limits,
 ) -> Result<ImportReport, CommandError> {
     let bars = Bars::new();
-    let progress: Arc<dyn Progress> = Arc::clone(&bars) as Arc<dyn Progress>;
+    let progress: Arc<dyn Progress> = bars.clone();
     let walk = WalkOptions { known_omitted: opened.omitted(), ..WalkOptions::default() };
     let options = ImportOptions { mapping, walk, ..ImportOptions::default() };
     let store = opened.store.as_ref();

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use bulla::config::{self, ConfigDirectory};
 use bulla::limits::Limits;
+use bulla::oci::Repository;
 use bulla::pki::Crl;
 use bulla::report::v1::{Clock, ClockSource, NetworkUse};
 use bulla::time::UnixTime;
-use bulla::trust::Trust;
+use bulla::trust::{Trust, TrustStoreName};
 
 use crate::args::Judging;
 use crate::error::CommandError;
@@ -26,14 +27,24 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Reads policy, trust stores and supplied CRLs.
-    pub(crate) fn load(arguments: &Judging, network: NetworkUse, limits: &Limits) -> Result<Self, CommandError> {
+    /// Reads the policy, the supplied CRLs, and those trust stores that the statements for `scopes` name: what another
+    /// statement names does not matter here.
+    pub(crate) fn load(
+        arguments: &Judging,
+        scopes: &[&Repository],
+        network: NetworkUse,
+        limits: &Limits,
+    ) -> Result<Self, CommandError> {
         let roots = settings::config_roots();
         // The directory matters only for what the command line does not name.
         let directory = || ConfigDirectory::locate(&roots).map(|directory| directory.path().to_owned());
         let chosen = |given: &Option<PathBuf>| given.clone().map_or_else(directory, Ok);
         let policy = config::load_policy(&chosen(&arguments.policy)?, limits)?.document;
-        let loaded = config::load_trust_stores(&chosen(&arguments.trust_store)?, &policy.stores(), limits)?;
+        let statements = scopes.iter().filter_map(|scope| policy.select(scope));
+        let mut wanted: Vec<TrustStoreName> = statements.flat_map(|statement| statement.stores().to_vec()).collect();
+        wanted.sort();
+        wanted.dedup();
+        let loaded = config::load_trust_stores(&chosen(&arguments.trust_store)?, &wanted, limits)?;
         let (at, source) = match arguments.at {
             Some(given) => (given, ClockSource::Given),
             None => (terminal::now(), ClockSource::HostClock),

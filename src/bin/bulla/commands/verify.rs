@@ -2,6 +2,7 @@
 
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
+use bulla::oci::Repository;
 use bulla::ops;
 use bulla::ops::verify::{Depth, Judging, Subject};
 use bulla::report::inspection::gaps;
@@ -53,7 +54,12 @@ fn check_integrity(opened: &Opened, limits: &Limits) -> Result<Report, CommandEr
 }
 
 fn subject(opened: &Opened) -> Result<Subject<'_>, CommandError> {
-    Ok(Subject { store: opened.store.as_ref(), roots: super::inspect::roots(opened)?, omitted: opened.omitted() })
+    Ok(Subject {
+        store: opened.store.as_ref(),
+        roots: super::inspect::roots(opened)?,
+        omitted: opened.omitted(),
+        listed: opened.listed(),
+    })
 }
 
 /// Judges everything that is meant. A bundle never reaches for the network.
@@ -65,7 +71,10 @@ pub(crate) fn judge(
 ) -> Result<(ops::verify::Verification, Report), CommandError> {
     let live = if arguments.offline || opened.is_bundle() { None } else { network.crls() };
     let used = if live.is_some() { NetworkUse::Allowed } else { NetworkUse::Forbidden };
-    let terms = Terms::load(arguments, used, limits)?;
+    let subject = subject(opened)?;
+    let named = subject.roots.iter().filter_map(|root| root.reference.as_ref()).map(|name| &name.repository);
+    let scopes: Vec<&Repository> = arguments.scope.as_ref().map_or_else(|| named.collect(), |scope| vec![scope]);
+    let terms = Terms::load(arguments, &scopes, used, limits)?;
     for warning in &terms.warnings {
         terminal::say(&format!("warning: {warning}"));
     }
@@ -79,7 +88,7 @@ pub(crate) fn judge(
         live,
     };
     let progress = Bars::new();
-    let verification = ops::verify::verify(&subject(opened)?, &Depth::Judge(judging), limits, progress.as_ref())?;
+    let verification = ops::verify::verify(&subject, &Depth::Judge(judging), limits, progress.as_ref())?;
     let notices = notices(opened, Some(&terms.clock));
     let report = Report::new(opened.place.clone(), Some(terms.clock), &verification, notices);
     Ok((verification, report))

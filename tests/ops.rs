@@ -1,0 +1,21 @@
+//! The verbs on stores in memory: what belongs to an artifact, what is collected, packed, imported.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may fail, and says what it skips"
+)]
+
+#[path = "ops/closure.rs"]
+mod closure;
+#[path = "ops/collect.rs"]
+mod collect;
+#[path = "ops/docker_archive.rs"]
+mod docker_archive;
+#[path = "ops/import.rs"]
+mod import;
+#[path = "ops/memory.rs"]
+mod memory;
+#[path = "ops/road.rs"]
+mod road;

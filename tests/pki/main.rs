@@ -1,0 +1,19 @@
+//! Certificates, chains, CRLs and timestamp tokens against openssl's and the Notation reference's output.
+
+#![allow(
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "helpers of tests may end a test"
+)]
+
+mod chains;
+mod crls;
+mod forms;
+mod mutations;
+mod openssl;
+mod tokens;
+mod vectors;
