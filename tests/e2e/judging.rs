@@ -162,8 +162,11 @@ fn a_missing_crl_stops_the_export_and_names_certificate_url_and_remedy() {
         world.user.bulla(&export).says(4, &["evidence-unavailable", &url]);
         assert!(!world.user.path("out.tar").exists());
         world.user.bulla(&[&export[..], &["--allow-missing-evidence"]].concat()).ends(0);
-        expect(verify(&world, "out.tar", &[]), 5, "undecided", None.or(Some("crl-missing")));
+        expect(verify(&world, "out.tar", &[]), 5, "undecided", Some("crl-missing"));
     }
+    // Nor are they when the operator himself hands them in.
+    let forged = world.user.put("forged.crl", &impostor.crl(&forged.inter));
+    expect(verify(&world, "out.tar", &["--crl", &forged]), 5, "undecided", Some("crl-invalid"));
 }
 
 #[test]
