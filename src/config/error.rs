@@ -134,7 +134,7 @@ impl Diagnostic for ConfigError {
         match self {
             Self::NoDirectory => Some("name the trust store and the trust policy, or set NOTATION_CONFIG".into()),
             Self::PolicyMissing { .. } => Some(format!(
-                "write one; the smallest says whom to trust for which repository:\n{}",
+                "write one (trustpolicy.json in Notation's configuration directory); the smallest says whom to trust for which repository:\n{}",
                 PolicyDocument::EXAMPLE
             )),
             Self::Policy { source, .. } => source.hint(),

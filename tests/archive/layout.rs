@@ -265,7 +265,7 @@ fn what_is_no_layout_is_not_written_to() {
     let home = scratch.path().join("home");
     fs::create_dir(&home).unwrap();
     fs::write(home.join("letter.txt"), b"dear").unwrap();
-    assert_eq!(code(LayoutSink::open_or_create(&home)), Some(LayoutInvalid));
+    assert_eq!(code(LayoutSink::open_or_create(&home)), Some(DestinationUnsupported));
     assert_eq!(files(&home), ["letter.txt"]);
     assert_eq!(code(open(&home)), Some(LayoutInvalid));
     assert_eq!(code(open(&scratch.path().join("none"))), Some(NotFound));

@@ -24,7 +24,9 @@ impl CommandError {
     }
 
     pub(crate) fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::new(bulla::code::io_code(error), format!("{}: {error}", path.display()))
+        let code = bulla::code::io_code(error);
+        let hints = general_hint(code).map(str::to_owned).into_iter().collect();
+        Self { code, message: format!("{}: {error}", path.display()), hints }
     }
 }
 
@@ -37,8 +39,30 @@ impl fmt::Display for CommandError {
 impl<E: Diagnostic> From<E> for CommandError {
     fn from(error: E) -> Self {
         let code = error.code();
-        let hints = error.hint().into_iter().chain(flag_hint(code).map(str::to_owned)).collect();
+        let own = error.hint().or_else(|| general_hint(code).map(str::to_owned));
+        let hints = own.into_iter().chain(flag_hint(code).map(str::to_owned)).collect();
         Self { code, message: error.to_string(), hints }
+    }
+}
+
+/// What to do where the error itself has no better advice.
+fn general_hint(code: DiagnosticCode) -> Option<&'static str> {
+    match code {
+        DiagnosticCode::NotFound => Some("check the spelling, and that it is there"),
+        DiagnosticCode::StorageFull => Some("free some space there and run the same command again"),
+        DiagnosticCode::PermissionDenied => Some("check who may read or write there, and how it is mounted"),
+        DiagnosticCode::ManifestTooLarge
+        | DiagnosticCode::ClosureTooDeep
+        | DiagnosticCode::ClosureTooLarge
+        | DiagnosticCode::LimitExceeded => {
+            Some("honest content stays far below the limits; do not rely on this before its publisher has looked")
+        }
+        DiagnosticCode::PolicyInvalid => Some("correct the trust policy; until then it is not used at all"),
+        DiagnosticCode::ConfigInvalid => Some("correct the configuration; until then it is not used at all"),
+        code if code.class() == Class::Damaged => {
+            Some("bring it over again from its source; where that does not help, its publisher has to repair it")
+        }
+        _ => None,
     }
 }
 

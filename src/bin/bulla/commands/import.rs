@@ -44,6 +44,8 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
     }
     let mapping = mapping(arguments, &destination)?;
     let (verification, report) = judge(&opened, &arguments.judging, &network, &limits)?;
+    // An import that cannot be accounted for is not begun.
+    let account = arguments.receipt.as_deref().map(OutputFile::create).transpose()?;
     let admissions = admissions(&verification, &arguments.allow);
     let imported = if admissions.is_empty() {
         ImportReport::default()
@@ -51,8 +53,8 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
         transfer(arguments, &destination, mapping, &opened, &admissions, &network, &limits)?
     };
     let receipt = receipt(&report, &imported, &verification, &arguments.to)?;
-    if let Some(path) = &arguments.receipt {
-        save(&receipt, path)?;
+    if let (Some(file), Some(path)) = (account, &arguments.receipt) {
+        save(&receipt, file, path)?;
     }
     match arguments.output.format {
         Format::Json => terminal::print_json(&receipt)?,
@@ -287,9 +289,8 @@ fn receipt(
     Ok(receipt)
 }
 
-fn save(receipt: &Receipt, path: &Path) -> Result<(), CommandError> {
+fn save(receipt: &Receipt, mut file: OutputFile, path: &Path) -> Result<(), CommandError> {
     let text = bulla::json::to_vec_pretty(receipt)?;
-    let mut file = OutputFile::create(path)?;
     file.write_all(&text).and_then(|()| writeln!(file)).map_err(|error| CommandError::io(path, &error))?;
     Ok(file.commit()?)
 }
