@@ -11,6 +11,9 @@
     missing_docs
 )]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 mod cli {
     mod bundles;
     mod common;

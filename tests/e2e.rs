@@ -11,6 +11,8 @@ mod judging;
 mod killing;
 #[path = "e2e/scripted.rs"]
 mod scripted;
+#[path = "support/skip.rs"]
+mod skip;
 #[path = "e2e/sources.rs"]
 mod sources;
 mod support;
