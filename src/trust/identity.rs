@@ -278,7 +278,7 @@ pub enum IdentityError {
         text: String,
     },
     /// `*` beside others.
-    #[error("the identity \"*\" must be the only one")]
+    #[error("the identity \"*\" already covers every other one in the list; keep it alone, or remove it")]
     WildcardNotAlone,
     /// Not RFC 4514.
     #[error("the distinguished name {text:?} is malformed at {part:?}")]
@@ -336,6 +336,24 @@ impl Diagnostic for IdentityError {
     fn code(&self) -> DiagnosticCode {
         DiagnosticCode::PolicyInvalid
     }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoPrefix { .. } | Self::WildcardNotAlone | Self::SeveralValues { .. } | Self::Quoted { .. } => {
+                return None;
+            }
+            Self::Malformed { .. } => {
+                "write attributes like C=US, ST=WA, O=acme, with commas between them; a comma inside a value is written \\,"
+            }
+            Self::EncodedValue { .. } => "leave the attribute out: whatever is not listed may have any value",
+            Self::Repeated { .. } => "list each attribute once; S is another name of ST",
+            Self::Missing { .. } => {
+                "openssl x509 -noout -subject -nameopt RFC2253 -in CERTIFICATE shows the subject of a signer's certificate"
+            }
+            Self::Overlap { .. } => "the narrower one changes nothing: remove it, or add attributes to the wider one",
+        };
+        Some(hint.into())
+    }
 }
 
 /// Why the policy does not trust a subject.
@@ -343,7 +361,7 @@ impl Diagnostic for IdentityError {
 #[non_exhaustive]
 pub enum SubjectError {
     /// The policy lists no identity that a certificate could have.
-    #[error("the policy lists no identity of the kind x509.subject")]
+    #[error("the policy lists no trusted identity that begins with \"x509.subject:\", and bulla knows no other kind")]
     NoneListed,
     /// Another subject.
     #[error("the signer is \"{found}\"; trusted are {trusted}")]

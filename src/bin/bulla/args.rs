@@ -93,7 +93,7 @@ pub(crate) struct Verify {
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
     /// Check the bytes alone; judge no signature
-    #[arg(long, conflicts_with_all = ["trust_store", "policy", "at", "scope", "crls", "user_metadata", "offline"])]
+    #[arg(long, conflicts_with_all = ["trust_store", "policy", "strict_notation_policy", "at", "scope", "crls", "user_metadata", "offline"])]
     pub(crate) integrity_only: bool,
     #[command(flatten)]
     pub(crate) judging: Judging,
@@ -112,6 +112,9 @@ pub(crate) struct Judging {
     /// The trust policy, instead of Notation's trustpolicy.oci.json
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    /// Refuse a policy that Notation could not read: scopes like host/* are an extension of bulla's
+    #[arg(long)]
+    pub(crate) strict_notation_policy: bool,
     /// Judge as of this time (RFC 3339) instead of now
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) at: Option<UnixTime>,
