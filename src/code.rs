@@ -84,7 +84,7 @@ codes! {
         TimestampInvalid = "timestamp-invalid", "The RFC 3161 timestamp token does not verify, or does not belong to this signature.";
         TimestampUntrusted = "timestamp-untrusted", "The timestamp authority's certificate does not lead to a root in the tsa trust stores that the policy names.";
         TimestampOutsideValidity = "timestamp-outside-validity", "The timestamp lies outside the validity of a certificate of the signing chain.";
-        PolicyNotApplicable = "policy-not-applicable", "No statement of the trust policy covers this repository: none names it, none has it below a scope like host/* or host/path/*, and there is none for \"*\". Add one, or give --scope. For a blob: no statement has the name, or none is global.";
+        PolicyNotApplicable = "policy-not-applicable", "No statement of the trust policy covers this repository: none names it, none has a scope like host/* above it, and there is none for \"*\". Add one, or give --scope.";
         ArtifactNotTrusted = "artifact-not-trusted", "An artifact was not judged trusted, so it was not imported. --allow lets it in on the operator's word, and the receipt says so.";
     }
     // ── could not be judged ─────────────────────────────────────────────────────────────────────────────────────

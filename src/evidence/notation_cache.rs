@@ -77,8 +77,8 @@ pub enum Stored {
     Written,
     /// The cache had it.
     Present,
-    /// The cache has a newer one, from this time, which was kept.
-    KeptNewer(UnixTime),
+    /// The cache has this newer one, which was kept.
+    KeptNewer(Box<CacheEntry>),
     /// The cache has one of this other issuer, which was kept.
     KeptForeign(String),
 }
@@ -136,7 +136,7 @@ impl NotationCache {
                     return Ok(Stored::KeptForeign(known.base.issuer().to_string()));
                 }
                 if known.age() > entry.age() {
-                    return Ok(Stored::KeptNewer(known.base.this_update()));
+                    return Ok(Stored::KeptNewer(Box::new(known)));
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::tables::Clean;
-use crate::evidence::notation_cache::{NotationCache, Stored};
+use crate::evidence::notation_cache::{CacheEntry, NotationCache, Stored};
 use crate::ops::evidence_export::{EvidenceExport, ExportedCrl};
 use crate::time::UnixTime;
 
@@ -31,7 +31,7 @@ fn write_entry(exported: &ExportedCrl, cache: &NotationCache, now: UnixTime, out
     let word = match &exported.stored {
         Stored::Written => "written",
         Stored::Present => "present",
-        Stored::KeptNewer(_) | Stored::KeptForeign(_) => "NOT written",
+        Stored::KeptNewer(_) | Stored::KeptForeign(_) => "kept",
     };
     let entry = &exported.entry;
     let issuer = entry.base.issuer().to_string();
@@ -54,9 +54,23 @@ fn write_entry(exported: &ExportedCrl, cache: &NotationCache, now: UnixTime, out
             }
             writeln!(out, "          {}", Clean(&cache.path_of(&exported.url).display().to_string()))
         }
-        Stored::KeptNewer(time) => {
-            writeln!(out, "          issued at {}; the cache has a newer one, of {time}", entry.base.this_update())
+        Stored::KeptNewer(known) => write_newer(known, entry, out),
+        Stored::KeptForeign(other) => {
+            writeln!(out, "          the cache keeps that of another issuer: {}", Clean(other))
         }
-        Stored::KeptForeign(other) => writeln!(out, "          the cache has one of another issuer: {}", Clean(other)),
+    }
+}
+
+fn write_newer(known: &CacheEntry, carried: &CacheEntry, out: &mut dyn Write) -> io::Result<()> {
+    let (newer, older) = (known.base.this_update(), carried.base.this_update());
+    if newer > older {
+        writeln!(out, "          the cache keeps a newer one: issued at {newer}, the carried one at {older}")
+    } else if known.base == carried.base {
+        writeln!(out, "          the cache keeps the same one with a newer delta CRL")
+    } else {
+        writeln!(
+            out,
+            "          the cache keeps a newer one: issued in the same second ({newer}) under a higher number"
+        )
     }
 }

@@ -227,6 +227,7 @@ impl TrustedIdentities {
             }
         }
         match overlap(&subjects) {
+            Some((part, whole)) if part == whole => Err(IdentityError::ListedTwice { identity: part.to_string() }),
             Some((part, whole)) => Err(IdentityError::Overlap { part: part.to_string(), whole: whole.to_string() }),
             None => Ok(Self::Listed { subjects, others }),
         }
@@ -322,6 +323,12 @@ pub enum IdentityError {
         /// The attribute.
         attribute: &'static str,
     },
+    /// One entry twice.
+    #[error("the identity \"{identity}\" is listed twice")]
+    ListedTwice {
+        /// The entry.
+        identity: String,
+    },
     /// One entry includes another.
     #[error("the identities overlap: whoever is \"{whole}\" is also \"{part}\"")]
     Overlap {
@@ -350,6 +357,7 @@ impl Diagnostic for IdentityError {
             Self::Missing { .. } => {
                 "openssl x509 -noout -subject -nameopt RFC2253 -in CERTIFICATE shows the subject of a signer's certificate"
             }
+            Self::ListedTwice { .. } => "remove one of the two; the order of attributes makes no difference",
             Self::Overlap { .. } => "the narrower one changes nothing: remove it, or add attributes to the wider one",
         };
         Some(hint.into())
@@ -402,6 +410,17 @@ pub enum SubjectError {
 impl Diagnostic for SubjectError {
     fn code(&self) -> DiagnosticCode {
         DiagnosticCode::IdentityUntrusted
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoneListed => "the prefix is compared letter by letter, and nothing stands between it and the colon",
+            Self::NotTrusted { .. } => "every attribute of an identity must equal the signer's, letter by letter",
+            Self::Unrecognised { .. } | Self::Repeated { .. } | Self::NotText { .. } | Self::Missing { .. } => {
+                return None;
+            }
+        };
+        Some(hint.into())
     }
 }
 

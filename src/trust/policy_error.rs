@@ -118,7 +118,7 @@ impl Diagnostic for PolicyError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Json { source, .. } if source.is_syntax() => Some(
-                "the file must be plain JSON: no comments, no comma behind the last entry, nothing behind it".into(),
+                "the file must be plain JSON: no comments, no comma behind the last entry, no byte order mark, nothing behind it".into(),
             ),
             Self::Json { .. } => Some(
                 "write members exactly as they are expected there: what is not known is refused, so that no rule is \

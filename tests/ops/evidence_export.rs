@@ -17,6 +17,7 @@ use bulla::oci::Descriptor;
 use bulla::ops::evidence_export::{CarriedCrls, EvidenceExport, LeftOut, find_carried_crls};
 use bulla::ops::progress::NoProgress;
 use bulla::ops::verify::RootToVerify;
+use bulla::report::evidence::write_evidence_export;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -161,8 +162,13 @@ fn an_older_crl_replaces_nothing_unless_forced() {
     let base = || cached(folder.path(), url).0;
     assert_eq!(put(&old, Overwrite::Older), Stored::Written);
     assert_eq!((put(&new, Overwrite::Older), base()), (Stored::Written, new.clone()));
-    let kept = Stored::KeptNewer("2025-01-02T03:04:05Z".parse().unwrap());
-    assert_eq!((put(&old, Overwrite::Older), base()), (kept, new.clone()));
+    assert!(matches!(put(&old, Overwrite::Older), Stored::KeptNewer(known) if known.base.der() == new));
+    assert_eq!(base(), new);
+    // In the same second, the number decides.
+    let higher = authority.crl(&Wanted { number: 200, ..NEW });
+    assert_eq!((put(&higher, Overwrite::Older), base()), (Stored::Written, higher.clone()));
+    assert!(matches!(put(&new, Overwrite::Older), Stored::KeptNewer(known) if known.base.der() == higher));
+    assert_eq!((put(&new, Overwrite::Everything), base()), (Stored::Written, new.clone()));
     assert!(matches!(put(&foreign, Overwrite::Older), Stored::KeptForeign(issuer) if issuer.contains("CN=root")));
     assert_eq!(base(), new);
     assert_eq!((put(&old, Overwrite::Everything), base()), (Stored::Written, old));
@@ -244,4 +250,69 @@ fn a_delta_goes_with_its_base_and_never_in_its_place() {
             assert!(matches!(again.entries[0].stored, Stored::KeptNewer(_)));
         }
     }
+}
+
+#[test]
+fn what_was_done_is_told_without_obeying_what_is_carried() {
+    let Some(authority) = authority("root") else { return };
+    let (old, new) = (authority.crl(&OLD), authority.crl(&NEW));
+    let delta_named = authority.crl(&Wanted { extensions: "freshestCRL = URI:http://a/delta", ..NEW });
+    let folder = TempDir::new().unwrap();
+    let cache = NotationCache::open(folder.path()).unwrap();
+    let tell = |crls: &[(&[u8], &[&str])], now: &str| {
+        let done = export(crls, folder.path(), Overwrite::Older);
+        let mut text = Vec::new();
+        write_evidence_export(&done, &cache, now.parse().unwrap(), &mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    };
+    let text = tell(&[(&new, &["http://a/\u{1b}[2J", "http://b/"]), (b"x", &["http://c/"])], "2030-01-01T00:00:00Z");
+    assert!(!text.contains('\u{1b}') && text.contains("http://a/\u{fffd}[2J"), "{text}");
+    assert!(
+        text.contains("current until 2099-01-02T03:04:05Z") && text.contains("2 of 2 entries written, 1 "),
+        "{text}"
+    );
+    let text = tell(&[(&old, &["http://b/"]), (&delta_named, &["http://d/"])], "2100-01-01T00:00:00Z");
+    for part in
+        ["kept      http://b/", "2025-01-02", "2024-01-02", "EXPIRED at 2099-01-02", "WITHOUT the delta", "1 of 2"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn the_program_fills_a_cache_and_says_when_there_is_nothing_to_fill_it_with() {
+    let Some(bulla) = option_env!("CARGO_BIN_EXE_bulla") else { return eprintln!("SKIP no program in this build") };
+    let folder = TempDir::new().unwrap();
+    let run = |arguments: &[&str]| Command::new(bulla).args(arguments).current_dir(folder.path()).output().unwrap();
+    assert!(run(&["demo", "world"]).status.success());
+    let export = ["evidence", "export", "--notation-cache", "cache", "world/hello.bulla.tar"];
+    let output = run(&export);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.ends_with("4 of 4 entries written, 0 CRLs left out\n"), "{text}");
+    assert_eq!(fs::read_dir(folder.path().join("cache/crl")).unwrap().count(), 4);
+    let (newer, older) = ("world/revoked.bulla.tar", "world/hello.bulla.tar");
+    for (bundle, force, count) in [(newer, false, 4), (older, false, 0), (older, true, 4)] {
+        let mut arguments = vec!["evidence", "export", "--notation-cache", "cache", bundle];
+        arguments.extend(force.then_some("--force"));
+        let text = String::from_utf8(run(&arguments).stdout).unwrap();
+        assert!(text.contains(&format!("\n{count} of 4 entries written")), "{bundle}: {text}");
+    }
+    // A layout without evidence.
+    let digest = Digest::sha256(b"{}");
+    let bare = folder.path().join("bare");
+    fs::create_dir_all(bare.join("blobs/sha256")).unwrap();
+    fs::write(bare.join("oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}").unwrap();
+    fs::write(bare.join("blobs/sha256").join(digest.hex()), "{}").unwrap();
+    let config = Descriptor::new(bulla::oci::MediaType::OCI_EMPTY, digest, 2);
+    let manifest = serde_json::json!({"schemaVersion": 2, "mediaType": bulla::oci::MediaType::OCI_MANIFEST,
+        "artifactType": "a/b", "config": config, "layers": [config]});
+    let bytes = serde_json::to_vec(&manifest).unwrap();
+    let root = Descriptor::of(bulla::oci::MediaType::OCI_MANIFEST, &bytes);
+    fs::write(bare.join("blobs/sha256").join(root.digest.hex()), &bytes).unwrap();
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": [root]});
+    fs::write(bare.join("index.json"), serde_json::to_vec(&index).unwrap()).unwrap();
+    let output = run(&["evidence", "export", "--notation-cache", "other", "bare"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(4) && text.contains("error[not-found]") && text.contains("no CRLs"), "{text}");
+    assert!(!folder.path().join("other").exists());
 }

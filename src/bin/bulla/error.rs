@@ -36,7 +36,9 @@ impl fmt::Display for CommandError {
 impl<E: Diagnostic> From<E> for CommandError {
     fn from(error: E) -> Self {
         let code = error.code();
-        let hint = [error.hint(), flag_hint(code).map(str::to_owned)].into_iter().flatten().collect::<Vec<_>>();
+        let mut hint = [error.hint(), flag_hint(code).map(str::to_owned)].into_iter().flatten().collect::<Vec<_>>();
+        // An example goes on for many lines, and comes last.
+        hint.sort_by_key(|hint| hint.contains('\n'));
         Self { code, message: error.to_string(), hint: (!hint.is_empty()).then(|| hint.join("; ")) }
     }
 }
