@@ -499,6 +499,9 @@ mod tests {
         ] {
             assert!(entries(bad).is_err(), "{fact}: {bad:?}");
         }
+        let twice = entries(&["x509.subject:C=US,ST=WA,O=a", "x509.subject:O=a,S=WA,C=US"]).unwrap_err();
+        assert!(matches!(&twice, IdentityError::ListedTwice { identity } if identity == "C=US, O=a, ST=WA"));
+        assert!(twice.hint().unwrap().contains("remove one"));
     }
 
     fn subject(attributes: &[(&str, &'static str)]) -> Result<DistinguishedName, SubjectError> {
