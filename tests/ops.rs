@@ -8,6 +8,8 @@ mod closure;
 mod collect;
 #[path = "ops/docker_archive.rs"]
 mod docker_archive;
+#[path = "ops/evidence_export.rs"]
+mod evidence_export;
 #[path = "ops/import.rs"]
 mod import;
 #[path = "ops/memory.rs"]

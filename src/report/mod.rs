@@ -1,5 +1,6 @@
 //! Reports: the versioned JSON documents that bulla publishes, and their form for people.
 
+pub mod evidence;
 pub mod inspection;
 pub mod receipt;
 mod tables;

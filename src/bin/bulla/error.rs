@@ -40,7 +40,9 @@ impl<E: Diagnostic> From<E> for CommandError {
     fn from(error: E) -> Self {
         let code = error.code();
         let own = error.hint().or_else(|| general_hint(code).map(str::to_owned));
-        let hints = own.into_iter().chain(flag_hint(code).map(str::to_owned)).collect();
+        let mut hints: Vec<String> = own.into_iter().chain(flag_hint(code).map(str::to_owned)).collect();
+        // An example goes on for many lines, and comes last.
+        hints.sort_by_key(|hint| hint.contains('\n'));
         Self { code, message: error.to_string(), hints }
     }
 }

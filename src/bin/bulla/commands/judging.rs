@@ -9,7 +9,7 @@ use bulla::oci::Repository;
 use bulla::pki::Crl;
 use bulla::report::v1::{Clock, ClockSource, NetworkUse};
 use bulla::time::UnixTime;
-use bulla::trust::{Trust, TrustStoreName};
+use bulla::trust::{Dialect, Trust, TrustStoreName};
 
 use crate::args::Judging;
 use crate::error::CommandError;
@@ -39,7 +39,8 @@ impl Terms {
         // The directory matters only for what the command line does not name.
         let directory = || ConfigDirectory::locate(&roots).map(|directory| directory.path().to_owned());
         let chosen = |given: &Option<PathBuf>| given.clone().map_or_else(directory, Ok);
-        let policy = config::load_policy(&chosen(&arguments.policy)?, limits)?.document;
+        let dialect = if arguments.strict_notation_policy { Dialect::Notation } else { Dialect::Bulla };
+        let policy = config::load_policy_as(&chosen(&arguments.policy)?, dialect, limits)?.document;
         let statements = scopes.iter().filter_map(|scope| policy.select(scope));
         let mut wanted: Vec<TrustStoreName> = statements.flat_map(|statement| statement.stores().to_vec()).collect();
         wanted.sort();
