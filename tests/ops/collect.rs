@@ -97,12 +97,14 @@ fn with_nothing_asked_for_everything_named_is_meant() {
         root(&cosign, Some(&digest_tag), None),
         root(&cosign, Some(&schema_tag), None),
         root(&cosign, None, None),
+        root(&amd64, Some(&digest_tag), Some(&format!("h.io/app:{digest_tag}"))),
     ];
     let store: Arc<dyn ContentStore> = Arc::new(store);
     let found = locate(&store, None, None, None).unwrap();
     assert_eq!(
         found.iter().map(|found| found.reference.to_string()).collect::<Vec<_>>(),
-        ["h.io/app:v1", "h.io/app:amd"]
+        ["h.io/app:v1".to_owned(), "h.io/app:amd".to_owned(), format!("h.io/app:{digest_tag}")],
+        "a digest tag with a full name is an artifact that somebody lists"
     );
     let one_name = locate(&store, None, None, Some(&reference("h.io/x:y"))).unwrap_err();
     assert_eq!(one_name.code(), DiagnosticCode::ReferenceAmbiguous);
