@@ -31,6 +31,23 @@ fn a_pipe_gets_the_same_bytes_as_a_file() {
     user.judging(&["verify", "piped.tar"]).ends(0);
 }
 
+/// A time that could not be read again is refused.
+#[test]
+fn a_bundle_is_not_dated_beyond_the_calendar() {
+    let user = User::with_demo();
+    for (epoch, status) in
+        [("253402300799", 0), ("253402300800", 2), ("99999999999999999", 2), ("-99999999999999", 2), ("x", 2)]
+    {
+        let arguments = [&EXPORT[..], &["dated.tar"]].concat();
+        super::common::Ended::of(&arguments, user.command(&arguments).env(EPOCH.0, epoch)).ends(status);
+        if status == 0 {
+            user.judging(&["verify", "dated.tar"]).ends(0);
+            std::fs::remove_file(user.path("dated.tar")).unwrap();
+        }
+        assert!(!user.path("dated.tar").exists(), "{epoch}");
+    }
+}
+
 #[test]
 fn a_bundle_is_dated_by_the_build() {
     let user = User::with_demo();
