@@ -336,3 +336,28 @@ fn cancelled_work_ends_as_interrupted() {
     let error = pack(&collection, &Supplies::default(), &inventory, writer, &progress).map(|_| ()).unwrap_err();
     assert_eq!(error.code(), DiagnosticCode::Interrupted);
 }
+
+/// What could not be judged is not exported; nothing of it is read to find that out.
+#[test]
+fn floods_of_signatures_and_evidence_are_refused_before_they_are_read() {
+    let limits = Limits::default();
+    let with = |signatures: usize, crls: u64| {
+        let mut store = Memory::default();
+        let image = store.image(&[b"base"]);
+        for number in 0..signatures {
+            store.referrer("application/vnd.cncf.notary.signature", &image, &number.to_be_bytes());
+        }
+        let config = store.add(MediaType::OCI_EMPTY, b"{}");
+        let layer = |number: u64| json!({"mediaType": names::CRL, "digest": Digest::sha256(format!("CRL {number}").as_bytes()), "size": limits.crl_bytes});
+        store.manifest(json!({"artifactType": names::EVIDENCE, "config": config, "subject": image.bare(),
+            "layers": (0..crls).map(layer).collect::<Vec<_>>()}));
+        let store: Arc<dyn ContentStore> = Arc::new(store);
+        gather(vec![source(&store, &image, "h.io/a:v1")], &WalkOptions::default()).map(drop)
+    };
+    with(limits.signatures, 3).unwrap();
+    for (signatures, crls) in [(limits.signatures + 1, 0), (0, 5)] {
+        let error = with(signatures, crls).unwrap_err();
+        assert_eq!(error.code(), DiagnosticCode::ClosureTooLarge, "{signatures} {crls}");
+        assert!(error.hint().is_some());
+    }
+}
