@@ -1,6 +1,9 @@
 //! The two builds that the air gap asks for: one without any HTTP client, and one static binary.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::indexing_slicing)]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -126,7 +129,9 @@ fn the_release_is_one_static_binary() {
             std::env::var("BULLA_TEST_TOOLS").as_deref() != Ok("required"),
             "neither a musl target nor a static C library is installed"
         );
-        eprintln!("SKIP the_release_is_one_static_binary: neither a musl target nor a static C library is installed");
+        crate::skip::tool(format_args!(
+            "the_release_is_one_static_binary: neither a musl target nor a static C library is installed"
+        ));
         return;
     };
     let program = build(target, flags);

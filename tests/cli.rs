@@ -1,5 +1,6 @@
 //! The built program from outside: what it does with damaged and hostile input, with wrong usage and with full disks,
 //! what it prints, and how it ends.
+#![cfg(feature = "cli")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +10,9 @@
     unreachable_pub,
     missing_docs
 )]
+
+#[path = "support/skip.rs"]
+mod skip;
 
 mod cli {
     mod bundles;

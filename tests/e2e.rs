@@ -1,7 +1,7 @@
 //! The whole road with the built program: against registries, signatures, CRLs and timestamps that bulla did not make.
 #![cfg(feature = "registry")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
-#![allow(clippy::as_conversions, missing_docs, unreachable_pub, dead_code, reason = "tests")]
+#![allow(clippy::as_conversions, missing_docs, unreachable_pub, reason = "tests")]
 
 #[path = "e2e/docker_registry.rs"]
 mod docker_registry;
@@ -11,6 +11,8 @@ mod judging;
 mod killing;
 #[path = "e2e/scripted.rs"]
 mod scripted;
+#[path = "support/skip.rs"]
+mod skip;
 #[path = "e2e/sources.rs"]
 mod sources;
 mod support;

@@ -1,11 +1,6 @@
 //! The verbs on stores in memory: what belongs to an artifact, what is collected, packed, imported.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    reason = "a test may fail, and says what it skips"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail, and says what it skips")]
 
 #[path = "ops/closure.rs"]
 mod closure;
@@ -19,3 +14,5 @@ mod import;
 mod memory;
 #[path = "ops/road.rs"]
 mod road;
+#[path = "support/skip.rs"]
+mod skip;

@@ -66,13 +66,14 @@ pub fn envelope_of(manifest: &Manifest) -> Option<Descriptor> {
 /// Those of `fetch`: a failing or damaged store.
 pub fn carried_evidence<'m, E>(
     manifests: impl Iterator<Item = &'m Arc<Manifest>>,
-    mut fetch: impl FnMut(&Descriptor) -> Result<Vec<u8>, E>,
+    mut fetch: impl FnMut(&Descriptor, &Manifest) -> Result<Vec<u8>, E>,
 ) -> Result<CarriedEvidence, E> {
     let mut evidence = CarriedEvidence::default();
-    let layers: BTreeMap<Digest, &Descriptor> =
-        manifests.flat_map(|manifest| carried_crls(manifest)).map(|layer| (layer.digest, layer)).collect();
-    for layer in layers.into_values() {
-        if let Ok(crl) = Crl::from_der(fetch(layer)?) {
+    let layers: BTreeMap<Digest, (&Descriptor, &Arc<Manifest>)> = manifests
+        .flat_map(|manifest| carried_crls(manifest).map(move |layer| (layer.digest, (layer, manifest))))
+        .collect();
+    for (layer, manifest) in layers.into_values() {
+        if let Ok(crl) = Crl::from_der(fetch(layer, manifest)?) {
             evidence.insert(crl);
         }
     }

@@ -160,7 +160,7 @@ pub fn supply(
     limits: &Limits,
 ) -> Result<Supplies, SupplyError> {
     let carried =
-        carried_evidence(collection.manifests.values(), |layer| collection.fetch(&layer.digest, limits.crl_bytes))?;
+        carried_evidence(collection.manifests.values(), |layer, _| collection.fetch(&layer.digest, limits.crl_bytes))?;
     let mut gatherer = Gatherer::new(sources, carried, limits);
     let mut supplies = Supplies::default();
     let mut crls: BTreeMap<Digest, (Crl, BTreeSet<String>)> = BTreeMap::new();

@@ -195,7 +195,7 @@ pub fn there(test: &str, tool: &str) -> bool {
     let found = std::env::split_paths(&path).any(|folder| folder.join(tool).is_file());
     if !found {
         assert!(std::env::var("BULLA_TEST_TOOLS").as_deref() != Ok("required"), "{test}: {tool} is missing");
-        eprintln!("SKIP {test}: {tool} is missing");
+        crate::skip::tool(format_args!("{test}: {tool} is missing"));
     }
     found
 }

@@ -42,7 +42,7 @@ fn zstd_and_tar_read_it_and_the_verdict_is_the_same() {
 #[test]
 fn damage_is_found() {
     let user = compressed();
-    let whole = user.get("x.tar.zst");
+    let (whole, content) = (user.get("x.tar.zst"), user.get("x.tar"));
     for length in [0, 3, 4, 100, whole.len() / 2, whole.len() - 100, whole.len() - 9, whole.len() - 1] {
         user.put("bad.tar.zst", &whole[..length]);
         let ended = user.judging(&["import", "bad.tar.zst", "--to", "oci:images"]);
@@ -52,8 +52,14 @@ fn damage_is_found() {
     for at in (0..whole.len()).step_by(211).chain(whole.len() - 24..whole.len()) {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
-        user.put("bad.tar.zst", bytes);
+        user.put("bad.tar.zst", &bytes);
         let ended = user.judging(&["import", "bad.tar.zst", "--to", "oci:images"]);
+        if ended.status == 0 {
+            // A frame header has a bit that means nothing (RFC 8878 §3.1.1.1.1.3): the content is the same.
+            assert!(zstd::decode_all(&bytes[..]).unwrap() == content, "byte {at}: {ended:?}");
+            std::fs::remove_dir_all(user.path("images")).unwrap();
+            continue;
+        }
         assert!(ended.status == 3 && ended.stderr.starts_with("error["), "byte {at}: {ended:?}");
         assert!(!user.path("images").exists(), "{at}");
     }

@@ -79,3 +79,13 @@ fn links_in_a_trust_store_are_not_followed() {
     std::os::unix::fs::symlink(user.path("root.pem"), &certificate).unwrap();
     verify(&user, &[]).refuses(2, &["trust-store-missing", "trust-store-invalid"]);
 }
+
+/// Whoever verifies a bundle speaks to no registry, so credentials for registries do not matter.
+#[test]
+fn a_broken_docker_configuration_hinders_registries_alone() {
+    let user = User::with_demo();
+    fs::create_dir(user.home().join(".docker")).unwrap();
+    fs::write(user.home().join(".docker/config.json"), "broken").unwrap();
+    user.judging(&["verify", "demo/hello.bulla.tar"]).ends(0);
+    user.judging(&["import", "demo/hello.bulla.tar", "--to", "oci:images"]).ends(0);
+}

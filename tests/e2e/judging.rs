@@ -162,8 +162,11 @@ fn a_missing_crl_stops_the_export_and_names_certificate_url_and_remedy() {
         world.user.bulla(&export).says(4, &["evidence-unavailable", &url]);
         assert!(!world.user.path("out.tar").exists());
         world.user.bulla(&[&export[..], &["--allow-missing-evidence"]].concat()).ends(0);
-        expect(verify(&world, "out.tar", &[]), 5, "undecided", None.or(Some("crl-missing")));
+        expect(verify(&world, "out.tar", &[]), 5, "undecided", Some("crl-missing"));
     }
+    // Nor are they when the operator himself hands them in.
+    let forged = world.user.put("forged.crl", &impostor.crl(&forged.inter));
+    expect(verify(&world, "out.tar", &["--crl", &forged]), 5, "undecided", Some("crl-invalid"));
 }
 
 #[test]
@@ -342,4 +345,72 @@ fn expiry_and_user_metadata() {
     expect(verify(&world, &bundle, &["-m", "build=8"]), 1, "rejected", Some("user-metadata-mismatch"));
     let late = rfc3339(now() + 2 * DAY);
     expect(verify(&world, &bundle, &["--at", &late]), 1, "rejected", Some("signature-expired"));
+}
+
+#[test]
+fn bad_news_is_never_drowned_by_older_good_news() {
+    let Some(world) = World::new("bad_news_is_never_drowned_by_older_good_news", &[]) else { return };
+    world.signed_layout("l", &Signing::default());
+    let good = world.export("l");
+    let inter = &world.signer.inter;
+    let before = world.user.put("before.crl", &world.pki.crl_between(inter, now() - 7200, now() + 60 * DAY));
+    world.pki.revoke(inter, &world.signer.leaf, "keyCompromise");
+    let news = world.pki.crl_between(inter, now() - 60, now() + DAY);
+    world.serve(inter, &news);
+    let news = world.user.put("news.crl", &news);
+    let export = ["export", "oci:l:v1", "--as", "registry.example/app:v1", "-o", "bad.tar"];
+    world.user.bulla(&export).ends(0);
+    expect(verify(&world, &good, &[]), 0, "trusted", None);
+    // Whether the news is carried, or handed in beside what is carried, in whatever order.
+    for (bundle, crls) in [(&*good, &[&*news][..]), (&good, &[&news, &before]), (&good, &[&before, &news])] {
+        let given: Vec<_> = crls.iter().flat_map(|crl| ["--crl", crl]).collect();
+        expect(verify(&world, bundle, &given), 1, "rejected", Some("certificate-revoked"));
+    }
+    expect(verify(&world, "bad.tar", &["--crl", &before]), 1, "rejected", Some("certificate-revoked"));
+    // Both in one layout, the good import first or last.
+    for (first, second, to) in [(&*good, "bad.tar", "oci:one"), ("bad.tar", &*good, "oci:two")] {
+        for bundle in [first, second] {
+            world.user.bulla(&["import", bundle, "--to", to, "--allow", "rejected"]).ends(0);
+        }
+        let judged = verify(&world, to, &["--offline", "--scope", SCOPE]);
+        expect(judged, 1, "rejected", Some("certificate-revoked"));
+    }
+    // That it has run out is no excuse to overlook what it says.
+    let late = rfc3339(now() + 2 * DAY);
+    let judged = verify(&world, "bad.tar", &["--at", &late]);
+    assert_ne!(judged.status, 0, "{judged:?}");
+}
+
+#[test]
+fn a_second_signature_joins_the_first() {
+    let Some(world) = World::new("a_second_signature_joins_the_first", &["docker-registry"]) else { return };
+    let registry = crate::support::tools::DockerRegistry::start();
+    let mut content = Content::default();
+    let image = content.image("amd64", &[b"a layer".to_vec()]);
+    content.tag("v1", &image);
+    let another = world.pki.leaf("another", &world.signer.inter, Key::P384, Use::Signing, 365);
+    let signatures = [&world.signer.leaf, &another].map(|signer| {
+        let mut content = content.clone();
+        let signature = content.sign(&world.pki, signer, &image, Form::New, &Signing::default());
+        content.write_layout(&world.user.path(&signer.name));
+        for to in [&*registry.host(), "oci:both"] {
+            world.user.bulla(&["import", &world.export(&signer.name), "--to", to]).ends(0);
+        }
+        signature
+    });
+    let tag = crate::support::content::fallback_tag(digest(&image));
+    let (_, index) = crate::support::content::get_manifest(&registry.host(), "app", &tag).unwrap();
+    let layout = world.user.json("both/index.json");
+    let there = format!("{}/app:v1", registry.host());
+    for target in ["oci:both", &there] {
+        let report = verify(&world, target, &["--offline", "--scope", SCOPE]).ends(0).json();
+        let found = report["artifacts"][0]["signatures"].as_array().unwrap();
+        assert_eq!(found.iter().filter(|signature| signature["verdict"] == "good").count(), 2, "{report}");
+    }
+    for signature in &signatures {
+        for list in [&index, &layout] {
+            let entries = list["manifests"].as_array().unwrap();
+            assert_eq!(entries.iter().filter(|entry| entry["digest"] == signature["digest"]).count(), 1, "{list}");
+        }
+    }
 }

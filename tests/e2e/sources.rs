@@ -9,6 +9,7 @@ use crate::support::cli::statement;
 use crate::support::content::{Content, check_layout, digest, sha256, tar_layer};
 use crate::support::http::request;
 use crate::support::openssl::Signing;
+use crate::support::registry::{Options, Registry};
 use crate::support::tools::{self, DockerRegistry};
 use crate::world::{SCOPE, World};
 
@@ -28,8 +29,10 @@ fn other_tools_read_a_bundle_unaided() {
     let Some(world) = World::new(TEST, &["skopeo", "tar", "zstd"]) else { return };
     let (_, platforms) = signed_index(&world, Content::default());
     let user = &world.user;
-    user.bulla(&["export", "oci:l:v1", "--as", &format!("{SCOPE}:v1"), "-o", "x.tar"]).ends(0);
-    user.bulla(&["export", "oci:l:v1", "--as", &format!("{SCOPE}:v1"), "-o", "x.tar.zst"]).ends(0);
+    for bundle in ["x.tar", "x.tar.zst"] {
+        let words = ["export", "oci:l:v1", "--as", &format!("{SCOPE}:v1"), "-o", bundle];
+        user.bulla_dated(1_800_000_000, &words).ends(0);
+    }
     let copy = ["--insecure-policy", "copy", "-q", "--all", "--preserve-digests"];
     tools::must("skopeo", &[&copy[..], &["oci-archive:x.tar:v1", "oci:copied:v1"]].concat(), &user.folder());
     assert_eq!(user.json("copied/index.json")["manifests"][0]["digest"], platforms.index["digest"]);
@@ -212,12 +215,21 @@ fn one_bundle_again_is_the_same_bytes_and_standard_output_takes_it() {
     const TEST: &str = "one_bundle_again_is_the_same_bytes_and_standard_output_takes_it";
     let Some(world) = World::new(TEST, &[]) else { return };
     world.signed_layout("l", &Signing::default());
-    let bundle = world.export("l");
-    let inventory = |bundle: &str| world.user.bulla(&["inspect", bundle, "--format", "json"]).ends(0).json();
-    let piped = world.user.bulla(&["export", "oci:l:v1", "--as", &format!("{SCOPE}:v1"), "-o", "-"]).ends(0);
-    fs::write(world.user.path("piped.tar"), &piped.stdout).unwrap();
+    let name = format!("{SCOPE}:v1");
+    let export = |output: &str| {
+        world.user.bulla_dated(1_800_000_000, &["export", "oci:l:v1", "--as", &name, "-o", output]).ends(0).stdout
+    };
+    for (first, second) in [("a.tar", "b.tar"), ("a.tar.zst", "b.tar.zst")] {
+        for output in [first, second] {
+            export(output);
+        }
+        let bytes = |bundle: &str| fs::read(world.user.path(bundle)).unwrap();
+        assert!(bytes(first) == bytes(second), "{first} and {second} differ");
+    }
+    let piped = export("-");
+    assert!(piped == fs::read(world.user.path("a.tar")).unwrap());
+    world.user.put("piped.tar", &piped);
     world.user.offline(&["verify", "piped.tar"]).ends(0);
-    assert_eq!(inventory(&bundle)["roots"], inventory("piped.tar")["roots"]);
 }
 
 #[test]
@@ -305,4 +317,65 @@ fn crls_come_from_disk_in_either_form() {
     world.user.offline(&["verify", "x.tar"]).ends(0);
     world.user.bulla(&[&export[..], &["--crl", &root]].concat()).says(4, &["evidence-unavailable"]);
     world.user.bulla(&[&export[..], &["--offline", "--crl", &root]].concat()).says(4, &["evidence-unavailable"]);
+}
+
+#[test]
+fn names_tags_and_digests() {
+    let Some(world) = World::new("names_tags_and_digests", &[]) else { return };
+    let user = &world.user;
+    let registry = Registry::start(Options::default());
+    let mut content = Content::default();
+    let image = content.image("amd64", &[b"one".to_vec()]);
+    let other = content.image("amd64", &[b"two".to_vec()]);
+    for (tag, descriptor) in [("v1", &image), ("latest", &image), ("v2", &other)] {
+        content.tag(tag, descriptor);
+    }
+    world.sign(&mut content, &image);
+    content.fill(&registry, "app", false);
+    let repository = format!("{}/app", registry.host());
+    user.policy(&[statement(&repository, "strict", false)]);
+    let export = |references: &[&str], bundle: &str| user.bulla(&[&["export"], references, &["-o", bundle]].concat());
+    // Two tags of one artifact in one bundle.
+    let (v1, latest) = (format!("{repository}:v1"), format!("{repository}:latest"));
+    export(&[&v1, &latest], "two.tar").ends(0);
+    user.bulla(&["import", "two.tar", "--to", "oci:two"]).ends(0);
+    let names = check_layout(&user.path("two"));
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names.values().all(|found| found == digest(&image)));
+    // A digest alone; a tag and a digest, which must be one (conformance 1.31).
+    let by_digest = format!("{repository}@{}", digest(&image));
+    export(&[&by_digest], "digest.tar").ends(0);
+    user.offline(&["verify", "digest.tar"]).says(0, &["TRUSTED"]);
+    let inside = Registry::start(Options::default());
+    user.bulla(&["import", "digest.tar", "--to", &inside.host()]).ends(0);
+    inside.with("app", |repo| assert!(repo.manifests.contains_key(&digest(&image).parse().unwrap())));
+    user.bulla(&["import", "digest.tar", "--to", "oci:by-digest"]).ends(0);
+    user.bulla(&["verify", &format!("oci:by-digest@{}", digest(&image)), "--scope", &repository, "--offline"]).ends(0);
+    export(&[&format!("{v1}@{}", digest(&image))], "both.tar").ends(0);
+    let ended = export(&[&format!("{v1}@{}", digest(&other))], "lie.tar");
+    assert_ne!(ended.status, 0, "{ended:?}");
+    assert!(!user.path("lie.tar").exists());
+    // What is not there.
+    export(&[&format!("{repository}:v3")], "none.tar").says(4, &["not-found"]);
+    export(&["oci:nowhere:v1"], "none.tar").says(4, &["not-found"]);
+    export(&["oci:two:v9"], "none.tar").says(4, &["not-found"]);
+    export(&["./nowhere.tar"], "none.tar").says(4, &["not-found"]);
+    export(&["host.example/UPPER:v1"], "none.tar").says(2, &["reference-malformed"]);
+    export(&[&v1], "missing-folder/none.tar").says(4, &["not-found"]);
+    assert!(!user.path("none.tar").exists());
+    // A layout from elsewhere has no repository, so it is not said under which policy to judge.
+    content.write_layout(&user.path("nameless"));
+    user.bulla(&["verify", "oci:nameless:v1", "--offline"]).says(2, &["name-missing", "--scope"]);
+    user.bulla(&["verify", "oci:nameless:v1", "--scope", &repository]).says(0, &["TRUSTED"]);
+    user.bulla(&["verify", "oci:nameless:v2", "--scope", &repository]).says(1, &["signature-absent"]);
+    // One trusted and one unsigned: only the first is let in, and the exit status says that not all was.
+    export(&[&v1, &format!("{repository}:v2")], "mixed.tar").ends(0);
+    user.bulla(&["import", "mixed.tar", "--to", "oci:mixed", "--receipt", "r.json"]).says(1, &["signature-absent"]);
+    let names = check_layout(&user.path("mixed"));
+    assert_eq!(names.values().collect::<Vec<_>>(), [digest(&image)]);
+    let receipt = user.json("r.json");
+    assert_eq!(receipt["refused"][0]["digest"], other["digest"]);
+    // Nobody else's bytes came along with it.
+    let blob = |name: &str| user.path("mixed/blobs/sha256").join(name.strip_prefix("sha256:").unwrap());
+    assert!(blob(digest(&image)).exists() && !blob(digest(&other)).exists());
 }

@@ -28,7 +28,7 @@ impl Workshop {
         if Command::new("openssl").arg("version").output().is_ok_and(|output| output.status.success()) {
             return Some(Self(tempfile::tempdir().unwrap()));
         }
-        eprintln!("SKIP openssl is not installed");
+        crate::skip::tool(format_args!("openssl is not installed"));
         None
     }
 

@@ -15,5 +15,7 @@ mod crls;
 mod forms;
 mod mutations;
 mod openssl;
+#[path = "../support/skip.rs"]
+mod skip;
 mod tokens;
 mod vectors;

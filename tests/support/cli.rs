@@ -75,6 +75,12 @@ impl User {
         Ended::new(arguments, self.command(&[], arguments).output().unwrap())
     }
 
+    /// Runs `bulla` with the time that a new bundle bears.
+    pub fn bulla_dated(&self, seconds: i64, arguments: &[&str]) -> Ended {
+        let mut command = self.command(&[], arguments);
+        Ended::new(arguments, command.env("SOURCE_DATE_EPOCH", seconds.to_string()).output().unwrap())
+    }
+
     /// Runs `bulla` where there is no network at all, if the sandbox allows that; otherwise without that proof.
     pub fn offline(&self, arguments: &[&str]) -> Ended {
         let before = tools::without_network().unwrap_or_else(|| {

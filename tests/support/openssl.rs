@@ -258,12 +258,7 @@ impl Pki {
 
     /// The issuer's CRL with these times.
     pub fn crl_between(&self, issuer: &Holder, this_update: i64, next_update: i64) -> Vec<u8> {
-        self.crl_signed_by(issuer, issuer, this_update, next_update)
-    }
-
-    /// A CRL in the name of `issuer`'s files that another key signs.
-    pub fn crl_signed_by(&self, issuer: &Holder, signer: &Holder, this_update: i64, next_update: i64) -> Vec<u8> {
-        let (ca, key) = (format!("{}.pem", signer.name), format!("{}.key", signer.name));
+        let (ca, key) = (format!("{}.pem", issuer.name), format!("{}.key", issuer.name));
         let (from, to) = (asn1(this_update), asn1(next_update));
         let words = ["ca", "-config", "ca.cnf", "-gencrl", "-cert", &ca, "-keyfile", &key, "-out", "one.crl.pem"];
         let times = ["-crl_lastupdate", &from, "-crl_nextupdate", &to];

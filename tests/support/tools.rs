@@ -24,14 +24,13 @@ pub fn there(test: &str, tools: &[&str]) -> bool {
 
 /// Says that a test, or a part of one, does not run.
 pub fn skip(test: &str, why: &str) {
-    assert!(std::env::var("BULLA_TEST_TOOLS").as_deref() != Ok("required"), "{test}: {why}");
-    eprintln!("SKIP {test}: {why}");
+    crate::skip::tool(format_args!("{test}: {why}"));
 }
 
 /// Says so where what is missing cannot be installed by `.ci/run`: a privilege of the sandbox, files beside the
 /// repository.
 pub fn skip_always(test: &str, why: &str) {
-    eprintln!("SKIP {test}: {why}");
+    crate::skip::always(format_args!("{test}: {why}"));
 }
 
 fn which(tool: &str) -> Option<PathBuf> {

@@ -68,7 +68,7 @@ mod network {
     use std::path::Path;
     use std::sync::Arc;
 
-    use bulla::config::credentials::{DockerConfig, FirstOf};
+    use bulla::config::credentials::{DeferredDockerConfig, FirstOf};
     use bulla::evidence::network::HttpEvidence;
     use bulla::http::{CredentialProvider, HttpClient, HttpSettings, ProxySettings};
     use bulla::oci::Repository;
@@ -102,7 +102,7 @@ mod network {
             let folder =
                 path_variable("DOCKER_CONFIG").or_else(|| path_variable("HOME").map(|home| home.join(".docker")));
             let credentials: Arc<dyn CredentialProvider> = match folder {
-                Some(folder) => Arc::new(DockerConfig::load(&folder, limits)?),
+                Some(folder) => Arc::new(DeferredDockerConfig::new(folder, limits.clone())),
                 None => Arc::new(FirstOf::default()),
             };
             let mut plain_http = PlainHttp::default();
