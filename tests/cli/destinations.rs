@@ -193,3 +193,22 @@ fn destinations_take_no_names() {
     let map = ["import", "demo/hello.bulla.tar", "--to", "oci:images", "--map", "registry.bulla.exmaple=b.example"];
     user.judging(&map).ends(0).says(&["warning: --map registry.bulla.exmaple"]);
 }
+
+/// Under which repository an artifact was judged is on record where the operator said another than its own.
+#[test]
+fn a_receipt_says_under_which_repository_was_judged() {
+    let user = User::with_demo();
+    let text = String::from_utf8(user.get("demo/config/trustpolicy.json")).unwrap();
+    user.put("policy.json", text.replace("registry.bulla.example/demo/hello", "other.example/app"));
+    let trust = ["--trust-store", "demo/config", "--policy", "policy.json", "--receipt", "r.json"];
+    let import = |more: &[&str]| {
+        user.bulla(&[&["import", "demo/hello.bulla.tar", "--to", "oci:images"], &trust[..], more].concat())
+    };
+    import(&[]).ends(1);
+    import(&["--scope", "other.example/app"]).ends(0);
+    let receipt = user.json("r.json");
+    assert_eq!(
+        (&receipt["imported"][0]["scope"], &receipt["imported"][0]["reference"]),
+        (&"other.example/app".into(), &NAME.into())
+    );
+}

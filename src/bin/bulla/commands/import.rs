@@ -322,6 +322,7 @@ fn receipt(
                 AdmissionGround::Trusted => None,
                 AdmissionGround::Allowed(allow) => Some(allow.as_str().to_owned()),
             },
+            scope: artifact.policy.as_ref().map(|policy| policy.scope.clone()),
             statement: artifact.policy.as_ref().and_then(|policy| policy.statement.clone()),
             good_signatures: artifact
                 .signatures
