@@ -103,6 +103,10 @@ fn nothing_hostile_reaches_the_terminal() {
     let user = User::with_demo();
     let ended = user.judging(&["verify", "no\u{1b}[31m\u{7}such.tar"]);
     assert_eq!(ended.status, 4, "{ended:?}");
+    // Nor characters that turn the direction of writing: "rat.exe" must not look like "exe.tar".
+    let turned = user.judging(&["verify", "./\u{202e}rat.exe\u{2066}"]);
+    assert_eq!(turned.status, 4, "{turned:?}");
+    assert!(!turned.stderr.contains(['\u{202e}', '\u{2066}']), "{turned:?}");
     assert!(!ended.stderr.contains('\u{1b}') && !ended.stderr.contains('\u{7}'), "{ended:?}");
     let mut entry = super::forge::Entry::file("x", b"x");
     entry.rename("\u{1b}[2Jgone");
