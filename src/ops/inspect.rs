@@ -1,9 +1,9 @@
 //! Inspection: what is there, without judging and without claiming trust. Reads manifests, envelopes and CRLs, no
 //! layers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::closure::{Closure, ClosureError, WalkOptions, walk};
+use super::closure::{Closure, ClosureError, Referrer, WalkOptions, walk};
 use super::progress::{Progress, Stage};
 use super::signatures::{fetch_blob, read_signature};
 use super::verify::RootToVerify;
@@ -14,6 +14,7 @@ use crate::limits::{Budget, Limits};
 use crate::oci::{Descriptor, Manifest, Tag};
 use crate::pki::Crl;
 use crate::store::{ContentStore, StoreError};
+use crate::time::UnixTime;
 use crate::tsp::TimestampToken;
 use crate::verification::{Failure, SignatureFacts};
 
@@ -75,7 +76,7 @@ pub struct SignatureClaims {
 #[derive(Debug)]
 pub struct TimestampClaims {
     /// When the authority saw the signature.
-    pub gen_time: crate::time::UnixTime,
+    pub gen_time: UnixTime,
     /// The authority, where the token brings its certificate.
     pub authority: Option<String>,
 }
@@ -89,8 +90,32 @@ pub struct CrlFacts {
     pub size: u64,
     /// Where certificates say that it is.
     pub urls: Vec<String>,
-    /// The CRL.
-    pub crl: Result<Crl, Failure>,
+    /// What it says of itself, or why it cannot be read.
+    pub crl: Result<CrlClaims, Failure>,
+}
+
+/// What a CRL says of itself. The CRL is not kept: there may be any number of them.
+#[derive(Debug)]
+pub struct CrlClaims {
+    /// Who issued it.
+    pub issuer: String,
+    /// When.
+    pub this_update: UnixTime,
+    /// Until when it is current.
+    pub next_update: Option<UnixTime>,
+    /// How many certificates it lists.
+    pub entries: u64,
+}
+
+impl CrlClaims {
+    fn of(crl: &Crl) -> Self {
+        Self {
+            issuer: crl.issuer().to_string(),
+            this_update: crl.this_update(),
+            next_update: crl.next_update(),
+            entries: u64::try_from(crl.entry_count()).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// Inspects the roots.
@@ -118,7 +143,11 @@ pub fn inspect(
             let signatures = closure.notary_signatures();
             let signatures = signatures.iter().map(|signature| signature.manifest.descriptor().digest).collect();
             let budget = Budget::new(limits.manifests);
-            let mut inspector = Inspector { store, closure: &closure, signatures, limits, budget };
+            let mut referrers: BTreeMap<Digest, Vec<&Referrer>> = BTreeMap::new();
+            for referrer in &closure.referrers {
+                referrers.entry(referrer.subject).or_default().push(referrer);
+            }
+            let mut inspector = Inspector { store, closure: &closure, signatures, referrers, limits, budget };
             let node = inspector.node(&root.descriptor, None, 0)?;
             Ok(InspectedRoot { root: root.clone(), node, count, bytes })
         })
@@ -129,6 +158,8 @@ struct Inspector<'a> {
     store: &'a dyn ContentStore,
     closure: &'a Closure,
     signatures: BTreeSet<Digest>,
+    /// By subject.
+    referrers: BTreeMap<Digest, Vec<&'a Referrer>>,
     limits: &'a Limits,
     budget: Budget,
 }
@@ -158,7 +189,7 @@ impl Inspector<'_> {
         for child in manifest.manifests() {
             node.children.push(self.node(child, None, depth.saturating_add(1))?);
         }
-        for referrer in closure.referrers.iter().filter(|referrer| referrer.subject == mention.digest) {
+        for referrer in self.referrers.get(&mention.digest).cloned().unwrap_or_default() {
             let below = self.node(&referrer.descriptor, referrer.tag.as_ref(), depth.saturating_add(1))?;
             node.referrers.push(below);
         }
@@ -197,7 +228,7 @@ impl Inspector<'_> {
             digest: layer.digest,
             size: layer.size,
             urls: urls.map(|urls| urls.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
-            crl: Crl::from_der(bytes).map_err(Failure::from),
+            crl: Crl::from_der(bytes).map(|crl| CrlClaims::of(&crl)).map_err(Failure::from),
         })
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::code::DiagnosticCode;
+use super::closure::NotarySignature;
+use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::evidence::carried_crls;
 use crate::limits::Limits;
@@ -77,4 +78,67 @@ pub fn carried_evidence<'m, E>(
         }
     }
     Ok(evidence)
+}
+
+/// How much of signatures and revocation data is held in memory for one artifact, or for one bundle that is made: four
+/// CRLs of the greatest size that is read. Real ones have kilobytes, and a hostile bundle may hold any number.
+pub const MOST_BYTES: u64 = 256 << 20;
+
+/// Why signatures are not judged at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignatureFlood {
+    /// More signatures than one artifact may have.
+    #[error("{subject} has more than {limit} signatures")]
+    TooMany {
+        /// The artifact.
+        subject: Digest,
+        /// The limit.
+        limit: usize,
+    },
+    /// More than is held in memory.
+    #[error("the signatures and their revocation data have {found} bytes; at most {limit} are read")]
+    TooMuch {
+        /// How many there are.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
+}
+
+impl Diagnostic for SignatureFlood {
+    fn code(&self) -> DiagnosticCode {
+        DiagnosticCode::ClosureTooLarge
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("somebody may have flooded the artifact with signatures".into())
+    }
+}
+
+/// Checks, by what the manifests say and before anything else is read, that the signatures and the evidence among
+/// `manifests` can be judged: what export lets pass, verification does not refuse.
+///
+/// # Errors
+/// There are too many, or they are too large.
+pub fn check_amount<'m>(
+    signatures: &[NotarySignature],
+    manifests: impl Iterator<Item = &'m Arc<Manifest>>,
+    limits: &Limits,
+) -> Result<(), SignatureFlood> {
+    let mut counts: BTreeMap<Digest, usize> = BTreeMap::new();
+    for signature in signatures {
+        let count = counts.entry(signature.subject).or_default();
+        *count = count.saturating_add(1);
+        if *count > limits.signatures {
+            return Err(SignatureFlood::TooMany { subject: signature.subject, limit: limits.signatures });
+        }
+    }
+    // Envelopes that are too large are not read; each signature is read by itself.
+    let envelopes = signatures.iter().filter_map(|signature| envelope_of(&signature.manifest));
+    let envelopes = envelopes.map(|envelope| envelope.size).filter(|size| *size <= limits.envelope_bytes);
+    let crls: BTreeMap<Digest, u64> =
+        manifests.flat_map(|manifest| carried_crls(manifest)).map(|layer| (layer.digest, layer.size)).collect();
+    let found = envelopes.chain(crls.into_values()).fold(0, u64::saturating_add);
+    if found > MOST_BYTES { Err(SignatureFlood::TooMuch { found, limit: MOST_BYTES }) } else { Ok(()) }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::closure::{Closure, ClosureError, WalkOptions, walk};
 use super::integrity::{ByteCount, hash_blobs, map_in_parallel};
 use super::progress::{Progress, Stage};
-use super::signatures::{carried_evidence, fetch_blob, read_signature};
+use super::signatures::{SignatureFlood, carried_evidence, check_amount, fetch_blob, read_signature};
 use super::supply::{Gatherer, Sources};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
@@ -170,16 +170,14 @@ fn read_signatures(
     limits: &Limits,
 ) -> Result<BTreeMap<Digest, Vec<FoundSignature>>, VerifyError> {
     let mut by_subject: BTreeMap<Digest, Vec<FoundSignature>> = BTreeMap::new();
-    for signature in closure.notary_signatures() {
+    let signatures = closure.notary_signatures();
+    check_amount(&signatures, closure.manifests.values(), limits)?;
+    for signature in signatures {
         let manifest = &signature.manifest;
         let found = read_signature(manifest, limits, |layer| {
             fetch_blob(store, layer, limits.envelope_bytes, &manifest.descriptor().digest)
         })?;
-        let signatures = by_subject.entry(found.subject.digest).or_default();
-        if signatures.len() >= limits.signatures {
-            return Err(VerifyError::TooManySignatures { subject: found.subject.digest, limit: limits.signatures });
-        }
-        signatures.push(found);
+        by_subject.entry(found.subject.digest).or_default().push(found);
     }
     Ok(by_subject)
 }
@@ -271,14 +269,9 @@ pub enum VerifyError {
         /// The content.
         digest: Digest,
     },
-    /// More signatures than one artifact may have.
-    #[error("{subject} has more than {limit} signatures")]
-    TooManySignatures {
-        /// The artifact.
-        subject: Digest,
-        /// The limit.
-        limit: usize,
-    },
+    /// More signatures, or more revocation data, than one artifact may have.
+    #[error(transparent)]
+    Flood(#[from] SignatureFlood),
 }
 
 impl Diagnostic for VerifyError {
@@ -288,7 +281,7 @@ impl Diagnostic for VerifyError {
             Self::Closure(error) => error.code(),
             Self::Nameless { .. } => DiagnosticCode::NameMissing,
             Self::Stray { .. } => DiagnosticCode::BundleManifestInvalid,
-            Self::TooManySignatures { .. } => DiagnosticCode::ClosureTooLarge,
+            Self::Flood(error) => error.code(),
         }
     }
 
@@ -298,7 +291,7 @@ impl Diagnostic for VerifyError {
             Self::Closure(error) => error.hint(),
             Self::Nameless { .. } => Some("say under which repository to judge it".into()),
             Self::Stray { .. } => Some("somebody may have added it; export the artifacts again".into()),
-            Self::TooManySignatures { .. } => Some("somebody may have flooded the artifact with signatures".into()),
+            Self::Flood(error) => error.hint(),
         }
     }
 }

@@ -262,10 +262,10 @@ impl CrlNode {
             digest: facts.digest,
             size: facts.size,
             urls: facts.urls.clone(),
-            issuer: crl.map(|crl| crl.issuer().to_string()),
-            this_update: crl.map(crate::pki::Crl::this_update),
-            next_update: crl.and_then(crate::pki::Crl::next_update),
-            entries: crl.map(|crl| u64::try_from(crl.entry_count()).unwrap_or(u64::MAX)),
+            issuer: crl.map(|crl| crl.issuer.clone()),
+            this_update: crl.map(|crl| crl.this_update),
+            next_update: crl.and_then(|crl| crl.next_update),
+            entries: crl.map(|crl| crl.entries),
         }
     }
 }

@@ -39,7 +39,8 @@ fn export(user: &User, output: &str) -> Ended {
 }
 
 fn import(user: &User, to: &str) -> Ended {
-    user.judging(&["import", "demo/hello.bulla.tar", "--platform", "linux/amd64", "--to", to])
+    let platform: &[&str] = if to.starts_with("docker-archive:") { &["--platform", "linux/amd64"] } else { &[] };
+    user.judging(&[&["import", "demo/hello.bulla.tar", "--to", to], platform].concat())
 }
 
 #[test]
@@ -151,4 +152,63 @@ fn folders_that_hold_something_else() {
     user.put("broken/index.json", "nonsense");
     import(&user, "oci:broken").refuses(3, &["layout-invalid"]);
     assert_eq!(user.get("broken/index.json"), b"nonsense");
+}
+
+/// What is read, or written besides, is not written over, under whatever name.
+#[test]
+fn targets_that_are_the_source() {
+    let user = User::with_demo();
+    user.put("carried.tar", user.get("demo/hello.bulla.tar"));
+    std::os::unix::fs::symlink("carried.tar", user.path("link.tar")).unwrap();
+    let before = user.files();
+    let code: &[&str] = &["usage-invalid"];
+    for output in ["carried.tar", "./carried.tar", "link.tar"] {
+        user.bulla(&["export", "carried.tar", "--offline", "-o", output]).refuses(2, code);
+        let archive = format!("docker-archive:{output}");
+        let import = |more: &[&str]| user.judging(&[&["import", "carried.tar", "--to"], more].concat());
+        import(&[&archive, "--platform", "linux/amd64"]).refuses(2, code);
+        import(&["oci:images", "--receipt", output]).refuses(2, code);
+    }
+    let import = ["import", "carried.tar", "--to", "docker-archive:new", "--platform", "linux/amd64"];
+    user.judging(&[&import[..], &["--receipt", "new"]].concat()).refuses(2, code);
+    user.judging(&["import", "carried.tar", "--to", "oci:images", "--receipt", "-"])
+        .refuses(2, code)
+        .says(&["--format json"]);
+    assert_eq!(user.files(), before);
+}
+
+/// Elsewhere a tag may follow a path; a folder with a colon in its name is what nobody means.
+#[test]
+fn destinations_take_no_names() {
+    let user = User::with_demo();
+    for to in ["oci:images:1.0", "docker-archive:image.tar:1.0"] {
+        import(&user, to).refuses(2, &["usage-invalid"]).says(&["--map"]);
+    }
+    assert!(user.files().is_empty());
+    fs::create_dir(user.path("odd:name")).unwrap();
+    import(&user, "oci:odd:name").ends(0);
+    let platform = ["import", "demo/hello.bulla.tar", "--to", "oci:images", "--platform", "linux/amd64"];
+    user.judging(&platform).refuses(2, &["usage-invalid"]);
+    assert!(!user.path("images").exists());
+    let map = ["import", "demo/hello.bulla.tar", "--to", "oci:images", "--map", "registry.bulla.exmaple=b.example"];
+    user.judging(&map).ends(0).says(&["warning: --map registry.bulla.exmaple"]);
+}
+
+/// Under which repository an artifact was judged is on record where the operator said another than its own.
+#[test]
+fn a_receipt_says_under_which_repository_was_judged() {
+    let user = User::with_demo();
+    let text = String::from_utf8(user.get("demo/config/trustpolicy.json")).unwrap();
+    user.put("policy.json", text.replace("registry.bulla.example/demo/hello", "other.example/app"));
+    let trust = ["--trust-store", "demo/config", "--policy", "policy.json", "--receipt", "r.json"];
+    let import = |more: &[&str]| {
+        user.bulla(&[&["import", "demo/hello.bulla.tar", "--to", "oci:images"], &trust[..], more].concat())
+    };
+    import(&[]).ends(1);
+    import(&["--scope", "other.example/app"]).ends(0);
+    let receipt = user.json("r.json");
+    assert_eq!(
+        (&receipt["imported"][0]["scope"], &receipt["imported"][0]["reference"]),
+        (&"other.example/app".into(), &NAME.into())
+    );
 }

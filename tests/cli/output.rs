@@ -31,6 +31,23 @@ fn a_pipe_gets_the_same_bytes_as_a_file() {
     user.judging(&["verify", "piped.tar"]).ends(0);
 }
 
+/// A time that could not be read again is refused.
+#[test]
+fn a_bundle_is_not_dated_beyond_the_calendar() {
+    let user = User::with_demo();
+    for (epoch, status) in
+        [("253402300799", 0), ("253402300800", 2), ("99999999999999999", 2), ("-99999999999999", 2), ("x", 2)]
+    {
+        let arguments = [&EXPORT[..], &["dated.tar"]].concat();
+        super::common::Ended::of(&arguments, user.command(&arguments).env(EPOCH.0, epoch)).ends(status);
+        if status == 0 {
+            user.judging(&["verify", "dated.tar"]).ends(0);
+            std::fs::remove_file(user.path("dated.tar")).unwrap();
+        }
+        assert!(!user.path("dated.tar").exists(), "{epoch}");
+    }
+}
+
 #[test]
 fn a_bundle_is_dated_by_the_build() {
     let user = User::with_demo();
@@ -86,6 +103,10 @@ fn nothing_hostile_reaches_the_terminal() {
     let user = User::with_demo();
     let ended = user.judging(&["verify", "no\u{1b}[31m\u{7}such.tar"]);
     assert_eq!(ended.status, 4, "{ended:?}");
+    // Nor characters that turn the direction of writing: "rat.exe" must not look like "exe.tar".
+    let turned = user.judging(&["verify", "./\u{202e}rat.exe\u{2066}"]);
+    assert_eq!(turned.status, 4, "{turned:?}");
+    assert!(!turned.stderr.contains(['\u{202e}', '\u{2066}']), "{turned:?}");
     assert!(!ended.stderr.contains('\u{1b}') && !ended.stderr.contains('\u{7}'), "{ended:?}");
     let mut entry = super::forge::Entry::file("x", b"x");
     entry.rename("\u{1b}[2Jgone");

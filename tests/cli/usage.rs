@@ -77,6 +77,7 @@ fn wrong_words() {
         (&["verify", "demo/hello.bulla.tar", "-m", "novalue"], "NAME=VALUE"),
         (&["verify", "demo/hello.bulla.tar", "--format", "yaml"], "json"),
         (&["verify", "demo/hello.bulla.tar", "--integrity-only", "--scope", "a.b/c"], "cannot be used with"),
+        (&["verify", "demo/hello.bulla.tar", "--integrity-only", "--freshness", "at-signing"], "cannot be used with"),
         (&["verify"], "Usage:"),
         (&["verify", "a", "b"], "Usage:"),
         (&["export", "oci:demo/registry:1.0"], "--output"),
@@ -94,6 +95,15 @@ fn wrong_words() {
     }
     user.bulla(&["--help"]).ends(0).prints(&["Usage:", "export", "verify"]);
     user.bulla(&["--version"]).ends(0).prints(&["bulla 0."]);
+}
+
+/// Of two demands on one key, none is forgotten.
+#[test]
+fn metadata_twice() {
+    let user = User::with_demo();
+    let verify = |pairs: &[&str]| user.judging(&[&["verify", "demo/hello.bulla.tar"], pairs].concat());
+    verify(&["-m", "a=b", "-m", "a=c"]).refuses(2, &["usage-invalid"]);
+    verify(&["-m", "a=b", "-m", "a=b"]).ends(1).prints(&["user-metadata-mismatch"]);
 }
 
 #[test]

@@ -96,7 +96,7 @@ pub(crate) struct Verify {
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
     /// Check the bytes alone; judge no signature
-    #[arg(long, conflicts_with_all = ["trust_store", "policy", "strict_notation_policy", "at", "scope", "crls", "user_metadata", "offline"])]
+    #[arg(long, conflicts_with_all = ["trust_store", "policy", "strict_notation_policy", "at", "freshness", "scope", "crls", "user_metadata", "offline"])]
     pub(crate) integrity_only: bool,
     #[command(flatten)]
     pub(crate) judging: Judging,

@@ -35,12 +35,20 @@ pub(crate) fn config_roots() -> ConfigRoots {
 pub(crate) fn creation_time() -> Result<UnixTime, CommandError> {
     match variable("SOURCE_DATE_EPOCH") {
         None => Ok(terminal::now()),
-        Some(text) => text.parse().map(UnixTime::from_seconds).map_err(|_| {
-            CommandError::new(
-                DiagnosticCode::UsageInvalid,
-                format!("SOURCE_DATE_EPOCH is {text:?}, which is not a number of seconds"),
-            )
-        }),
+        // A time that cannot be written cannot be read again.
+        Some(text) => text
+            .parse()
+            .map(UnixTime::from_seconds)
+            .ok()
+            .filter(|time| time.to_string().parse().as_ref() == Ok(time))
+            .ok_or_else(|| {
+                CommandError::new(
+                    DiagnosticCode::UsageInvalid,
+                    format!(
+                        "SOURCE_DATE_EPOCH is {text:?}, which is no number of seconds between the years 1 and 9999"
+                    ),
+                )
+            }),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bulla::report::Clean;
 use bulla::report::v1::{ErrorBody, ErrorDocument};
 use bulla::time::UnixTime;
 
@@ -46,8 +47,9 @@ pub(crate) fn print_json(document: &impl serde::Serialize) -> Result<(), Command
 
 /// A line of talk. Where nobody can hear it, nothing is lost.
 pub(crate) fn say(line: &str) {
-    let clean: String = line.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
-    let _ = writeln!(io::stderr().lock(), "{clean}");
+    for part in line.split('\n') {
+        let _ = writeln!(io::stderr().lock(), "{}", Clean(part));
+    }
 }
 
 /// Prints a failure.

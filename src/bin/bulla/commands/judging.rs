@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use bulla::code::DiagnosticCode;
 use bulla::config::{self, ConfigDirectory};
 use bulla::limits::Limits;
 use bulla::oci::Repository;
@@ -55,8 +56,20 @@ impl Terms {
             at,
             clock: Clock::new(at, source, arguments.freshness, network),
             supplied: settings::supplied_crls(&arguments.crls, limits)?,
-            user_metadata: arguments.user_metadata.iter().cloned().collect(),
+            user_metadata: user_metadata(&arguments.user_metadata)?,
             warnings: loaded.ignored.iter().map(ToString::to_string).collect(),
         })
     }
+}
+
+/// Two values for one key cannot both be met, and neither may be forgotten.
+fn user_metadata(pairs: &[(String, String)]) -> Result<BTreeMap<String, String>, CommandError> {
+    let mut wanted = BTreeMap::new();
+    for (key, value) in pairs {
+        if wanted.insert(key.clone(), value.clone()).is_some_and(|first| first != *value) {
+            let message = format!("--user-metadata asks for two values of {key:?}");
+            return Err(CommandError::new(DiagnosticCode::UsageInvalid, message).with_hint("give each key once"));
+        }
+    }
+    Ok(wanted)
 }
