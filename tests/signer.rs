@@ -5,6 +5,8 @@
 
 #[path = "signer/authority.rs"]
 mod authority;
+#[path = "signer/cose.rs"]
+mod cose;
 #[path = "signer/demo.rs"]
 mod demo;
 

@@ -248,7 +248,7 @@ fn where_the_chain_stands() {
 /// The envelope after a change of its four parts; then the code, if it is refused.
 fn after(envelope: &[u8], change: impl FnOnce(&mut Vec<Value>)) -> Option<DiagnosticCode> {
     let mut document: Value = from_reader(envelope).unwrap();
-    let Value::Tag(18, content) = &mut document else { panic!("4.01") };
+    let (_, content) = document.as_tag_mut().unwrap();
     change(content.as_array_mut().unwrap());
     code(&bytes(&document))
 }
