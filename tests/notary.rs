@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "notary/cose.rs"]
+mod cose;
 #[path = "notary/made.rs"]
 mod made;
 #[path = "notary/pki.rs"]

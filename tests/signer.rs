@@ -8,6 +8,8 @@ mod skip;
 
 #[path = "signer/authority.rs"]
 mod authority;
+#[path = "signer/cose.rs"]
+mod cose;
 #[path = "signer/demo.rs"]
 mod demo;
 

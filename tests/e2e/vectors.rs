@@ -97,13 +97,7 @@ fn export(user: &User, case: &Case) {
     let name = format!("{}:v1", case.text("scope").replace("local/", "local.example/"));
     let bundle = format!("{}.tar", case.text("case"));
     let words = ["export", &layout, "--as", &name, "-o", &bundle];
-    if case.text("format") == "cose" {
-        user.bulla(&words).says(4, &["envelope-unsupported"]);
-        assert!(!user.path(&bundle).exists());
-        user.bulla(&[&words[..], &["--allow-missing-evidence"]].concat()).ends(0);
-    } else {
-        user.bulla(&words).ends(0);
-    }
+    user.bulla(&words).ends(0);
     let inspected = user.bulla(&["inspect", &bundle, "--format", "json"]).ends(0);
     assert!(inspected.text().contains(case.text("digest")), "{inspected:?}");
 }
@@ -132,14 +126,10 @@ fn read_layout(folder: &Path) -> Content {
 }
 
 fn check(case: &Case, ended: crate::support::cli::Ended) {
-    if case.text("format") == "cose" {
-        ended.says(1, &["envelope-unsupported"]);
-    } else {
-        let wanted = i32::try_from(case.facts["notation_exit"].as_i64().unwrap()).unwrap();
-        let ended = ended.ends(wanted);
-        if wanted != 0 {
-            ended.says(wanted, &["certificate-revoked"]);
-        }
+    let wanted = i32::try_from(case.facts["notation_exit"].as_i64().unwrap()).unwrap();
+    let ended = ended.ends(wanted);
+    if wanted != 0 {
+        ended.says(wanted, &["certificate-revoked"]);
     }
 }
 
