@@ -84,7 +84,7 @@ codes! {
         TimestampInvalid = "timestamp-invalid", "The RFC 3161 timestamp token does not verify, or does not belong to this signature.";
         TimestampUntrusted = "timestamp-untrusted", "The timestamp authority's certificate does not lead to a root in the tsa trust stores that the policy names.";
         TimestampOutsideValidity = "timestamp-outside-validity", "The timestamp lies outside the validity of a certificate of the signing chain.";
-        PolicyNotApplicable = "policy-not-applicable", "No statement of the trust policy covers this repository. Add one, or give --scope.";
+        PolicyNotApplicable = "policy-not-applicable", "No statement of the trust policy covers this repository: none names it, none has a scope like host/* above it, and there is none for \"*\". Add one, or give --scope.";
         ArtifactNotTrusted = "artifact-not-trusted", "An artifact was not judged trusted, so it was not imported. --allow lets it in on the operator's word, and the receipt says so.";
     }
     // ── could not be judged ─────────────────────────────────────────────────────────────────────────────────────
@@ -121,7 +121,7 @@ codes! {
         TimeMalformed = "time-malformed", "A time is not in RFC 3339 form.";
         PlatformUnknown = "platform-unknown", "No child of the index is for the platform that was asked for.";
         PolicyMissing = "policy-missing", "There is no trust policy. Without one nothing can be trusted.";
-        PolicyInvalid = "policy-invalid", "The trust policy breaks a rule of its format, so none of it is used.";
+        PolicyInvalid = "policy-invalid", "The trust policy breaks a rule of its format, so none of it is used. Scopes like host/* and host/path/* are bulla's extension; --strict-notation-policy refuses them, because Notation does.";
         TrustStoreMissing = "trust-store-missing", "A trust store that the policy names does not exist or is empty.";
         TrustStoreInvalid = "trust-store-invalid", "A trust store holds something that is not a usable certificate.";
         ConfigInvalid = "config-invalid", "A configuration file cannot be understood.";

@@ -122,6 +122,13 @@ impl<'de> Visitor<'de> for UniqueVisitor {
 #[error("{}", shorten(&.0.to_string()))]
 pub struct JsonError(#[from] serde_json::Error);
 
+impl JsonError {
+    /// Whether the text is no JSON at all, rather than JSON that is not what was wanted.
+    pub fn is_syntax(&self) -> bool {
+        self.0.is_syntax() || self.0.is_eof()
+    }
+}
+
 impl Diagnostic for JsonError {
     fn code(&self) -> DiagnosticCode {
         DiagnosticCode::JsonMalformed

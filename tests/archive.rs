@@ -22,3 +22,5 @@ mod layout;
 mod roundtrip;
 #[path = "archive/schema.rs"]
 mod schema;
+#[path = "support/skip.rs"]
+mod skip;

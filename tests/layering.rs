@@ -68,7 +68,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "report",
-        &["archive", "code", "digest", "json", "limits", "oci", "ops", "pki", "store", "time", "trust", "verification"],
+        &[
+            "archive",
+            "code",
+            "digest",
+            "evidence",
+            "json",
+            "limits",
+            "oci",
+            "ops",
+            "pki",
+            "store",
+            "time",
+            "trust",
+            "verification",
+        ],
     ),
 ];
 

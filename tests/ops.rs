@@ -1,11 +1,6 @@
 //! The verbs on stores in memory: what belongs to an artifact, what is collected, packed, imported.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    reason = "a test may fail, and says what it skips"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail, and says what it skips")]
 
 #[path = "ops/closure.rs"]
 mod closure;
@@ -13,6 +8,8 @@ mod closure;
 mod collect;
 #[path = "ops/docker_archive.rs"]
 mod docker_archive;
+#[path = "ops/evidence_export.rs"]
+mod evidence_export;
 #[path = "ops/import.rs"]
 mod import;
 #[path = "ops/memory.rs"]
@@ -24,3 +21,5 @@ mod openssl;
 mod revocation;
 #[path = "ops/road.rs"]
 mod road;
+#[path = "support/skip.rs"]
+mod skip;

@@ -15,6 +15,8 @@ mod pull;
 mod push;
 #[path = "registry/referrers.rs"]
 mod referrers;
+#[path = "support/skip.rs"]
+mod skip;
 #[path = "support/registry.rs"]
 mod support;
 

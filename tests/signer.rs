@@ -1,10 +1,15 @@
 //! The signing side, judged by openssl (and by bulla's own readers).
 
 #![cfg(feature = "demo")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "test helpers may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers may fail loudly")]
+
+#[path = "support/skip.rs"]
+mod skip;
 
 #[path = "signer/authority.rs"]
 mod authority;
+#[path = "signer/cose.rs"]
+mod cose;
 #[path = "signer/demo.rs"]
 mod demo;
 #[path = "signer/readings.rs"]
@@ -47,7 +52,7 @@ impl Judge {
     fn new(test: &str) -> Option<Self> {
         let found = Command::new("openssl").arg("version").stdout(Stdio::null()).status();
         if !found.is_ok_and(|status| status.success()) {
-            eprintln!("SKIP {test}: no openssl");
+            crate::skip::tool(format_args!("{test}: no openssl"));
             return None;
         }
         Some(Self(tempfile::tempdir().unwrap()))

@@ -62,6 +62,14 @@ pub enum InventoryError {
         /// The name.
         reference: Reference,
     },
+    /// A name that holds the digest of something else.
+    #[error("the inventory gives the name {reference} to {found}")]
+    NameOfAnother {
+        /// The name.
+        reference: Box<Reference>,
+        /// What has it.
+        found: Digest,
+    },
     /// Something that must be carried and is not among the blobs, or not as what it should be.
     #[error("the inventory's blobs lack {digest}, {what}, or say something else of it")]
     NotCarried {
@@ -227,6 +235,10 @@ impl BundleInventory {
     fn check_names(&self) -> Result<(), InventoryError> {
         let mut named = BTreeMap::new();
         for root in &self.roots {
+            if root.reference.digest.is_some_and(|digest| digest != root.digest) {
+                let reference = Box::new(root.reference.clone());
+                return Err(InventoryError::NameOfAnother { reference, found: root.digest });
+            }
             let Some(tag) = &root.reference.tag else { continue };
             let first = named.entry((&root.reference.repository, tag)).or_insert(root.digest);
             if *first != root.digest {

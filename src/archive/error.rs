@@ -29,6 +29,12 @@ pub enum ArchiveError {
         /// The path.
         path: PathBuf,
     },
+    /// Something that must not be replaced by a file has the name of the output.
+    #[error("{path} is there and is not a regular file", path = .path.display())]
+    Occupied {
+        /// The path.
+        path: PathBuf,
+    },
     /// The file ends inside something, or before the end of the archive.
     #[error("the archive breaks off: it has {found} bytes, and at least {needed} are needed")]
     Truncated {
@@ -224,6 +230,7 @@ impl Diagnostic for ArchiveError {
             | Self::NotSeekable { .. }
             | Self::OtherCompression { .. }
             | Self::EntryOrder { .. } => DiagnosticCode::ArchiveMalformed,
+            Self::Occupied { .. } => DiagnosticCode::DestinationUnsupported,
             Self::Missing { .. } => DiagnosticCode::LayoutInvalid,
             Self::Truncated { .. } | Self::NoSeekTable => DiagnosticCode::ArchiveTruncated,
             Self::Forbidden { .. } => DiagnosticCode::ArchiveEntryForbidden,
@@ -249,6 +256,7 @@ impl Diagnostic for ArchiveError {
                 "copy the file again from its source; if another tool compressed it, decompress it first (zstd -d FILE)"
             }
             Self::OtherCompression { .. } => "decompress it first and give the tar file",
+            Self::Occupied { .. } => "name a file that does not exist yet, or one that may be replaced",
             Self::Inventory(error) => return error.hint(),
             _ => match self.code() {
                 DiagnosticCode::StorageFull => "free some space on the destination and run the same command again",

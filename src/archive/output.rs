@@ -25,10 +25,10 @@ impl OutputFile {
     /// The folder is not there or cannot be written to, or something other than a file has the name.
     pub fn create(target: &Path) -> Result<Self, ArchiveError> {
         let at = |source| ArchiveError::Io { path: target.to_owned(), source };
-        let name = target.file_name().ok_or_else(|| ArchiveError::NotAFile { path: target.to_owned() })?;
+        let name = target.file_name().ok_or_else(|| ArchiveError::Occupied { path: target.to_owned() })?;
         match target.metadata() {
             // A device or a pipe must not be replaced by a file.
-            Ok(metadata) if !metadata.is_file() => return Err(ArchiveError::NotAFile { path: target.to_owned() }),
+            Ok(metadata) if !metadata.is_file() => return Err(ArchiveError::Occupied { path: target.to_owned() }),
             _ => {}
         }
         let folder = match target.parent() {
@@ -112,7 +112,7 @@ mod tests {
     fn what_is_no_file_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         for target in [folder.path(), Path::new("/dev/null"), Path::new("/")] {
-            assert!(matches!(OutputFile::create(target), Err(ArchiveError::NotAFile { .. })), "{target:?}");
+            assert!(matches!(OutputFile::create(target), Err(ArchiveError::Occupied { .. })), "{target:?}");
         }
         let error = OutputFile::create(&folder.path().join("missing/x")).unwrap_err();
         assert_eq!(error.code(), DiagnosticCode::NotFound);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -204,6 +204,28 @@ impl CredentialProvider for GivenCredential {
     }
 }
 
+/// Docker's configuration, read when a registry first asks for a credential: what needs no registry does not depend on
+/// it.
+pub struct DeferredDockerConfig {
+    folder: PathBuf,
+    limits: Limits,
+    loaded: OnceLock<Result<DockerConfig, CredentialError>>,
+}
+
+impl DeferredDockerConfig {
+    /// The configuration in `folder`.
+    pub fn new(folder: PathBuf, limits: Limits) -> Self {
+        Self { folder, limits, loaded: OnceLock::new() }
+    }
+}
+
+impl CredentialProvider for DeferredDockerConfig {
+    fn credential(&self, host: &str) -> Result<Option<Credential>, CredentialError> {
+        let loaded = self.loaded.get_or_init(|| DockerConfig::load(&self.folder, &self.limits));
+        loaded.as_ref().map_err(Clone::clone)?.credential(host)
+    }
+}
+
 /// Several places, asked in order: what was given, Notation's configuration, Docker's.
 #[derive(Clone, Default)]
 pub struct FirstOf(pub Vec<Arc<dyn CredentialProvider>>);
@@ -222,6 +244,16 @@ impl CredentialProvider for FirstOf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deferred_configuration_fails_when_it_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(NAME), "broken").unwrap();
+        let deferred = DeferredDockerConfig::new(folder.path().to_owned(), Limits::default());
+        assert!(matches!(deferred.credential("registry.example"), Err(CredentialError::File { .. })));
+        let absent = DeferredDockerConfig::new(folder.path().join("absent"), Limits::default());
+        assert!(matches!(absent.credential("registry.example"), Ok(None)));
+    }
 
     fn config(text: &str) -> DockerConfig {
         DockerConfig::parse(text.as_bytes()).unwrap()

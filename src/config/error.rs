@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::code::{Diagnostic, DiagnosticCode, io_code};
 use crate::pki::CertificateError;
-use crate::trust::{PolicyDocument, PolicyError, TrustStoreError, TrustStoreName};
+use crate::trust::{PolicyError, PolicyKind, TrustStoreError, TrustStoreName};
 
 /// Why configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -15,10 +15,12 @@ pub enum ConfigError {
     #[error("no configuration directory is known: neither NOTATION_CONFIG nor XDG_CONFIG_HOME nor HOME is set")]
     NoDirectory,
     /// There is no policy.
-    #[error("there is no trust policy at {}", .path.display())]
+    #[error("there is no {kind} at {}", .path.display())]
     PolicyMissing {
         /// Where it should be.
         path: PathBuf,
+        /// What kind of policy was wanted.
+        kind: PolicyKind,
     },
     /// The policy breaks a rule.
     #[error("{}: {source}", .path.display())]
@@ -133,9 +135,9 @@ impl Diagnostic for ConfigError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoDirectory => Some("name the trust store and the trust policy, or set NOTATION_CONFIG".into()),
-            Self::PolicyMissing { .. } => Some(format!(
-                "write one; the smallest says whom to trust for which repository:\n{}",
-                PolicyDocument::EXAMPLE
+            Self::PolicyMissing { kind, .. } => Some(format!(
+                "write one in Notation's configuration directory; the smallest says whom to trust, and for what:\n{}",
+                kind.example()
             )),
             Self::Policy { source, .. } => source.hint(),
             Self::NoStores { .. } => Some(

@@ -13,5 +13,5 @@ mod trust_store;
 
 pub use directory::{ConfigDirectory, ConfigRoots};
 pub use error::{ConfigError, ConfigFile};
-pub use policy::{LoadedPolicy, load_policy};
+pub use policy::{LoadedPolicy, load_blob_policy, load_policy, load_policy_as};
 pub use trust_store::{IgnoredEntry, IgnoredReason, LoadedStores, load_trust_stores};

@@ -1,43 +1,72 @@
-//! The trust policy file.
+//! The trust policy files.
 
 use std::path::{Path, PathBuf};
 
 use super::{ConfigError, ConfigFile, file};
 use crate::limits::Limits;
-use crate::trust::PolicyDocument;
+use crate::trust::{BlobPolicyDocument, Dialect, PolicyDocument, PolicyError, PolicyKind};
 
 /// The names of the policy in a configuration directory, the first that exists (conformance 7.01).
 const NAMES: [&str; 2] = ["trustpolicy.oci.json", "trustpolicy.json"];
 
+/// The name of the policy for blobs in a configuration directory (conformance 7.02).
+const BLOB_NAMES: [&str; 1] = ["trustpolicy.blob.json"];
+
 /// A policy, and where it was.
 #[derive(Debug, Clone)]
-pub struct LoadedPolicy {
+pub struct LoadedPolicy<D = PolicyDocument> {
     /// The file.
     pub path: PathBuf,
     /// What it says.
-    pub document: PolicyDocument,
+    pub document: D,
 }
 
-/// Reads the trust policy from a file, or from a configuration directory: `trustpolicy.oci.json`, or, only where that
-/// does not exist, `trustpolicy.json`.
+/// Reads the trust policy, in bulla's own dialect, from a file, or from a configuration directory:
+/// `trustpolicy.oci.json`, or, only where that does not exist, `trustpolicy.json`.
 ///
 /// # Errors
 /// There is none, it is not a regular file, or it breaks a rule.
 pub fn load_policy(path: &Path, limits: &Limits) -> Result<LoadedPolicy, ConfigError> {
+    load_policy_as(path, Dialect::Bulla, limits)
+}
+
+/// Reads the trust policy as `dialect` says.
+///
+/// # Errors
+/// As [`load_policy`].
+pub fn load_policy_as(path: &Path, dialect: Dialect, limits: &Limits) -> Result<LoadedPolicy, ConfigError> {
+    load(path, PolicyKind::Oci, &NAMES, limits, |bytes| PolicyDocument::parse_as(bytes, dialect))
+}
+
+/// Reads the trust policy for blobs from a file, or from a configuration directory: `trustpolicy.blob.json`.
+///
+/// # Errors
+/// As [`load_policy`].
+pub fn load_blob_policy(path: &Path, limits: &Limits) -> Result<LoadedPolicy<BlobPolicyDocument>, ConfigError> {
+    load(path, PolicyKind::Blob, &BLOB_NAMES, limits, BlobPolicyDocument::parse)
+}
+
+fn load<D>(
+    path: &Path,
+    kind: PolicyKind,
+    names: &[&str],
+    limits: &Limits,
+    parse: impl Fn(&[u8]) -> Result<D, PolicyError>,
+) -> Result<LoadedPolicy<D>, ConfigError> {
+    // A directory that is not there yet is told from a file by its name, so that the error says which file to write.
+    let is_directory = path.is_dir() || (path.extension().is_none() && path.symlink_metadata().is_err());
     let candidates =
-        if path.is_dir() { NAMES.iter().map(|name| path.join(name)).collect() } else { vec![path.to_owned()] };
+        if is_directory { names.iter().map(|name| path.join(name)).collect() } else { vec![path.to_owned()] };
     for path in &candidates {
         if let Some(bytes) = file::read(path, ConfigFile::Policy, limits.config_bytes)? {
-            let document =
-                PolicyDocument::parse(&bytes).map_err(|source| ConfigError::Policy { path: path.clone(), source })?;
+            let document = parse(&bytes).map_err(|source| ConfigError::Policy { path: path.clone(), source })?;
             return Ok(LoadedPolicy { path: path.clone(), document });
         }
     }
     // A directory that does not exist looks like a file that does not.
     let is_file = path.extension().is_some_and(|ending| ending == "json");
-    let [expected, _] = NAMES;
-    let expected = if is_file { path.to_owned() } else { path.join(expected) };
-    Err(ConfigError::PolicyMissing { path: expected })
+    let expected = names.first().filter(|_| !is_file).map_or_else(|| path.to_owned(), |name| path.join(name));
+    Err(ConfigError::PolicyMissing { path: expected, kind })
 }
 
 #[cfg(test)]
@@ -96,5 +125,40 @@ mod tests {
         assert!(absent.ends_with("absent/trustpolicy.oci.json"), "{absent}");
         let hint = load_policy(&dir.path().join("absent.json"), &Limits::default()).unwrap_err().hint().unwrap();
         assert!(hint.contains(PolicyDocument::EXAMPLE), "{hint}");
+        let error = load_policy(&dir.path().join("notation"), &Limits::default()).unwrap_err();
+        assert!(error.to_string().contains("notation/trustpolicy.oci.json"), "{error}");
+    }
+
+    #[test]
+    fn the_policy_for_blobs_is_a_file_of_its_own() {
+        // Conformance 7.02, 7.03.
+        let dir = tempfile::tempdir().unwrap();
+        let limits = Limits::default();
+        fs::write(dir.path().join(NAMES[0]), PolicyDocument::EXAMPLE).unwrap();
+        let missing = load_blob_policy(dir.path(), &limits).unwrap_err();
+        assert_eq!(missing.code(), DiagnosticCode::PolicyMissing, "never the OCI policy instead");
+        assert!(missing.to_string().ends_with("trustpolicy.blob.json"), "{missing}");
+        assert!(missing.hint().unwrap().contains(BlobPolicyDocument::EXAMPLE));
+        let path = dir.path().join(BLOB_NAMES[0]);
+        fs::write(&path, BlobPolicyDocument::EXAMPLE).unwrap();
+        let loaded = load_blob_policy(dir.path(), &limits).unwrap();
+        assert_eq!((&loaded.path, loaded.document.global().unwrap().name()), (&path, "acme"));
+        fs::write(&path, PolicyDocument::EXAMPLE).unwrap();
+        let other = load_blob_policy(&path, &limits).unwrap_err();
+        assert_eq!(other.code(), DiagnosticCode::PolicyInvalid);
+        assert!(other.to_string().contains("registryScopes"), "{other}");
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(dir.path().join(NAMES[0]), &path).unwrap();
+        assert!(matches!(load_blob_policy(dir.path(), &limits), Err(ConfigError::NotAFile { .. })));
+    }
+
+    #[test]
+    fn the_dialect_reaches_the_document() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = PolicyDocument::EXAMPLE.replace("/team/app", "/*");
+        fs::write(dir.path().join(NAMES[0]), text).unwrap();
+        let load = |dialect| load_policy_as(dir.path(), dialect, &Limits::default());
+        assert!(load(Dialect::Bulla).is_ok());
+        assert_eq!(load(Dialect::Notation).unwrap_err().code(), DiagnosticCode::PolicyInvalid);
     }
 }

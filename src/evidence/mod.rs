@@ -3,6 +3,7 @@
 mod directory;
 #[cfg(feature = "registry")]
 pub mod network;
+pub mod notation_cache;
 mod referrer;
 
 pub use directory::{EvidenceFileError, load_crls};

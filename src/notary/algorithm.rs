@@ -42,6 +42,23 @@ impl SignatureAlgorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
+    /// The number in a COSE `alg` header (conformance 4.04).
+    pub const fn cose_id(self) -> i64 {
+        match self {
+            Self::Ps256 => -37,
+            Self::Ps384 => -38,
+            Self::Ps512 => -39,
+            Self::Es256 => -7,
+            Self::Es384 => -35,
+            Self::Es512 => -36,
+        }
+    }
+
+    /// The algorithm of that number.
+    pub fn find_cose(id: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.cose_id() == id)
+    }
+
     /// The only algorithm with which a key of this kind may sign (conformance 5.01).
     pub const fn of_key(kind: KeyKind) -> Self {
         match kind {
@@ -81,6 +98,26 @@ impl fmt::Display for SignatureAlgorithm {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_registry() {
+        // Conformance 4.04, against the IANA registry as coset has it.
+        use coset::iana::{Algorithm, EnumI64 as _};
+        for (algorithm, registered) in SignatureAlgorithm::ALL.into_iter().zip([
+            Algorithm::PS256,
+            Algorithm::PS384,
+            Algorithm::PS512,
+            Algorithm::ES256,
+            Algorithm::ES384,
+            Algorithm::ES512,
+        ]) {
+            assert_eq!(algorithm.cose_id(), registered.to_i64(), "{algorithm}");
+            assert_eq!(SignatureAlgorithm::find_cose(registered.to_i64()), Some(algorithm));
+        }
+        for other in [0, 5, -8, -9, -47, -257, -65535] {
+            assert_eq!(SignatureAlgorithm::find_cose(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn the_key_decides_algorithm_and_hash() {

@@ -44,7 +44,8 @@ impl fmt::Display for SigningScheme {
 /// An attribute beyond the standard ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExtendedAttribute {
-    /// Its value.
+    /// Its value. What JSON has no form for (COSE's byte strings, tags, large numbers) becomes an object that names the
+    /// kind, for people to read: `{"bytes":"00ff"}`.
     pub value: Value,
     /// Whether a verifier that does not know it must refuse the signature.
     pub critical: bool,
@@ -65,7 +66,7 @@ pub struct SignedAttributes {
     pub content_type: String,
     /// The names that the signer marked as critical, in the order of the envelope.
     pub critical: Vec<String>,
-    /// All attributes that are not standard ones.
+    /// All attributes that are not standard ones. COSE's integer labels are called `label 5`.
     pub extended: BTreeMap<String, ExtendedAttribute>,
 }
 

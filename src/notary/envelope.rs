@@ -1,6 +1,8 @@
 //! Signature envelopes, whatever their format (Notary signature-specification, "Signature Envelope").
 
-use super::{AttributeError, Payload, PayloadError, SignatureAlgorithm, SignedAttributes, SigningScheme, jws};
+use super::{
+    AttributeError, CborError, Payload, PayloadError, SignatureAlgorithm, SignedAttributes, SigningScheme, cose, jws,
+};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::shorten;
 use crate::json::JsonError;
@@ -66,7 +68,7 @@ impl SignatureEnvelope {
         }
         match EnvelopeType::from_media_type(media_type) {
             Some(kind @ EnvelopeType::Jws) => Ok(Self { kind, parts: jws::parse(bytes, limits)? }),
-            Some(EnvelopeType::Cose) => Err(EnvelopeError::CoseUnsupported),
+            Some(kind @ EnvelopeType::Cose) => Ok(Self { kind, parts: cose::parse(bytes, limits)? }),
             None => Err(EnvelopeError::TypeUnknown { media_type: shorten(media_type.as_str()) }),
         }
     }
@@ -201,9 +203,6 @@ pub enum EnvelopeError {
         /// What is allowed.
         limit: u64,
     },
-    /// A COSE envelope.
-    #[error("the signature is a COSE envelope, which this version cannot judge yet")]
-    CoseUnsupported,
     /// No envelope type of the Notary Project.
     #[error("{media_type:?} is no type of a Notary Project signature envelope")]
     TypeUnknown {
@@ -219,6 +218,15 @@ pub enum EnvelopeError {
         /// What is wrong.
         #[source]
         source: JsonError,
+    },
+    /// CBOR that is not that of an envelope.
+    #[error("the {part} is malformed: {source}")]
+    Cbor {
+        /// Which part of the envelope.
+        part: &'static str,
+        /// What is wrong.
+        #[source]
+        source: CborError,
     },
     /// A member of the envelope breaks the format.
     #[error("the envelope's {member:?} {problem}")]
@@ -295,8 +303,10 @@ impl Diagnostic for EnvelopeError {
     fn code(&self) -> DiagnosticCode {
         match self {
             Self::TooLarge { .. } => DiagnosticCode::EnvelopeTooLarge,
-            Self::CoseUnsupported | Self::TypeUnknown { .. } => DiagnosticCode::EnvelopeUnsupported,
-            Self::Json { .. } | Self::Member { .. } | Self::Lookalike { .. } => DiagnosticCode::EnvelopeMalformed,
+            Self::TypeUnknown { .. } => DiagnosticCode::EnvelopeUnsupported,
+            Self::Json { .. } | Self::Cbor { .. } | Self::Member { .. } | Self::Lookalike { .. } => {
+                DiagnosticCode::EnvelopeMalformed
+            }
             Self::AlgorithmUnsupported { .. } | Self::KeyUnsupported { .. } => DiagnosticCode::AlgorithmUnsupported,
             Self::AlgorithmMismatch { .. } => DiagnosticCode::AlgorithmMismatch,
             Self::SchemeUnsupported { .. } => DiagnosticCode::SigningSchemeUnsupported,
@@ -310,9 +320,6 @@ impl Diagnostic for EnvelopeError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::CoseUnsupported => {
-                Some("ask the publisher for a signature in JWS form, which can stand beside it".into())
-            }
             Self::Attributes(error) => error.hint(),
             Self::Certificate { source, .. } => source.hint(),
             Self::Chain(error) => error.hint(),
@@ -333,7 +340,8 @@ mod tests {
         let parse = |media_type: &str, bytes: &[u8]| {
             SignatureEnvelope::parse(&media_type.into(), bytes, &limits).unwrap_err().code()
         };
-        assert_eq!(parse("application/cose", b"\xd2\x84"), DiagnosticCode::EnvelopeUnsupported);
+        assert_eq!(parse("application/cose", b"\xd2\x84"), DiagnosticCode::EnvelopeMalformed);
+        assert_eq!(parse("application/cose", b"\xd2\x84\0\0\0"), DiagnosticCode::EnvelopeTooLarge);
         assert_eq!(parse("application/jose", b"{}"), DiagnosticCode::EnvelopeUnsupported);
         assert_eq!(parse("application/jose+json", b"{}"), DiagnosticCode::EnvelopeMalformed);
         assert_eq!(parse("application/jose+json", b"{   }"), DiagnosticCode::EnvelopeTooLarge);

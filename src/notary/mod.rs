@@ -1,11 +1,12 @@
 //! Notary Project signatures: the manifest that carries one, its envelope, its attributes and its payload.
 //!
 //! A [`SignatureEnvelope`] is what somebody claims; only [`SignatureEnvelope::verify`] makes an [`AuthenticEnvelope`].
-//! What an envelope format has of its own stays in its own file ([`EnvelopeType::Jws`] in `jws.rs`); everything that the
-//! formats share (attributes, criticality, algorithms, chain, payload) is written once.
+//! What an envelope format has of its own stays in its own file ([`EnvelopeType::Jws`] in `jws.rs`, [`EnvelopeType::Cose`] in
+//! `cose.rs`); everything that the formats share (attributes, criticality, algorithms, chain, payload) is written once.
 
 mod algorithm;
 mod attributes;
+mod cose;
 mod envelope;
 mod jws;
 mod manifest;
@@ -13,6 +14,7 @@ mod payload;
 
 pub use algorithm::SignatureAlgorithm;
 pub use attributes::{AttributeError, ExtendedAttribute, SignedAttributes, SigningScheme};
+pub use cose::CborError;
 pub use envelope::{AuthenticEnvelope, EnvelopeError, EnvelopeType, SignatureEnvelope};
 pub use manifest::{SignatureManifest, SignatureManifestError, SignatureManifestForm};
 pub use payload::{Payload, PayloadError, TargetArtifact, TargetDifference, TargetMismatch, UserMetadataMismatch};

@@ -274,7 +274,10 @@ impl<'a> Gatherer<'a> {
         }
         let Some(failure) = failure else { return (found, Ok(())) };
         let carried = fitting(&self.carried, need);
-        if carried.is_empty() { (found, Err(failure)) } else { (carried, Ok(())) }
+        let result = if carried.is_empty() { Err(failure) } else { Ok(()) };
+        // What was fetched stays, whatever else failed: it may be the one that says "revoked".
+        found.extend(carried);
+        (found, result)
     }
 
     /// The delta CRL that continues `base`, where base or certificate say that there are any: the first that is to be had

@@ -1,9 +1,9 @@
 //! Inspection: what is there, without judging and without claiming trust. Reads manifests, envelopes and
 //! evidence, no layers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::closure::{Closure, ClosureError, WalkOptions, walk};
+use super::closure::{Closure, ClosureError, Referrer, WalkOptions, walk};
 use super::progress::{Progress, Stage};
 use super::signatures::{fetch_blob, read_signature};
 use super::verify::RootToVerify;
@@ -14,6 +14,7 @@ use crate::limits::{Budget, Limits};
 use crate::oci::{Descriptor, Manifest, Tag};
 use crate::pki::{Crl, OcspResponse};
 use crate::store::{ContentStore, StoreError};
+use crate::time::UnixTime;
 use crate::tsp::TimestampToken;
 use crate::verification::{Failure, SignatureFacts};
 
@@ -75,7 +76,7 @@ pub struct SignatureClaims {
 #[derive(Debug)]
 pub struct TimestampClaims {
     /// When the authority saw the signature.
-    pub gen_time: crate::time::UnixTime,
+    pub gen_time: UnixTime,
     /// The authority, where the token brings its certificate.
     pub authority: Option<String>,
 }
@@ -89,17 +90,72 @@ pub struct EvidenceFacts {
     pub size: u64,
     /// Where certificates say that it is.
     pub urls: Vec<String>,
-    /// The evidence.
+    /// What it says of itself, or why it cannot be read.
     pub content: EvidenceContent,
 }
 
-/// What evidence is, or why it cannot be read.
+/// What evidence says of itself, or why it cannot be read. The evidence is not kept: there may be any amount of it.
 #[derive(Debug)]
 pub enum EvidenceContent {
     /// A CRL
-    Crl(Result<Crl, Failure>),
+    Crl(Result<CrlClaims, Failure>),
     /// An OCSP response
-    Ocsp(Result<OcspResponse, Failure>),
+    Ocsp(Result<OcspClaims, Failure>),
+}
+
+/// What a CRL says of itself.
+#[derive(Debug)]
+pub struct CrlClaims {
+    /// Who issued it.
+    pub issuer: String,
+    /// When.
+    pub this_update: UnixTime,
+    /// Until when it is current.
+    pub next_update: Option<UnixTime>,
+    /// How many certificates it lists.
+    pub entries: u64,
+    /// Of a delta CRL: the number of the oldest base that it continues, in hexadecimal.
+    pub base_number: Option<String>,
+}
+
+/// What an OCSP response says of itself.
+#[derive(Debug)]
+pub struct OcspClaims {
+    /// The responder's name, or `key` and the SHA-1 of its key.
+    pub responder: String,
+    /// The serial numbers that it speaks of, in hexadecimal.
+    pub serials: Vec<String>,
+    /// When it was signed.
+    pub produced_at: UnixTime,
+    /// As of when its answer holds.
+    pub this_update: UnixTime,
+    /// Until when it is current.
+    pub next_update: Option<UnixTime>,
+}
+
+impl CrlClaims {
+    fn of(crl: &Crl) -> Self {
+        Self {
+            issuer: crl.issuer().to_string(),
+            this_update: crl.this_update(),
+            next_update: crl.next_update(),
+            entries: u64::try_from(crl.entry_count()).unwrap_or(u64::MAX),
+            base_number: crl.base_crl_number().map(ToString::to_string),
+        }
+    }
+}
+
+impl OcspClaims {
+    fn of(response: &OcspResponse) -> Self {
+        let (this_update, next_update) = response.period();
+        Self {
+            responder: response.responder(),
+            serials: response.serials().map(ToString::to_string).collect(),
+            produced_at: response.produced_at(),
+            this_update,
+            next_update,
+        }
+    }
 }
 
 /// Inspects the roots.
@@ -127,7 +183,11 @@ pub fn inspect(
             let signatures = closure.notary_signatures();
             let signatures = signatures.iter().map(|signature| signature.manifest.descriptor().digest).collect();
             let budget = Budget::new(limits.manifests);
-            let mut inspector = Inspector { store, closure: &closure, signatures, limits, budget };
+            let mut referrers: BTreeMap<Digest, Vec<&Referrer>> = BTreeMap::new();
+            for referrer in &closure.referrers {
+                referrers.entry(referrer.subject).or_default().push(referrer);
+            }
+            let mut inspector = Inspector { store, closure: &closure, signatures, referrers, limits, budget };
             let node = inspector.node(&root.descriptor, None, 0)?;
             Ok(InspectedRoot { root: root.clone(), node, count, bytes })
         })
@@ -138,6 +198,8 @@ struct Inspector<'a> {
     store: &'a dyn ContentStore,
     closure: &'a Closure,
     signatures: BTreeSet<Digest>,
+    /// By subject.
+    referrers: BTreeMap<Digest, Vec<&'a Referrer>>,
     limits: &'a Limits,
     budget: Budget,
 }
@@ -167,7 +229,7 @@ impl Inspector<'_> {
         for child in manifest.manifests() {
             node.children.push(self.node(child, None, depth.saturating_add(1))?);
         }
-        for referrer in closure.referrers.iter().filter(|referrer| referrer.subject == mention.digest) {
+        for referrer in self.referrers.get(&mention.digest).cloned().unwrap_or_default() {
             let below = self.node(&referrer.descriptor, referrer.tag.as_ref(), depth.saturating_add(1))?;
             node.referrers.push(below);
         }
@@ -208,9 +270,10 @@ impl Inspector<'_> {
             size: layer.size,
             urls: urls.map(|urls| urls.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
             content: if is_ocsp {
-                EvidenceContent::Ocsp(OcspResponse::from_der(bytes, self.limits).map_err(Failure::from))
+                let response = OcspResponse::from_der(bytes, self.limits);
+                EvidenceContent::Ocsp(response.map(|response| OcspClaims::of(&response)).map_err(Failure::from))
             } else {
-                EvidenceContent::Crl(Crl::from_der(bytes).map_err(Failure::from))
+                EvidenceContent::Crl(Crl::from_der(bytes).map(|crl| CrlClaims::of(&crl)).map_err(Failure::from))
             },
         })
     }

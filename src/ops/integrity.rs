@@ -1,13 +1,13 @@
 //! Integrity of every byte: hashing all blobs of closures, in parallel.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::io;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use super::closure::Closure;
 use super::progress::{Counted, Progress, Stage};
-use crate::digest::Digest;
 use crate::oci::Descriptor;
 use crate::store::{ContentKind, ContentStore, StoreError, copy_to};
 
@@ -32,17 +32,17 @@ impl ByteCount {
     }
 }
 
-/// Hashes every blob that is not in `done` yet. Manifests were hashed when they were read, so they are only counted.
+/// Hashes every blob of the closures once. Manifests were hashed when they were read, so they are only counted.
 ///
 /// # Errors
 /// The first blob that is missing or is not what its digest says.
 pub fn hash_blobs(
     store: &dyn ContentStore,
     closures: &[Closure],
-    done: &mut BTreeSet<Digest>,
     progress: &dyn Progress,
 ) -> Result<ByteCount, StoreError> {
     let mut count = ByteCount::default();
+    let mut done = BTreeSet::new();
     let mut blobs: Vec<&Descriptor> = Vec::new();
     for closure in closures {
         for manifest in closure.manifests.values().filter(|manifest| done.insert(manifest.descriptor().digest)) {
@@ -98,5 +98,18 @@ pub fn in_parallel<T: Sync, E: Send>(items: &[T], work: impl Fn(&T) -> Result<()
     match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
         Some((_, error)) => Err(error),
         None => Ok(()),
+    }
+}
+
+/// The results of `work` on every item, in the order of the items, made on as many threads as there are cores.
+pub fn map_in_parallel<T: Sync, R: Send + Sync>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let slots: Vec<(&T, OnceLock<R>)> = items.iter().map(|item| (item, OnceLock::new())).collect();
+    let fill = |(item, slot): &(&T, OnceLock<R>)| -> Result<(), Infallible> {
+        slot.get_or_init(|| work(item));
+        Ok(())
+    };
+    match in_parallel(&slots, fill) {
+        Ok(()) => slots.into_iter().filter_map(|(_, slot)| slot.into_inner()).collect(),
+        Err(never) => match never {},
     }
 }

@@ -6,6 +6,7 @@ pub mod collect;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod docker_archive;
+pub mod evidence_export;
 pub mod gather;
 pub mod import;
 pub mod inspect;

@@ -77,7 +77,7 @@ impl Diagnostic for Cancelled {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("run the same command again; what is already in place is not transferred twice".into())
+        Some("run the same command again".into())
     }
 }
 

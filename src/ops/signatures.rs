@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::closure::NotarySignature;
 use crate::archive::names;
-use crate::code::DiagnosticCode;
+use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::evidence::evidence_layers;
 use crate::limits::Limits;
@@ -59,30 +60,95 @@ pub fn envelope_of(manifest: &Manifest) -> Option<Descriptor> {
     SignatureManifest::read(manifest).ok().map(|signature| signature.envelope().clone())
 }
 
-/// Every CRL and OCSP response that evidence referrers among `manifests` carry, each brought once by `fetch`, which is told
-/// how many bytes it may have. One that cannot be read says nothing, so it is left out: whoever needs it will find it
-/// missing.
+/// Every CRL and OCSP response that evidence referrers among `manifests` carry, each brought once by `fetch`, which is
+/// told the manifest that names it and how many bytes it may have. One that cannot be read says nothing, so it is left
+/// out: whoever needs it will find it missing.
 ///
 /// # Errors
 /// Those of `fetch`: a failing or damaged store.
 pub fn carried_evidence<'m, E>(
     manifests: impl Iterator<Item = &'m Arc<Manifest>>,
     limits: &Limits,
-    mut fetch: impl FnMut(&Descriptor, u64) -> Result<Vec<u8>, E>,
+    mut fetch: impl FnMut(&Descriptor, &Manifest, u64) -> Result<Vec<u8>, E>,
 ) -> Result<CarriedEvidence, E> {
     let mut evidence = CarriedEvidence::default();
-    let layers: BTreeMap<Digest, &Descriptor> =
-        manifests.flat_map(|manifest| evidence_layers(manifest)).map(|layer| (layer.digest, layer)).collect();
-    for layer in layers.into_values() {
+    let layers: BTreeMap<Digest, (&Descriptor, &Arc<Manifest>)> = manifests
+        .flat_map(|manifest| evidence_layers(manifest).map(move |layer| (layer.digest, (layer, manifest))))
+        .collect();
+    for (layer, manifest) in layers.into_values() {
         if layer.media_type != names::OCSP {
-            if let Ok(crl) = Crl::from_der(fetch(layer, limits.crl_bytes)?) {
+            if let Ok(crl) = Crl::from_der(fetch(layer, manifest, limits.crl_bytes)?) {
                 evidence.insert(crl);
             }
         } else if layer.size <= limits.ocsp_bytes
-            && let Ok(response) = OcspResponse::from_der(fetch(layer, limits.ocsp_bytes)?, limits)
+            && let Ok(response) = OcspResponse::from_der(fetch(layer, manifest, limits.ocsp_bytes)?, limits)
         {
             evidence.insert_ocsp(&response);
         }
     }
     Ok(evidence)
+}
+
+/// How much of signatures and revocation data is held in memory for one artifact, or for one bundle that is made: four
+/// CRLs of the greatest size that is read. Real ones have kilobytes, and a hostile bundle may hold any number.
+pub const MOST_BYTES: u64 = 256 << 20;
+
+/// Why signatures are not judged at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignatureFlood {
+    /// More signatures than one artifact may have.
+    #[error("{subject} has more than {limit} signatures")]
+    TooMany {
+        /// The artifact.
+        subject: Digest,
+        /// The limit.
+        limit: usize,
+    },
+    /// More than is held in memory.
+    #[error("the signatures and their revocation data have {found} bytes; at most {limit} are read")]
+    TooMuch {
+        /// How many there are.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
+}
+
+impl Diagnostic for SignatureFlood {
+    fn code(&self) -> DiagnosticCode {
+        DiagnosticCode::ClosureTooLarge
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("somebody may have flooded the artifact with signatures".into())
+    }
+}
+
+/// Checks, by what the manifests say and before anything else is read, that the signatures and the evidence among
+/// `manifests` can be judged: what export lets pass, verification does not refuse.
+///
+/// # Errors
+/// There are too many, or they are too large.
+pub fn check_amount<'m>(
+    signatures: &[NotarySignature],
+    manifests: impl Iterator<Item = &'m Arc<Manifest>>,
+    limits: &Limits,
+) -> Result<(), SignatureFlood> {
+    let mut counts: BTreeMap<Digest, usize> = BTreeMap::new();
+    for signature in signatures {
+        let count = counts.entry(signature.subject).or_default();
+        *count = count.saturating_add(1);
+        if *count > limits.signatures {
+            return Err(SignatureFlood::TooMany { subject: signature.subject, limit: limits.signatures });
+        }
+    }
+    // Envelopes and OCSP responses that are too large are not read; each signature is read by itself.
+    let envelopes = signatures.iter().filter_map(|signature| envelope_of(&signature.manifest));
+    let envelopes = envelopes.map(|envelope| envelope.size).filter(|size| *size <= limits.envelope_bytes);
+    let is_read = |layer: &&Descriptor| layer.media_type != names::OCSP || layer.size <= limits.ocsp_bytes;
+    let layers = manifests.flat_map(|manifest| evidence_layers(manifest)).filter(is_read);
+    let evidence: BTreeMap<Digest, u64> = layers.map(|layer| (layer.digest, layer.size)).collect();
+    let found = envelopes.chain(evidence.into_values()).fold(0, u64::saturating_add);
+    if found > MOST_BYTES { Err(SignatureFlood::TooMuch { found, limit: MOST_BYTES }) } else { Ok(()) }
 }

@@ -37,8 +37,9 @@ pub fn supply(
     gaps: GapPolicy,
     limits: &Limits,
 ) -> Result<Supplies, SupplyError> {
-    let carried =
-        carried_evidence(collection.manifests.values(), limits, |layer, most| collection.fetch(&layer.digest, most))?;
+    let carried = carried_evidence(collection.manifests.values(), limits, |layer, _, most| {
+        collection.fetch(&layer.digest, most)
+    })?;
     let mut gatherer = Gatherer::new(sources, carried, limits);
     let mut supplies = Supplies::default();
     let mut pieces: BTreeMap<Digest, Named> = BTreeMap::new();

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::closure::{Closure, ClosureError, WalkOptions, walk};
 use super::gather::{Gatherer, Piece, Sources};
-use super::integrity::{ByteCount, hash_blobs};
+use super::integrity::{ByteCount, hash_blobs, map_in_parallel};
 use super::progress::{Progress, Stage};
-use super::signatures::{carried_evidence, fetch_blob, read_signature};
+use super::signatures::{SignatureFlood, carried_evidence, check_amount, fetch_blob, read_signature};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::evidence::LiveEvidence;
@@ -107,9 +107,6 @@ pub fn verify(
             scope_of(root, judging)?;
         }
     }
-    let mut hashed = BTreeSet::new();
-    let mut integrity = ByteCount::default();
-    let mut artifacts = Vec::new();
     progress.stage(Stage::Discovering, None);
     let options = WalkOptions { known_omitted: subject.omitted.clone(), ..WalkOptions::default() };
     let mut closures = Vec::new();
@@ -121,17 +118,14 @@ pub fn verify(
     if let Some(stray) = subject.listed.iter().find(|digest| !reached.contains(digest)) {
         return Err(VerifyError::Stray { digest: *stray });
     }
-    for (root, closure) in subject.roots.iter().zip(&closures) {
-        let (outcome, parts) = match depth {
-            Depth::Integrity => (None, Vec::new()),
-            Depth::Judge(judging) => {
-                let (outcome, parts) = judge(subject.store, root, closure, judging, limits)?;
-                (Some(outcome), parts)
-            }
-        };
-        artifacts.push(VerifiedRoot { root: root.clone(), outcome, parts });
-    }
-    integrity.add(hash_blobs(subject.store, &closures, &mut hashed, progress)?);
+    let artifacts = match depth {
+        Depth::Integrity => {
+            let unjudged = |root: &RootToVerify| VerifiedRoot { root: root.clone(), outcome: None, parts: Vec::new() };
+            subject.roots.iter().map(unjudged).collect()
+        }
+        Depth::Judge(judging) => judge_all(subject, &closures, judging, limits)?,
+    };
+    let integrity = hash_blobs(subject.store, &closures, progress)?;
     Ok(Verification { integrity, artifacts })
 }
 
@@ -140,36 +134,28 @@ fn scope_of(root: &RootToVerify, judging: &Judging<'_>) -> Result<Repository, Ve
     judging.scope.clone().or(own).ok_or(VerifyError::Nameless { digest: root.descriptor.digest })
 }
 
-/// Judges the root, and every other signed manifest of its closure under the same scope.
-fn judge(
-    store: &dyn ContentStore,
-    root: &RootToVerify,
-    closure: &Closure,
+/// One root with the signatures of its closure, by what they sign.
+struct Case<'a> {
+    root: &'a RootToVerify,
+    closure: &'a Closure,
+    scope: Repository,
+    signatures: BTreeMap<Digest, Vec<FoundSignature>>,
+}
+
+/// Judges every root. Evidence is gathered once for all of them, each piece read and checked once: who signed a CRL
+/// decides what it says, not the root that it came with.
+fn judge_all(
+    subject: &Subject<'_>,
+    closures: &[Closure],
     judging: &Judging<'_>,
     limits: &Limits,
-) -> Result<(ArtifactOutcome, Vec<ArtifactOutcome>), VerifyError> {
-    let mut by_subject: BTreeMap<Digest, Vec<FoundSignature>> = BTreeMap::new();
-    for signature in closure.notary_signatures() {
-        let manifest = &signature.manifest;
-        let found = read_signature(manifest, limits, |layer| {
-            fetch_blob(store, layer, limits.envelope_bytes, &manifest.descriptor().digest)
-        })?;
-        let signatures = by_subject.entry(found.subject.digest).or_default();
-        if signatures.len() >= limits.signatures {
-            return Err(VerifyError::TooManySignatures { subject: found.subject.digest, limit: limits.signatures });
-        }
-        signatures.push(found);
+) -> Result<Vec<VerifiedRoot>, VerifyError> {
+    let mut cases = Vec::new();
+    for (root, closure) in subject.roots.iter().zip(closures) {
+        let signatures = read_signatures(subject.store, closure, limits)?;
+        cases.push(Case { root, closure, scope: scope_of(root, judging)?, signatures });
     }
-    let mut evidence = carried_evidence(closure.manifests.values(), limits, |layer, most| {
-        fetch_blob(store, layer, most, &root.descriptor.digest)
-    })?;
-    for crl in judging.supplied {
-        evidence.insert(crl.clone());
-    }
-    if judging.live.is_some() {
-        fetch_missing(by_subject.values().flatten(), judging, &mut evidence, limits);
-    }
-    let scope = scope_of(root, judging)?;
+    let evidence = gather_evidence(subject.store, closures, &cases, judging, limits)?;
     let terms = Terms {
         stores: &judging.trust.stores,
         evidence: &evidence,
@@ -179,15 +165,64 @@ fn judge(
         user_metadata: &judging.user_metadata,
         limits,
     };
-    let policy = &judging.trust.policy;
-    let own = by_subject.remove(&root.descriptor.digest).unwrap_or_default();
-    let outcome = evaluate(&root.descriptor, &scope, &own, policy, &terms);
-    let parts = by_subject
-        .iter()
-        .filter_map(|(digest, signatures)| Some((closure.manifests.get(digest)?, signatures)))
-        .map(|(manifest, signatures)| evaluate(&manifest.descriptor().bare(), &scope, signatures, policy, &terms))
-        .collect();
-    Ok((outcome, parts))
+    Ok(map_in_parallel(&cases, |case| case.judge(judging, &terms)))
+}
+
+fn read_signatures(
+    store: &dyn ContentStore,
+    closure: &Closure,
+    limits: &Limits,
+) -> Result<BTreeMap<Digest, Vec<FoundSignature>>, VerifyError> {
+    let mut by_subject: BTreeMap<Digest, Vec<FoundSignature>> = BTreeMap::new();
+    let signatures = closure.notary_signatures();
+    check_amount(&signatures, closure.manifests.values(), limits)?;
+    for signature in signatures {
+        let manifest = &signature.manifest;
+        let found = read_signature(manifest, limits, |layer| {
+            fetch_blob(store, layer, limits.envelope_bytes, &manifest.descriptor().digest)
+        })?;
+        by_subject.entry(found.subject.digest).or_default().push(found);
+    }
+    Ok(by_subject)
+}
+
+fn gather_evidence(
+    store: &dyn ContentStore,
+    closures: &[Closure],
+    cases: &[Case<'_>],
+    judging: &Judging<'_>,
+    limits: &Limits,
+) -> Result<CarriedEvidence, VerifyError> {
+    let manifests = closures.iter().flat_map(|closure| closure.manifests.values());
+    let mut evidence = carried_evidence(manifests, limits, |layer, manifest, most| {
+        fetch_blob(store, layer, most, &manifest.descriptor().digest)
+    })?;
+    for crl in judging.supplied {
+        evidence.insert(crl.clone());
+    }
+    if judging.live.is_some() {
+        let signatures = cases.iter().flat_map(|case| case.signatures.values().flatten());
+        fetch_missing(signatures, judging, &mut evidence, limits);
+    }
+    Ok(evidence)
+}
+
+impl Case<'_> {
+    /// Judges the root, and every other signed manifest of its closure under the same scope.
+    fn judge(&self, judging: &Judging<'_>, terms: &Terms<'_>) -> VerifiedRoot {
+        let policy = &judging.trust.policy;
+        let digest = self.root.descriptor.digest;
+        let own = self.signatures.get(&digest).map(Vec::as_slice).unwrap_or_default();
+        let outcome = evaluate(&self.root.descriptor, &self.scope, own, policy, terms);
+        let others = self.signatures.iter().filter(|(subject, _)| **subject != digest);
+        let parts = others
+            .filter_map(|(subject, signatures)| Some((self.closure.manifests.get(subject)?, signatures)))
+            .map(|(manifest, signatures)| {
+                evaluate(&manifest.descriptor().bare(), &self.scope, signatures, policy, terms)
+            })
+            .collect();
+        VerifiedRoot { root: self.root.clone(), outcome: Some(outcome), parts }
+    }
 }
 
 /// Fetches what nothing that is carried answers. A failure here leaves the gap, and judging finds it undetermined.
@@ -256,14 +291,9 @@ pub enum VerifyError {
         /// The content.
         digest: Digest,
     },
-    /// More signatures than one artifact may have.
-    #[error("{subject} has more than {limit} signatures")]
-    TooManySignatures {
-        /// The artifact.
-        subject: Digest,
-        /// The limit.
-        limit: usize,
-    },
+    /// More signatures, or more revocation data, than one artifact may have.
+    #[error(transparent)]
+    Flood(#[from] SignatureFlood),
 }
 
 impl Diagnostic for VerifyError {
@@ -273,7 +303,7 @@ impl Diagnostic for VerifyError {
             Self::Closure(error) => error.code(),
             Self::Nameless { .. } => DiagnosticCode::NameMissing,
             Self::Stray { .. } => DiagnosticCode::BundleManifestInvalid,
-            Self::TooManySignatures { .. } => DiagnosticCode::ClosureTooLarge,
+            Self::Flood(error) => error.code(),
         }
     }
 
@@ -283,7 +313,7 @@ impl Diagnostic for VerifyError {
             Self::Closure(error) => error.hint(),
             Self::Nameless { .. } => Some("say under which repository to judge it".into()),
             Self::Stray { .. } => Some("somebody may have added it; export the artifacts again".into()),
-            Self::TooManySignatures { .. } => Some("somebody may have flooded the artifact with signatures".into()),
+            Self::Flood(error) => error.hint(),
         }
     }
 }

@@ -230,61 +230,61 @@ impl Diagnostic for ChainError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// A leaf that is a CA.
-    #[error("basicConstraints must not say cA for a signer (conformance 5.11)")]
+    /// A leaf that is a CA (conformance 5.11).
+    #[error("basicConstraints must not say cA for a signer")]
     LeafIsCa,
-    /// An issuer that is no CA.
-    #[error("basicConstraints must say cA for an issuer (conformance 5.08)")]
+    /// An issuer that is no CA (conformance 5.08).
+    #[error("basicConstraints must say cA for an issuer")]
     NotCa,
-    /// An issuer's basicConstraints may be ignored by others.
-    #[error("basicConstraints must be critical for an issuer (conformance 5.08)")]
+    /// An issuer's basicConstraints may be ignored by others (conformance 5.08).
+    #[error("basicConstraints must be critical for an issuer")]
     BasicConstraintsNotCritical,
-    /// More CA certificates below than allowed.
-    #[error("pathLenConstraint allows {allowed} CA certificates below and there are {below} (conformance 5.09)")]
+    /// More CA certificates below than allowed (conformance 5.09).
+    #[error("pathLenConstraint allows {allowed} CA certificates below and there are {below}")]
     PathTooLong {
         /// The constraint.
         allowed: u32,
         /// How many there are.
         below: usize,
     },
-    /// No keyUsage.
-    #[error("keyUsage is missing (conformance 5.10, 5.12)")]
+    /// No keyUsage (conformance 5.10, 5.12).
+    #[error("keyUsage is missing")]
     KeyUsageMissing,
-    /// A keyUsage that may be ignored by others.
-    #[error("keyUsage must be critical (conformance 5.10, 5.12)")]
+    /// A keyUsage that may be ignored by others (conformance 5.10, 5.12).
+    #[error("keyUsage must be critical")]
     KeyUsageNotCritical,
-    /// A usage that must be there.
-    #[error("keyUsage lacks {usage} (conformance 5.10, 5.12)")]
+    /// A usage that must be there (conformance 5.10, 5.12).
+    #[error("keyUsage lacks {usage}")]
     KeyUsageLacks {
         /// The usage.
         usage: &'static str,
     },
-    /// A usage that must not be there.
-    #[error("keyUsage must not have {usage} (conformance 5.12)")]
+    /// A usage that must not be there (conformance 5.12).
+    #[error("keyUsage must not have {usage}")]
     KeyUsageForbidden {
         /// The usage.
         usage: &'static str,
     },
-    /// No extKeyUsage.
-    #[error("extKeyUsage is missing (conformance 5.14)")]
+    /// No extKeyUsage (conformance 5.14).
+    #[error("extKeyUsage is missing")]
     ExtendedKeyUsageMissing,
-    /// An extKeyUsage that may be ignored by others.
-    #[error("extKeyUsage must be critical (conformance 5.14)")]
+    /// An extKeyUsage that may be ignored by others (conformance 5.14).
+    #[error("extKeyUsage must be critical")]
     ExtendedKeyUsageNotCritical,
-    /// A purpose that must be the only one.
-    #[error("extKeyUsage must be timeStamping and nothing else (conformance 5.14)")]
+    /// A purpose that must be the only one (conformance 5.14).
+    #[error("extKeyUsage must be timeStamping and nothing else")]
     ExtendedKeyUsageNotOnlyTimestamping,
-    /// A purpose that must not be there.
-    #[error("extKeyUsage must not have {purpose} (conformance 5.13)")]
+    /// A purpose that must not be there (conformance 5.13).
+    #[error("extKeyUsage must not have {purpose}")]
     ExtendedKeyUsageForbidden {
         /// The purpose.
         purpose: &'static str,
     },
-    /// An issuer whose extKeyUsage excludes what the leaf does.
-    #[error("extKeyUsage of an issuer must have timeStamping (conformance 9.23)")]
+    /// An issuer whose extKeyUsage excludes what the leaf does (conformance 9.23).
+    #[error("extKeyUsage of an issuer must have timeStamping")]
     ExtendedKeyUsageLacksTimestamping,
-    /// A key that no signer may have.
-    #[error("the key {key} is none of {} (conformance 5.02)", KeyKind::ALL.map(KeyKind::as_str).join(", "))]
+    /// A key that no signer may have (conformance 5.02).
+    #[error("the key {key} is none of {}", KeyKind::ALL.map(KeyKind::as_str).join(", "))]
     Key {
         /// The key.
         key: String,

@@ -297,11 +297,11 @@ impl CrlNode {
             digest: facts.digest,
             size: facts.size,
             urls: facts.urls.clone(),
-            issuer: crl.map(|crl| crl.issuer().to_string()),
-            this_update: crl.map(crate::pki::Crl::this_update),
-            next_update: crl.and_then(crate::pki::Crl::next_update),
-            entries: crl.map(|crl| u64::try_from(crl.entry_count()).unwrap_or(u64::MAX)),
-            base_number: crl.and_then(|crl| crl.base_crl_number().map(ToString::to_string)),
+            issuer: crl.map(|crl| crl.issuer.clone()),
+            this_update: crl.map(|crl| crl.this_update),
+            next_update: crl.and_then(|crl| crl.next_update),
+            entries: crl.map(|crl| crl.entries),
+            base_number: crl.and_then(|crl| crl.base_number.clone()),
         })
     }
 }
@@ -314,11 +314,11 @@ impl OcspNode {
             digest: facts.digest,
             size: facts.size,
             urls: facts.urls.clone(),
-            responder: response.map(crate::pki::OcspResponse::responder),
-            serials: response.map(|found| found.serials().map(ToString::to_string).collect()).unwrap_or_default(),
-            produced_at: response.map(crate::pki::OcspResponse::produced_at),
-            this_update: response.map(|found| found.period().0),
-            next_update: response.and_then(|found| found.period().1),
+            responder: response.map(|found| found.responder.clone()),
+            serials: response.map(|found| found.serials.clone()).unwrap_or_default(),
+            produced_at: response.map(|found| found.produced_at),
+            this_update: response.map(|found| found.this_update),
+            next_update: response.and_then(|found| found.next_update),
         })
     }
 }

@@ -1,10 +1,13 @@
 //! Reports: the versioned JSON documents that bulla publishes, and their form for people.
 
+pub mod evidence;
 pub mod inspection;
 pub mod receipt;
 mod tables;
 pub mod text;
 pub mod v1;
+
+pub use tables::Clean;
 
 /// The name and version that documents carry.
 pub const TOOL: &str = concat!("bulla/", env!("CARGO_PKG_VERSION"));

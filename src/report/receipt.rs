@@ -9,7 +9,7 @@ use super::tables::{Bytes, Clean};
 use super::v1::{Clock, Source, Word};
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
-use crate::oci::Reference;
+use crate::oci::{Reference, Repository};
 use crate::time::UnixTime;
 
 /// The document.
@@ -54,6 +54,9 @@ pub struct Imported {
     /// What the operator allowed, where the verdict alone would not have let it in: `unsigned`, `rejected`, `skipped`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<String>,
+    /// The repository under which it was judged: the reference's own, unless the operator said another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Repository>,
     /// The statement of the trust policy that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<String>,

@@ -4,7 +4,8 @@ use std::fmt;
 
 /// Text from outside, safe to print: control characters, which could move a terminal's cursor or change its colours,
 /// and characters that turn the writing direction, are replaced.
-pub(super) struct Clean<'a>(pub(super) &'a str);
+#[derive(Debug, Clone, Copy)]
+pub struct Clean<'a>(pub &'a str);
 
 impl fmt::Display for Clean<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

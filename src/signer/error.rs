@@ -150,6 +150,9 @@ pub enum SigningError {
     /// A document could not be written as JSON.
     #[error(transparent)]
     Json(#[from] JsonError),
+    /// A document could not be written as CBOR.
+    #[error("the envelope could not be written as CBOR: {0}")]
+    Cbor(coset::CoseError),
 }
 
 impl Diagnostic for SigningError {
@@ -171,6 +174,7 @@ impl Diagnostic for SigningError {
             | Self::EmptyMetadata { .. } => DiagnosticCode::UsageInvalid,
             Self::Timestamp(_) => DiagnosticCode::TimestampInvalid,
             Self::Json(error) => error.code(),
+            Self::Cbor(_) => DiagnosticCode::EnvelopeMalformed,
         }
     }
 

@@ -1,7 +1,7 @@
 //! A signature as it is stored beside the artifact that it signs.
 
 use super::error::SigningError;
-use super::jws::Envelope;
+use super::request::Envelope;
 use crate::digest::Digest;
 use crate::notary::{SignatureManifest, SignatureManifestForm};
 use crate::oci::{Descriptor, Manifest, MediaType};

@@ -5,19 +5,23 @@
 //! program.
 
 mod check;
+mod cose;
 mod error;
 mod jws;
 mod key;
 mod local;
 mod manifest;
+mod request;
 
 #[cfg(feature = "demo")]
 pub mod authority;
 #[cfg(feature = "demo")]
 pub mod tsa;
 
+pub use cose::sign_cose;
 pub use error::{KeyError, SigningError};
-pub use jws::{Envelope, SIGNING_AGENT, SigningOptions, TimestampSource, sign_jws};
+pub use jws::sign_jws;
 pub use key::LocalKey;
 pub use local::{LocalSigner, Signer};
 pub use manifest::SignatureArtifact;
+pub use request::{Envelope, SIGNING_AGENT, SigningOptions, TimestampSource};

@@ -23,8 +23,8 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::Time;
 
 use super::authority::{Authority, AuthorityError, LeafUsage, Request, date_time, serial_number};
-use super::jws::TimestampSource;
 use super::key::random_p256;
+use super::request::TimestampSource;
 use crate::pki::HashAlgorithm;
 use crate::time::UnixTime;
 

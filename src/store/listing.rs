@@ -81,7 +81,9 @@ impl EntryNames {
         let text = |key: &str| descriptor.annotations.get(key);
         let short = text(annotation::REF_NAME);
         let full = [text(annotation::CONTAINERD_NAME), short];
-        let reference: Option<Reference> = full.into_iter().flatten().find_map(|text| text.parse().ok());
+        // A name that holds another digest is not this entry's name.
+        let own = |reference: &Reference| reference.digest.is_none_or(|digest| digest == descriptor.digest);
+        let reference: Option<Reference> = full.into_iter().flatten().find_map(|text| text.parse().ok().filter(own));
         let tag = short.and_then(|text| text.parse().ok());
         let tag = tag.or_else(|| reference.as_ref().and_then(|reference| reference.tag.clone()));
         Self { tag, reference }

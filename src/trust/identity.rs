@@ -227,6 +227,7 @@ impl TrustedIdentities {
             }
         }
         match overlap(&subjects) {
+            Some((part, whole)) if part == whole => Err(IdentityError::ListedTwice { identity: part.to_string() }),
             Some((part, whole)) => Err(IdentityError::Overlap { part: part.to_string(), whole: whole.to_string() }),
             None => Ok(Self::Listed { subjects, others }),
         }
@@ -278,7 +279,7 @@ pub enum IdentityError {
         text: String,
     },
     /// `*` beside others.
-    #[error("the identity \"*\" must be the only one")]
+    #[error("the identity \"*\" already covers every other one in the list; keep it alone, or remove it")]
     WildcardNotAlone,
     /// Not RFC 4514.
     #[error("the distinguished name {text:?} is malformed at {part:?}")]
@@ -322,6 +323,12 @@ pub enum IdentityError {
         /// The attribute.
         attribute: &'static str,
     },
+    /// One entry twice.
+    #[error("the identity \"{identity}\" is listed twice")]
+    ListedTwice {
+        /// The entry.
+        identity: String,
+    },
     /// One entry includes another.
     #[error("the identities overlap: whoever is \"{whole}\" is also \"{part}\"")]
     Overlap {
@@ -336,6 +343,25 @@ impl Diagnostic for IdentityError {
     fn code(&self) -> DiagnosticCode {
         DiagnosticCode::PolicyInvalid
     }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoPrefix { .. } | Self::WildcardNotAlone | Self::SeveralValues { .. } | Self::Quoted { .. } => {
+                return None;
+            }
+            Self::Malformed { .. } => {
+                "write attributes like C=US, ST=WA, O=acme, with commas between them; a comma inside a value is written \\,"
+            }
+            Self::EncodedValue { .. } => "leave the attribute out: whatever is not listed may have any value",
+            Self::Repeated { .. } => "list each attribute once; S is another name of ST",
+            Self::Missing { .. } => {
+                "openssl x509 -noout -subject -nameopt RFC2253 -in CERTIFICATE shows the subject of a signer's certificate"
+            }
+            Self::ListedTwice { .. } => "remove one of the two; the order of attributes makes no difference",
+            Self::Overlap { .. } => "the narrower one changes nothing: remove it, or add attributes to the wider one",
+        };
+        Some(hint.into())
+    }
 }
 
 /// Why the policy does not trust a subject.
@@ -343,7 +369,7 @@ impl Diagnostic for IdentityError {
 #[non_exhaustive]
 pub enum SubjectError {
     /// The policy lists no identity that a certificate could have.
-    #[error("the policy lists no identity of the kind x509.subject")]
+    #[error("the policy lists no trusted identity that begins with \"x509.subject:\", and bulla knows no other kind")]
     NoneListed,
     /// Another subject.
     #[error("the signer is \"{found}\"; trusted are {trusted}")]
@@ -384,6 +410,17 @@ pub enum SubjectError {
 impl Diagnostic for SubjectError {
     fn code(&self) -> DiagnosticCode {
         DiagnosticCode::IdentityUntrusted
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoneListed => "the prefix is compared letter by letter, and nothing stands between it and the colon",
+            Self::NotTrusted { .. } => "every attribute of an identity must equal the signer's, letter by letter",
+            Self::Unrecognised { .. } | Self::Repeated { .. } | Self::NotText { .. } | Self::Missing { .. } => {
+                return None;
+            }
+        };
+        Some(hint.into())
     }
 }
 
@@ -462,6 +499,9 @@ mod tests {
         ] {
             assert!(entries(bad).is_err(), "{fact}: {bad:?}");
         }
+        let twice = entries(&["x509.subject:C=US,ST=WA,O=a", "x509.subject:O=a,S=WA,C=US"]).unwrap_err();
+        assert!(matches!(&twice, IdentityError::ListedTwice { identity } if identity == "C=US, O=a, ST=WA"));
+        assert!(twice.hint().unwrap().contains("remove one"));
     }
 
     fn subject(attributes: &[(&str, &'static str)]) -> Result<DistinguishedName, SubjectError> {

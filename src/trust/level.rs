@@ -197,7 +197,7 @@ impl fmt::Display for VerificationLevel {
 #[non_exhaustive]
 pub enum OverrideError {
     /// Nothing is verified, so there is nothing to replace.
-    #[error("the level skip allows no override")]
+    #[error("the level skip verifies nothing, so there is nothing to override")]
     OfSkip,
     /// No such check, or integrity.
     #[error("{found:?} cannot be overridden: only authenticity, authenticTimestamp, expiry and revocation can")]
@@ -206,7 +206,7 @@ pub enum OverrideError {
         found: String,
     },
     /// No such action for this check.
-    #[error("{found:?} is no action for {check}: {}", allowed(*.check))]
+    #[error("{check} is {found:?}; it must be {}", allowed(*.check))]
     Action {
         /// The check.
         check: CheckKind,
@@ -217,8 +217,8 @@ pub enum OverrideError {
 
 const fn allowed(check: CheckKind) -> &'static str {
     match check {
-        CheckKind::Revocation => "enforce, log and skip are",
-        _ => "enforce and log are",
+        CheckKind::Revocation => "\"enforce\", \"log\" or \"skip\"",
+        _ => "\"enforce\" or \"log\"",
     }
 }
 

@@ -2,14 +2,22 @@
 //!
 //! Nothing here is ever read from a bundle.
 
+mod blob_policy;
 mod identity;
 mod level;
 mod policy;
+mod policy_error;
+mod scope;
+mod statement;
 mod store;
 
+pub use blob_policy::{BlobPolicyDocument, BlobSelectionError};
 pub use identity::{DistinguishedName, IdentityError, SubjectError, TrustedIdentities};
 pub use level::{Action, CheckKind, LevelName, OverrideError, VerificationLevel};
-pub use policy::{PolicyDocument, PolicyError, PolicyStatement, Scopes, StatementProblem, TimestampTrigger};
+pub use policy::PolicyDocument;
+pub use policy_error::{PolicyError, PolicyKind, StatementProblem};
+pub use scope::{Dialect, Prefix, Scope};
+pub use statement::{PolicyStatement, TimestampTrigger};
 pub(crate) use store::inspect as inspect_store_certificate;
 pub use store::{StoreNameError, StoreType, TrustStoreError, TrustStoreName, TrustStores};
 

@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::trust::{Action, CheckKind};
+use crate::code::{Diagnostic, DiagnosticCode};
+use crate::trust::{Action, CheckKind, TimestampTrigger};
 
 fn statement() -> Value {
     json!({
@@ -36,7 +37,7 @@ fn the_example_is_valid() {
     let (scopes, statement) = document.statements().next().unwrap();
     assert_eq!(statement.name(), "acme");
     assert_eq!(statement.timestamp_trigger(), TimestampTrigger::Always, "7.09");
-    assert!(matches!(scopes, Scopes::Repositories(list) if list.len() == 1));
+    assert!(matches!(scopes, [Scope::Repository(_)]));
     assert_eq!(document.stores(), ["ca:acme".parse().unwrap()]);
 }
 
@@ -88,7 +89,19 @@ fn every_rule_about_a_statement_names_it_and_says_what_is_wrong() {
         ("7.17", json!({ "registryScopes": [] }), "registryScopes"),
         ("7.17", json!({ "registryScopes": null }), "registryScopes"),
         ("7.17 mixed", json!({ "registryScopes": ["*", "a/b"] }), "\"*\""),
-        ("7.17 embedded", json!({ "registryScopes": ["registry.example.com/*"] }), "wildcard"),
+        ("7.17 embedded", json!({ "registryScopes": ["registry.example.com/te*"] }), "wildcard"),
+        ("7.17 embedded", json!({ "registryScopes": ["registry.example.com/*/app"] }), "wildcard"),
+        ("7.17 embedded", json!({ "registryScopes": ["*.example.com/app"] }), "wildcard"),
+        ("7.17 embedded", json!({ "registryScopes": ["*/*"] }), "wildcard"),
+        ("7.17 embedded", json!({ "registryScopes": ["registry.example.com/**"] }), "wildcard"),
+        ("7.17 embedded", json!({ "registryScopes": ["registry.example.com*"] }), "wildcard"),
+        ("7.18 below nothing", json!({ "registryScopes": ["/*"] }), "\"/*\""),
+        ("7.18 below a scheme", json!({ "registryScopes": ["https://h.io/*"] }), "\"https://h.io/*\""),
+        ("7.18 below a bad host", json!({ "registryScopes": ["a_b/*"] }), "\"a_b/*\""),
+        ("7.18 below a bad path", json!({ "registryScopes": ["h.io/Team/*"] }), "\"h.io/Team/*\""),
+        ("7.18 below an empty path", json!({ "registryScopes": ["h.io//*"] }), "\"h.io//*\""),
+        ("7.17 mixed", json!({ "registryScopes": ["*", "h.io/*"] }), "\"*\""),
+        ("7.19 within", json!({ "registryScopes": ["h.io/*", "h.io/*"] }), "h.io/*"),
         ("7.18 no repository", json!({ "registryScopes": ["registry.example.com"] }), "host/repository"),
         ("7.18 scheme", json!({ "registryScopes": ["https://a/b"] }), "https"),
         ("7.18 tag", json!({ "registryScopes": ["a/b:v1"] }), "a/b:v1"),
@@ -97,7 +110,7 @@ fn every_rule_about_a_statement_names_it_and_says_what_is_wrong() {
         ("7.18 host", json!({ "registryScopes": ["a_b/c"] }), "a_b/c"),
         ("7.18 empty", json!({ "registryScopes": [""] }), "scope"),
         ("7.19 within", json!({ "registryScopes": ["a/b", "a/b"] }), "a/b"),
-        ("7.27", json!({ "trustedIdentities": ["*", "x509.subject:C=US,ST=WA,O=a"] }), "only one"),
+        ("7.27", json!({ "trustedIdentities": ["*", "x509.subject:C=US,ST=WA,O=a"] }), "every other one"),
         ("7.28", json!({ "trustedIdentities": [""] }), "prefix"),
         ("7.29", json!({ "trustedIdentities": ["x509.subject:C=US,ST=WA"] }), "lacks O"),
         (
@@ -133,6 +146,7 @@ fn rules_about_the_document() {
         ("7.07", document(&[one.clone(), two("a/b", "one")]), "two statements named \"one\""),
         ("7.19", document(&[one.clone(), two("registry.example.com/app", "two")]), "registry.example.com/app"),
         ("7.19", document(&[two("*", "one"), two("*", "two")]), "\"*\""),
+        ("7.19", document(&[two("h.io/a/*", "one"), two("h.io/a/*", "two")]), "h.io/a/*"),
         ("7.20", document(&[skip_all]), "skip"),
         ("14.25", document(&[with(json!({ "verifyTimestamp": "always" }))]), "verifyTimestamp"),
         (
@@ -177,4 +191,88 @@ fn an_exact_scope_wins_over_the_statement_for_all() {
     }
     let only = parse(&document(&[statement()])).unwrap();
     assert_eq!(select(&only, "registry.example.com/other"), None);
+}
+
+#[test]
+fn the_longest_scope_wins() {
+    // bulla's extension of conformance 7.21: exact before wildcard, the longer wildcard before the shorter, "*" last,
+    // in whatever order the document lists them.
+    let mut statements: Vec<Value> = [
+        ("all", "*"),
+        ("registry", "registry.example.com/*"),
+        ("team", "registry.example.com/team/*"),
+        ("deep", "registry.example.com/team/a/b/*"),
+        ("exact", "registry.example.com/team/app"),
+        ("port", "registry.example.com:5000/*"),
+    ]
+    .into_iter()
+    .map(|(name, scope)| with(json!({ "name": name, "registryScopes": [scope] })))
+    .collect();
+    for _ in 0..2 {
+        let policy = parse(&document(&statements)).unwrap();
+        for (repository, wanted) in [
+            ("registry.example.com/team/app", "exact"),
+            ("registry.example.com/team/app/x", "team"),
+            ("registry.example.com/team/a/b", "team"),
+            ("registry.example.com/team/a/b/c", "deep"),
+            ("registry.example.com/team", "registry"),
+            ("registry.example.com/teammate/app", "registry"),
+            ("registry.example.com/app", "registry"),
+            ("registry.example.com:5000/team/app", "port"),
+            ("registry.example.com.evil.example/team/app", "all"),
+            ("Registry.example.com/team/app", "all"),
+            ("example.com/team/app", "all"),
+        ] {
+            let found = policy.select(&repository.parse().unwrap()).unwrap();
+            assert_eq!(found.name(), wanted, "{repository}");
+        }
+        statements.reverse();
+    }
+    let alone = parse(&document(&[with(json!({ "registryScopes": ["registry.example.com/team/*"] }))])).unwrap();
+    assert_eq!(alone.select(&"registry.example.com/team".parse().unwrap()), None);
+}
+
+#[test]
+fn several_scopes_of_one_statement_each_count() {
+    let wide = with(json!({ "name": "wide", "registryScopes": ["h.io/*", "h.io/a/b/c"] }));
+    let narrow = with(json!({ "name": "narrow", "registryScopes": ["h.io/a/*"] }));
+    let policy = parse(&document(&[wide, narrow])).unwrap();
+    for (repository, wanted) in [("h.io/x", "wide"), ("h.io/a/b", "narrow"), ("h.io/a/b/c", "wide")] {
+        assert_eq!(policy.select(&repository.parse().unwrap()).unwrap().name(), wanted, "{repository}");
+    }
+    assert_eq!(
+        policy.statements().next().unwrap().0.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["h.io/*", "h.io/a/b/c"]
+    );
+}
+
+#[test]
+fn notation_knows_no_wildcard_but_the_one_alone() {
+    // Conformance 7.17, 7.21.
+    let strictly = |scope: &str| {
+        let text = serde_json::to_vec(&document(&[with(json!({ "registryScopes": [scope] }))])).unwrap();
+        PolicyDocument::parse_as(&text, Dialect::Notation)
+    };
+    for scope in ["h.io/*", "h.io/team/*", "h.io/te*", "*.h.io/x"] {
+        let error = strictly(scope).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(scope) && text.contains("Notation"), "{text}");
+        assert!(error.hint().unwrap().contains("strict Notation mode"));
+    }
+    for scope in ["*", "h.io/app"] {
+        assert!(strictly(scope).is_ok(), "{scope}");
+    }
+}
+
+#[test]
+fn a_whole_registry_may_be_skipped_where_everything_may_not() {
+    // Conformance 7.20 forbids it for "*" only: whoever writes the registry's name knows what is left out.
+    let skip = |scope: &str| {
+        parse(&document(&[with(json!({
+            "registryScopes": [scope], "signatureVerification": { "level": "skip" },
+            "trustStores": null, "trustedIdentities": null,
+        }))]))
+    };
+    assert!(skip("dev.example.com/*").is_ok());
+    assert!(skip("*").is_err());
 }

@@ -94,13 +94,15 @@ pub enum StoreNameError {
         text: String,
     },
     /// No such type.
-    #[error("{found:?} is no type of a trust store: ca, signingAuthority and tsa are")]
+    #[error("{found:?} is no type of a trust store; write ca:NAME, signingAuthority:NAME or tsa:NAME")]
     Type {
         /// What is in front of the colon.
         found: String,
     },
     /// A name that no directory may have.
-    #[error("{found:?} is no name of a trust store: use letters, digits, '_', '.' and '-'")]
+    #[error(
+        "{found:?} cannot be the name of a trust store: it is the name of a directory, of letters, digits, '_', '.' and '-'"
+    )]
     Name {
         /// What is behind the colon.
         found: String,

@@ -341,7 +341,7 @@ fn an_inventory_that_lies_is_refused() {
     };
     assert_eq!(forge(&|_| {}), None, "the forger's tools work");
     type Lie = fn(&mut bulla::archive::BundleInventory);
-    let lies: [(&str, Lie, DiagnosticCode); 17] = [
+    let lies: [(&str, Lie, DiagnosticCode); 18] = [
         ("an unknown feature", |i| i.features.push("sealed-with-wax".into()), BundleFeatureUnknown),
         ("version 2", |i| i.schema_version = 2, BundleManifestInvalid),
         ("another media type", |i| i.media_type = "text/plain".into(), BundleManifestInvalid),
@@ -380,6 +380,11 @@ fn an_inventory_that_lies_is_refused() {
                 i.roots.push(again);
                 i.roots.sort();
             },
+            BundleManifestInvalid,
+        ),
+        (
+            "a name with another's digest",
+            |i| i.roots[0].reference.digest = Some(Digest::sha256(b"another")),
             BundleManifestInvalid,
         ),
         (

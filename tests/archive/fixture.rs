@@ -334,7 +334,7 @@ pub(crate) fn join(members: &[Member]) -> Vec<u8> {
 pub(crate) fn has_tool(name: &str) -> bool {
     let there = std::process::Command::new(name).arg("--version").output().is_ok();
     if !there {
-        eprintln!("SKIP {name} is not installed");
+        crate::skip::tool(format_args!("{name} is not installed"));
     }
     there
 }

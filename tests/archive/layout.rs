@@ -6,8 +6,9 @@ use std::path::Path;
 use std::{fs, thread};
 
 use bulla::code::DiagnosticCode::{self, *};
+use bulla::digest::Digest;
 use bulla::limits::Limits;
-use bulla::oci::{Descriptor, MediaType, Target, blob_path, referrers_tag};
+use bulla::oci::{Descriptor, IndexDocument, MediaType, Target, blob_path, referrers_tag};
 use bulla::store::layout::{LayoutSink, LayoutStore};
 use bulla::store::memory::MemoryStore;
 use bulla::store::{
@@ -265,7 +266,7 @@ fn what_is_no_layout_is_not_written_to() {
     let home = scratch.path().join("home");
     fs::create_dir(&home).unwrap();
     fs::write(home.join("letter.txt"), b"dear").unwrap();
-    assert_eq!(code(LayoutSink::open_or_create(&home)), Some(LayoutInvalid));
+    assert_eq!(code(LayoutSink::open_or_create(&home)), Some(DestinationUnsupported));
     assert_eq!(files(&home), ["letter.txt"]);
     assert_eq!(code(open(&home)), Some(LayoutInvalid));
     assert_eq!(code(open(&scratch.path().join("none"))), Some(NotFound));
@@ -286,7 +287,7 @@ fn a_layout_that_cannot_be_written_to_says_so() {
     let scratch = Scratch::new();
     let expected: Option<DiagnosticCode> = Some(PermissionDenied);
     if rustix_is_root() {
-        eprintln!("SKIP a read-only folder stops nobody who is root");
+        crate::skip::always(format_args!("a read-only folder stops nobody who is root"));
     } else {
         let path = scratch.path().join("read-only");
         LayoutSink::open_or_create(&path).unwrap();
@@ -356,7 +357,7 @@ fn a_full_disk_leaves_a_layout_as_it_was() {
             assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "it did not run");
         }
         Ok(output) if output.status.code() == Some(101) => panic!("{}", String::from_utf8_lossy(&output.stdout)),
-        other => eprintln!("SKIP a small file system cannot be mounted here: {other:?}"),
+        other => crate::skip::always(format_args!("a small file system cannot be mounted here: {other:?}")),
     }
 }
 
@@ -378,4 +379,25 @@ fn fill(disk: &Path) {
     drop(output);
     assert_eq!(files(disk), before);
     assert!(fetch_manifest(&open(disk).unwrap(), &image, &Limits::default()).unwrap().is_some());
+}
+
+/// Names are claims, but a name that holds a digest claims something that can be checked at once.
+#[test]
+fn a_name_with_another_digest_is_no_name() {
+    let scratch = Scratch::new();
+    let mut sample = Sample::default();
+    let image = sample.image(1);
+    let sink = LayoutSink::open_or_create(scratch.path()).unwrap();
+    put_all(&sink, &sample);
+    for (digest, expected) in [(image.digest, true), (Digest::sha256(b"another"), false)] {
+        let mut entry = image.clone();
+        let name = format!("registry.example/app:v1@{digest}");
+        entry.annotations.insert("org.opencontainers.image.ref.name".into(), name.clone());
+        let index = IndexDocument::new(vec![entry]).to_bytes().unwrap();
+        fs::write(scratch.path().join("index.json"), index).unwrap();
+        let names = open(scratch.path()).unwrap().names().unwrap();
+        let found: Vec<_> = names.iter().filter_map(|root| root.reference.as_ref()).map(ToString::to_string).collect();
+        assert_eq!(found, if expected { vec![name] } else { Vec::new() });
+        assert_eq!(names.len(), 1, "the content is still there to be asked for by its digest");
+    }
 }

@@ -28,7 +28,7 @@ impl Workshop {
         if Command::new("openssl").arg("version").output().is_ok_and(|output| output.status.success()) {
             return Some(Self(tempfile::tempdir().unwrap()));
         }
-        eprintln!("SKIP openssl is not installed");
+        crate::skip::tool(format_args!("openssl is not installed"));
         None
     }
 
@@ -94,23 +94,27 @@ impl Workshop {
         self.openssl(&["x509", "-in", holder.certificate.to_str().unwrap(), "-outform", "DER"])
     }
 
-    /// A JWS envelope over `protected` and `payload`, made without bulla.
-    pub(crate) fn envelope(&self, protected: &Value, payload: &Value, chain: &[Holder], options: &Signing) -> Vec<u8> {
-        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap());
-        let (protected, payload) = (encode(protected), encode(payload));
-        fs::write(self.path().join("input"), format!("{protected}.{payload}")).unwrap();
-        let key = chain[0].key.to_str().unwrap();
+    /// A signature over `input` in the form that JOSE and COSE use.
+    pub(crate) fn sign(&self, input: &[u8], holder: &Holder, options: &Signing) -> Vec<u8> {
+        fs::write(self.path().join("input"), input).unwrap();
         let hash = format!("-{}", options.hash);
-        let mut arguments = vec!["dgst", &hash, "-sign", key];
+        let mut arguments = vec!["dgst", &hash, "-sign", holder.key.to_str().unwrap()];
         for option in &options.padding {
             arguments.extend(["-sigopt", option]);
         }
         arguments.push("input");
         let signature = self.openssl(&arguments);
-        let signature = match options.width {
+        match options.width {
             Some(width) => raw(&signature, width),
             None => signature,
-        };
+        }
+    }
+
+    /// A JWS envelope over `protected` and `payload`, made without bulla.
+    pub(crate) fn envelope(&self, protected: &Value, payload: &Value, chain: &[Holder], options: &Signing) -> Vec<u8> {
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap());
+        let (protected, payload) = (encode(protected), encode(payload));
+        let signature = self.sign(format!("{protected}.{payload}").as_bytes(), &chain[0], options);
         let x5c: Vec<String> = chain.iter().map(|holder| STANDARD.encode(self.der(holder))).collect();
         let envelope = json!({
             "payload": payload, "protected": protected, "header": { "x5c": x5c },

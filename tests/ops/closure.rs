@@ -240,7 +240,7 @@ fn what_is_missing_is_named_with_what_leads_there() {
     store.hidden.insert(signature.digest);
     assert_eq!(code(walk(&store, &index, &options, &Limits::default(), &NoProgress)), DiagnosticCode::BlobMissing);
     store.hidden.insert(index.digest);
-    assert_eq!(code(whole(&store, &index)), DiagnosticCode::NotFound);
+    assert_eq!(code(whole(&store, &index)), DiagnosticCode::BlobMissing);
 }
 
 fn select(store: &Memory, root: &Descriptor, platforms: &[&str]) -> Result<Closure, ClosureError> {

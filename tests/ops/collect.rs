@@ -98,12 +98,14 @@ fn with_nothing_asked_for_everything_named_is_meant() {
         root(&cosign, Some(&digest_tag), None),
         root(&cosign, Some(&schema_tag), None),
         root(&cosign, None, None),
+        root(&amd64, Some(&digest_tag), Some(&format!("h.io/app:{digest_tag}"))),
     ];
     let store: Arc<dyn ContentStore> = Arc::new(store);
     let found = locate(&store, None, None, None).unwrap();
     assert_eq!(
         found.iter().map(|found| found.reference.to_string()).collect::<Vec<_>>(),
-        ["h.io/app:v1", "h.io/app:amd"]
+        ["h.io/app:v1".to_owned(), "h.io/app:amd".to_owned(), format!("h.io/app:{digest_tag}")],
+        "a digest tag with a full name is an artifact that somebody lists"
     );
     let one_name = locate(&store, None, None, Some(&reference("h.io/x:y"))).unwrap_err();
     assert_eq!(one_name.code(), DiagnosticCode::ReferenceAmbiguous);
@@ -335,4 +337,34 @@ fn cancelled_work_ends_as_interrupted() {
     let progress: Arc<dyn Progress> = Arc::new(stop(Stage::Packing, 1 << 20));
     let error = pack(&collection, &Supplies::default(), &inventory, writer, &progress).map(|_| ()).unwrap_err();
     assert_eq!(error.code(), DiagnosticCode::Interrupted);
+}
+
+/// What could not be judged is not exported; nothing of it is read to find that out.
+#[test]
+fn floods_of_signatures_and_evidence_are_refused_before_they_are_read() {
+    let limits = Limits::default();
+    let with = |signatures: usize, crls: u64, responses: u64, bytes: u64| {
+        let mut store = Memory::default();
+        let image = store.image(&[b"base"]);
+        for number in 0..signatures {
+            store.referrer("application/vnd.cncf.notary.signature", &image, &number.to_be_bytes());
+        }
+        let config = store.add(MediaType::OCI_EMPTY, b"{}");
+        let layer = |kind: &str, number: u64, size: u64| json!({"mediaType": kind, "digest": Digest::sha256(format!("{kind} {number}").as_bytes()), "size": size});
+        let crls = (0..crls).map(|number| layer(names::CRL, number, limits.crl_bytes));
+        let responses = (0..responses).map(|number| layer(names::OCSP, number, bytes));
+        store.manifest(json!({"artifactType": names::EVIDENCE, "config": config, "subject": image.bare(),
+            "layers": crls.chain(responses).collect::<Vec<_>>()}));
+        let store: Arc<dyn ContentStore> = Arc::new(store);
+        gather(vec![source(&store, &image, "h.io/a:v1")], &WalkOptions::default()).map(drop)
+    };
+    let most = limits.ocsp_bytes;
+    with(limits.signatures, 3, 64 - 1, most).unwrap();
+    // A response that is too large is not read at all, so it costs nothing.
+    with(0, 3, 100, most + 1).unwrap();
+    for (signatures, crls, responses) in [(limits.signatures + 1, 0, 0), (0, 5, 0), (0, 3, 65), (0, 0, 257)] {
+        let error = with(signatures, crls, responses, most).unwrap_err();
+        assert_eq!(error.code(), DiagnosticCode::ClosureTooLarge, "{signatures} {crls} {responses}");
+        assert!(error.hint().is_some());
+    }
 }

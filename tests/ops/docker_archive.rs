@@ -45,7 +45,7 @@ fn run(tool: &str, arguments: &[&str], home: &Path) -> Option<std::process::Outp
     match output {
         Ok(output) => Some(output),
         Err(error) => {
-            eprintln!("SKIP {tool}: {error}");
+            crate::skip::tool(format_args!("{tool}: {error}"));
             None
         }
     }
@@ -206,7 +206,7 @@ fn podman_loads_the_archive_under_its_name() {
     let podman = |arguments: &[&str]| run("podman", &[&base[..], arguments].concat(), folder.path());
     let Some(info) = podman(&["images"]) else { return };
     if !info.status.success() {
-        eprintln!("SKIP podman does not run here: {}", String::from_utf8_lossy(&info.stderr));
+        crate::skip::always(format_args!("podman does not run here: {}", String::from_utf8_lossy(&info.stderr)));
         return;
     }
     let output = podman(&["load", "-i", &file.display().to_string()]).unwrap();

@@ -118,7 +118,7 @@ fn skopeo_agrees(layout: &Path, index: &Descriptor, home: &Path) {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             assert_eq!(Digest::sha256(&output.stdout), index.digest);
         }
-        Err(error) => eprintln!("SKIP skopeo: {error}"),
+        Err(error) => crate::skip::tool(format_args!("skopeo: {error}")),
     }
 }
 

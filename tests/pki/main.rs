@@ -18,5 +18,7 @@ mod judging;
 mod mutations;
 mod ocsp;
 mod openssl;
+#[path = "../support/skip.rs"]
+mod skip;
 mod tokens;
 mod vectors;

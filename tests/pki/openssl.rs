@@ -23,7 +23,7 @@ pub(crate) fn pki() -> Option<Pki> {
     let found =
         Command::new("openssl").arg("version").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
     if !found {
-        eprintln!("SKIP no openssl on this machine");
+        crate::skip::tool(format_args!("no openssl on this machine"));
         return None;
     }
     Some(Pki { dir: TempDir::new().unwrap() })
@@ -151,7 +151,7 @@ pub(crate) fn shared() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let found = ["../shared", "../../shared"].map(|place| root.join(place)).into_iter().find(|path| path.is_dir());
     if found.is_none() {
-        eprintln!("SKIP no ../shared with the reference's vectors");
+        crate::skip::always(format_args!("no ../shared with the reference's vectors"));
     }
     found
 }

@@ -31,7 +31,7 @@ impl Drop for Server {
 fn there(tool: &str) -> bool {
     let there = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !there {
-        eprintln!("SKIP {tool} is not installed");
+        crate::skip::tool(format_args!("{tool} is not installed"));
     }
     there
 }

@@ -207,7 +207,7 @@ fn openssl_judges_the_written_demo_world() {
 fn skopeo_copies_the_demo_image_without_changing_its_digest() {
     let found = Command::new("skopeo").arg("--version").stdout(Stdio::null()).status();
     if !found.is_ok_and(|status| status.success()) {
-        eprintln!("SKIP skopeo_copies_the_demo_image_without_changing_its_digest: no skopeo");
+        crate::skip::tool(format_args!("skopeo_copies_the_demo_image_without_changing_its_digest: no skopeo"));
         return;
     }
     let directory = tempfile::tempdir().unwrap();

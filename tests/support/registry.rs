@@ -302,6 +302,8 @@ impl Drop for Registry {
 
 impl Shared {
     fn serve(&self, stream: TcpStream) -> Option<()> {
+        // Head and body are written apart; without this the second waits for the client's delayed acknowledgement.
+        stream.set_nodelay(true).ok()?;
         let mut writer = stream.try_clone().ok()?;
         let mut reader = BufReader::new(stream);
         loop {

@@ -25,6 +25,9 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Verify a bundle and hand what is trusted to a layout, a registry or a container engine
     Import(Import),
+    /// Hand the revocation data that a bundle carries to other verifiers
+    #[command(subcommand)]
+    Evidence(Evidence),
     /// Walk the whole road with an embedded example: export, carry, verify offline, import
     Demo(Demo),
     /// Explain a diagnostic code, or list them all
@@ -93,7 +96,7 @@ pub(crate) struct Verify {
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
     /// Check the bytes alone; judge no signature
-    #[arg(long, conflicts_with_all = ["trust_store", "policy", "at", "scope", "crls", "user_metadata", "offline"])]
+    #[arg(long, conflicts_with_all = ["trust_store", "policy", "strict_notation_policy", "at", "freshness", "scope", "crls", "user_metadata", "offline"])]
     pub(crate) integrity_only: bool,
     #[command(flatten)]
     pub(crate) judging: Judging,
@@ -112,6 +115,9 @@ pub(crate) struct Judging {
     /// The trust policy, instead of Notation's trustpolicy.oci.json
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    /// Refuse a policy that Notation could not read: scopes like host/* are an extension of bulla's
+    #[arg(long)]
+    pub(crate) strict_notation_policy: bool,
     /// Judge as of this time (RFC 3339) instead of now
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) at: Option<UnixTime>,
@@ -174,6 +180,28 @@ pub(crate) enum AllowWhat {
     Skipped,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Evidence {
+    /// Write the CRLs that a bundle, layout or registry artifact carries where another verifier looks for them
+    Export(EvidenceExport),
+}
+
+/// The CRLs are not judged here: whoever uses the cache checks their signatures and times, and so does Notation.
+#[derive(Debug, Args)]
+pub(crate) struct EvidenceExport {
+    /// A bundle, layout or registry reference
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+    /// Notation's cache directory; its folder crl is filled, so that stock Notation checks CRLs without a network
+    #[arg(long, value_name = "DIR")]
+    pub(crate) notation_cache: PathBuf,
+    /// Replace also newer CRLs, and those of other issuers
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// Where to put the example; a temporary directory, removed at the end, if not given
@@ -219,7 +247,7 @@ impl Command {
             Self::Inspect(inspect) => inspect.output.format,
             Self::Verify(verify) => verify.output.format,
             Self::Import(import) => import.output.format,
-            Self::Export(_) | Self::Demo(_) | Self::Explain(_) => Format::Text,
+            Self::Export(_) | Self::Evidence(_) | Self::Demo(_) | Self::Explain(_) => Format::Text,
         }
     }
 }

@@ -9,21 +9,24 @@ use bulla::code::{Class, Diagnostic, DiagnosticCode};
 pub(crate) struct CommandError {
     pub(crate) code: DiagnosticCode,
     pub(crate) message: String,
-    pub(crate) hint: Option<String>,
+    /// Ways out, in the order in which they are worth trying.
+    pub(crate) hints: Vec<String>,
 }
 
 impl CommandError {
     pub(crate) fn new(code: DiagnosticCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
+        Self { code, message: message.into(), hints: Vec::new() }
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hints.push(hint.into());
         self
     }
 
     pub(crate) fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::new(bulla::code::io_code(error), format!("{}: {error}", path.display()))
+        let code = bulla::code::io_code(error);
+        let hints = general_hint(code).map(str::to_owned).into_iter().collect();
+        Self { code, message: format!("{}: {error}", path.display()), hints }
     }
 }
 
@@ -36,8 +39,32 @@ impl fmt::Display for CommandError {
 impl<E: Diagnostic> From<E> for CommandError {
     fn from(error: E) -> Self {
         let code = error.code();
-        let hint = [error.hint(), flag_hint(code).map(str::to_owned)].into_iter().flatten().collect::<Vec<_>>();
-        Self { code, message: error.to_string(), hint: (!hint.is_empty()).then(|| hint.join("; ")) }
+        let own = error.hint().or_else(|| general_hint(code).map(str::to_owned));
+        let mut hints: Vec<String> = own.into_iter().chain(flag_hint(code).map(str::to_owned)).collect();
+        // An example goes on for many lines, and comes last.
+        hints.sort_by_key(|hint| hint.contains('\n'));
+        Self { code, message: error.to_string(), hints }
+    }
+}
+
+/// What to do where the error itself has no better advice.
+fn general_hint(code: DiagnosticCode) -> Option<&'static str> {
+    match code {
+        DiagnosticCode::NotFound => Some("check the spelling, and that it is there"),
+        DiagnosticCode::StorageFull => Some("free some space there and run the same command again"),
+        DiagnosticCode::PermissionDenied => Some("check who may read or write there, and how it is mounted"),
+        DiagnosticCode::ManifestTooLarge
+        | DiagnosticCode::ClosureTooDeep
+        | DiagnosticCode::ClosureTooLarge
+        | DiagnosticCode::LimitExceeded => {
+            Some("honest content stays far below the limits; do not rely on this before its publisher has looked")
+        }
+        DiagnosticCode::PolicyInvalid => Some("correct the trust policy; until then it is not used at all"),
+        DiagnosticCode::ConfigInvalid => Some("correct the configuration; until then it is not used at all"),
+        code if code.class() == Class::Damaged => {
+            Some("bring it over again from its source; where that does not help, its publisher has to repair it")
+        }
+        _ => None,
     }
 }
 
@@ -53,6 +80,7 @@ fn flag_hint(code: DiagnosticCode) -> Option<&'static str> {
         }
         DiagnosticCode::TrustStoreMissing => Some("--trust-store DIR names trust stores elsewhere"),
         DiagnosticCode::PlatformUnknown => Some("--platform chooses"),
+        DiagnosticCode::DestinationUnsupported => Some("--platform chooses one of several images"),
         _ => None,
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Opened {
     pub(crate) place: Place,
     /// What a bundle says of itself.
     pub(crate) inventory: Option<BundleInventory>,
+    /// The file or folder that it lies in.
+    path: Option<PathBuf>,
     target: Option<Target>,
     reference: Option<Reference>,
 }
@@ -51,8 +53,29 @@ impl Opened {
         digests.filter(|digest| *digest != empty_config().digest).collect()
     }
 
+    /// Refuses to write over what is being read, under whatever name: a source may be all that there is.
+    pub(crate) fn spare(&self, output: &Path) -> Result<(), CommandError> {
+        match &self.path {
+            Some(path) if is_same(path, output) => Err(CommandError::new(
+                bulla::code::DiagnosticCode::UsageInvalid,
+                format!("{} is what is read; it would be overwritten", output.display()),
+            )
+            .with_hint("name another file")),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn is_bundle(&self) -> bool {
         self.inventory.is_some()
+    }
+}
+
+/// Whether two names lead to one file or folder.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (one.metadata(), other.metadata()) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => one == other,
     }
 }
 
@@ -89,7 +112,8 @@ pub(crate) fn open(text: &str, network: &Network, limits: &Limits) -> Result<Ope
     match parse(text)? {
         Location::Layout { path, target } => {
             let store: Arc<dyn ContentStore> = Arc::new(LayoutStore::open(&path, limits)?);
-            Ok(Opened { store, place: place(SourceKind::Layout, &path), inventory: None, target, reference: None })
+            let place = place(SourceKind::Layout, &path);
+            Ok(Opened { store, place, inventory: None, path: Some(path), target, reference: None })
         }
         Location::Archive { path, target } => open_archive(&path, target, limits),
         Location::Registry(reference) => open_registry(reference, network),
@@ -108,14 +132,15 @@ fn open_archive(path: &Path, target: Option<Target>, limits: &Limits) -> Result<
         }
         OpenedArchive::Foreign(archive) => (archive, SourceKind::Archive, None),
     };
-    Ok(Opened { store: Arc::from(store), place: place(kind, path), inventory, target, reference: None })
+    let (store, place, path) = (Arc::from(store), place(kind, path), Some(path.to_owned()));
+    Ok(Opened { store, place, inventory, path, target, reference: None })
 }
 
 #[cfg(feature = "registry")]
 fn open_registry(reference: Reference, network: &Network) -> Result<Opened, CommandError> {
     let store: Arc<dyn ContentStore> = Arc::new(network.source(&reference.repository));
     let place = Place { kind: SourceKind::Registry, location: reference.to_string() };
-    Ok(Opened { store, place, inventory: None, target: None, reference: Some(reference) })
+    Ok(Opened { store, place, inventory: None, path: None, target: None, reference: Some(reference) })
 }
 
 #[cfg(not(feature = "registry"))]

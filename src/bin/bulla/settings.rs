@@ -35,12 +35,20 @@ pub(crate) fn config_roots() -> ConfigRoots {
 pub(crate) fn creation_time() -> Result<UnixTime, CommandError> {
     match variable("SOURCE_DATE_EPOCH") {
         None => Ok(terminal::now()),
-        Some(text) => text.parse().map(UnixTime::from_seconds).map_err(|_| {
-            CommandError::new(
-                DiagnosticCode::UsageInvalid,
-                format!("SOURCE_DATE_EPOCH is {text:?}, which is not a number of seconds"),
-            )
-        }),
+        // A time that cannot be written cannot be read again.
+        Some(text) => text
+            .parse()
+            .map(UnixTime::from_seconds)
+            .ok()
+            .filter(|time| time.to_string().parse().as_ref() == Ok(time))
+            .ok_or_else(|| {
+                CommandError::new(
+                    DiagnosticCode::UsageInvalid,
+                    format!(
+                        "SOURCE_DATE_EPOCH is {text:?}, which is no number of seconds between the years 1 and 9999"
+                    ),
+                )
+            }),
     }
 }
 
@@ -60,7 +68,7 @@ mod network {
     use std::path::Path;
     use std::sync::Arc;
 
-    use bulla::config::credentials::{DockerConfig, FirstOf};
+    use bulla::config::credentials::{DeferredDockerConfig, FirstOf};
     use bulla::evidence::network::HttpEvidence;
     use bulla::http::{CredentialProvider, HttpClient, HttpSettings, ProxySettings};
     use bulla::oci::Repository;
@@ -94,7 +102,7 @@ mod network {
             let folder =
                 path_variable("DOCKER_CONFIG").or_else(|| path_variable("HOME").map(|home| home.join(".docker")));
             let credentials: Arc<dyn CredentialProvider> = match folder {
-                Some(folder) => Arc::new(DockerConfig::load(&folder, limits)?),
+                Some(folder) => Arc::new(DeferredDockerConfig::new(folder, limits.clone())),
                 None => Arc::new(FirstOf::default()),
             };
             let mut plain_http = PlainHttp::default();

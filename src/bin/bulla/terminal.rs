@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bulla::report::Clean;
 use bulla::report::v1::{ErrorBody, ErrorDocument};
 use bulla::time::UnixTime;
 
@@ -46,21 +47,23 @@ pub(crate) fn print_json(document: &impl serde::Serialize) -> Result<(), Command
 
 /// A line of talk. Where nobody can hear it, nothing is lost.
 pub(crate) fn say(line: &str) {
-    let clean: String = line.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
-    let _ = writeln!(io::stderr().lock(), "{clean}");
+    for part in line.split('\n') {
+        let _ = writeln!(io::stderr().lock(), "{}", Clean(part));
+    }
 }
 
 /// Prints a failure.
 pub(crate) fn print_error(failure: &CommandError, format: Format) {
     say(&format!("error[{}]: {}", failure.code, failure.message));
-    if let Some(hint) = &failure.hint {
+    for hint in &failure.hints {
         say(&format!("hint: {hint}"));
     }
     if format == Format::Json {
+        let hint = (!failure.hints.is_empty()).then(|| failure.hints.join("; "));
         let document = ErrorDocument {
             schema_version: 1,
             tool: bulla::report::TOOL.to_owned(),
-            error: ErrorBody { code: failure.code, message: failure.message.clone(), hint: failure.hint.clone() },
+            error: ErrorBody { code: failure.code, message: failure.message.clone(), hint },
         };
         // The exit status tells of the failure already; a closed stdout adds nothing.
         let _ = print_json(&document);

@@ -100,8 +100,8 @@ impl Diagnostic for ClosureError {
     fn code(&self) -> DiagnosticCode {
         match self {
             Self::Store(error) => error.code(),
-            Self::RootMissing { .. } => DiagnosticCode::NotFound,
-            Self::Missing { .. } => DiagnosticCode::BlobMissing,
+            // A name led to it, or nobody would have come here.
+            Self::RootMissing { .. } | Self::Missing { .. } => DiagnosticCode::BlobMissing,
             Self::SubjectMismatch { .. } | Self::MediaTypeConflict { .. } => DiagnosticCode::ManifestMismatch,
             Self::SizeConflict { .. } => DiagnosticCode::BlobSizeMismatch,
             Self::TooDeep { .. } => DiagnosticCode::ClosureTooDeep,

@@ -4,6 +4,7 @@ use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::oci::{Reference, Repository, Tag, Target};
 use crate::ops::closure::ClosureError;
+use crate::ops::signatures::SignatureFlood;
 use crate::store::StoreError;
 
 /// Why artifacts cannot be located or collected.
@@ -97,6 +98,9 @@ pub enum CollectError {
         /// The other.
         second: u64,
     },
+    /// More signatures, or more revocation data, than can be judged.
+    #[error(transparent)]
+    Flood(#[from] SignatureFlood),
     /// All sources together hold too much.
     #[error("there are more than {manifests} manifests or {blobs} blobs")]
     TooLarge {
@@ -145,6 +149,7 @@ impl Diagnostic for CollectError {
             Self::NameTwice { .. } | Self::DigestTagTwice { .. } => DiagnosticCode::UsageInvalid,
             Self::SizeConflict { .. } => DiagnosticCode::BlobSizeMismatch,
             Self::TooLarge { .. } => DiagnosticCode::ClosureTooLarge,
+            Self::Flood(error) => error.code(),
             Self::BlobMissing { .. } => DiagnosticCode::BlobMissing,
             Self::BlobTooLarge { .. } => DiagnosticCode::LimitExceeded,
             Self::NotCollected { .. } => DiagnosticCode::InternalError,
@@ -155,6 +160,7 @@ impl Diagnostic for CollectError {
         let text = match self {
             Self::Store(error) => return error.hint(),
             Self::Closure { error, .. } => return error.hint(),
+            Self::Flood(error) => return error.hint(),
             Self::NotFound { .. } => "check the tag or digest; the source may have moved on",
             Self::NothingNamed { .. } => "add a tag or digest to the reference",
             Self::Several { .. } => "name one of them by tag or digest",

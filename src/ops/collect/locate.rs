@@ -153,7 +153,8 @@ fn everything(store: &dyn ContentStore) -> Result<Vec<NamedRoot>, CollectError> 
     let all = store.names()?;
     let mut named = Vec::new();
     for root in &all {
-        if (root.tag.is_some() || root.reference.is_some()) && !is_about_other_content(store, root)? {
+        // Whatever has a full name was meant by somebody: in a bundle, by the exporter. None of it may go unseen.
+        if root.reference.is_some() || (root.tag.is_some() && !is_about_other_content(store, root)?) {
             named.push(root.clone());
         }
     }

@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::oci::{Descriptor, Manifest, Reference};
 use crate::ops::closure::{self, Closure, Extent, NotarySignature, Referrer, WalkOptions, walk};
 use crate::ops::progress::{Progress, Stage};
+use crate::ops::signatures::check_amount;
 use crate::store::{ContentKind, ContentStore, RawContent, Search, copy_to};
 
 pub use error::CollectError;
@@ -112,6 +113,7 @@ pub fn collect(
     }
     collection.settle();
     collection.check_digest_tags()?;
+    check_amount(&collection.notary_signatures(), collection.manifests.values(), limits)?;
     Ok(collection)
 }
 

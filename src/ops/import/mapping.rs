@@ -29,6 +29,13 @@ struct Rule {
     to: String,
 }
 
+impl Rule {
+    /// What of a repository's name follows the part that the rule replaces, if the rule is for it.
+    fn rest<'a>(&self, repository: &'a str) -> Option<&'a str> {
+        repository.strip_prefix(&self.from).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
 impl Mapping {
     /// Every name stays.
     pub fn keep() -> Self {
@@ -84,14 +91,17 @@ impl Mapping {
         Ok(Reference { repository, tag: reference.tag.clone(), digest: reference.digest })
     }
 
+    /// The left side of a rule that is for none of these repositories.
+    pub fn idle_rule(&self, repositories: &[Repository]) -> Option<&str> {
+        let names: Vec<String> = repositories.iter().map(Repository::to_string).collect();
+        let idle = |rule: &&Rule| names.iter().all(|name| rule.rest(name).is_none());
+        self.rules.iter().find(idle).map(|rule| rule.from.as_str())
+    }
+
     fn repository(&self, repository: &Repository) -> Result<Repository, MappingError> {
         let text = repository.to_string();
         let malformed = |error| MappingError::Result { repository: repository.clone(), error };
-        let rest = |rule: &Rule| match text.strip_prefix(&rule.from) {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => Some(rest.to_owned()),
-            _ => None,
-        };
-        let fitting = self.rules.iter().filter_map(|rule| rest(rule).map(|rest| (rule, rest)));
+        let fitting = self.rules.iter().filter_map(|rule| rule.rest(&text).map(|rest| (rule, rest.to_owned())));
         if let Some((rule, rest)) = fitting.max_by_key(|(rule, _)| rule.from.len()) {
             let mapped: Repository = format!("{}{rest}", rule.to).parse().map_err(malformed)?;
             return match &self.base {
@@ -203,6 +213,17 @@ mod tests {
         assert!(matches!(map(&mapping, "ghcr.io/team/app"), Err(MappingError::OtherHost { .. })));
         let bare = Mapping::below("registry.local").unwrap();
         assert_eq!(map(&bare, "docker.io/library/app").unwrap(), "registry.local/library/app");
+    }
+
+    #[test]
+    fn a_rule_for_nothing_is_noticed() {
+        let mut mapping = Mapping::keep();
+        let names = ["docker.io/library/app", "ghcr.io/team"].map(|text| text.parse().unwrap());
+        mapping.add_rule("docker.io=b.io").unwrap();
+        mapping.add_rule("ghcr.io/team=b.io/team").unwrap();
+        assert_eq!(mapping.idle_rule(&names), None);
+        mapping.add_rule("docker.io/lib=b.io/x").unwrap();
+        assert_eq!(mapping.idle_rule(&names), Some("docker.io/lib"));
     }
 
     #[test]

@@ -329,11 +329,13 @@ impl Parcel {
 
     /// What becomes visible, in this order: referrers, digest tags, artifacts.
     fn publications(&self) -> Vec<Publication> {
+        // What is found by its digest tag alone refers to nothing, and must not be listed as if it did.
+        let subject = |referrer: &Referrer| self.manifests.get(&referrer.descriptor.digest)?.subject();
         let referrer = |referrer: &Referrer| Publication {
             descriptor: without_names(&referrer.descriptor),
             tag: referrer.tag.clone(),
             reference: None,
-            subject: Some(referrer.subject),
+            subject: subject(referrer).map(|subject| subject.digest),
         };
         let root = |root: &ImportedRoot| Publication {
             descriptor: root.descriptor.clone(),

@@ -18,6 +18,7 @@ use tempfile::NamedTempFile;
 
 use super::{LAYOUT_BYTES, merge, open_regular, read_document};
 use crate::archive::{ArchiveError, sync_folder};
+use crate::code::DiagnosticCode;
 use crate::digest::{Algorithm, Digest};
 use crate::limits::Limits;
 use crate::oci::{Descriptor, IndexDocument, LayoutDocument, blob_path};
@@ -40,6 +41,9 @@ impl LayoutSink {
     /// # Errors
     /// The folder holds something else, or cannot be written to.
     pub fn open_or_create(folder: &Path) -> Result<Self, StoreError> {
+        if folder.metadata().is_ok_and(|metadata| !metadata.is_dir()) {
+            return Err(no_layout(folder, "not a directory"));
+        }
         fs::create_dir_all(folder).map_err(at(folder))?;
         let sink = Self { folder: folder.to_owned(), index_bytes: Limits::default().index_bytes };
         let layout = folder.join(LayoutDocument::NAME);
@@ -71,8 +75,7 @@ impl LayoutSink {
             let name = name.to_string_lossy();
             let ours = name == "blobs" || name == IndexDocument::NAME || name == LayoutDocument::NAME;
             if !ours && !name.starts_with(TEMPORARY) {
-                let expected = "an OCI layout, nor an empty folder that could become one";
-                return Err(StoreError::NotA { path: self.folder.clone(), expected });
+                return Err(no_layout(&self.folder, "neither an OCI layout nor an empty folder that could become one"));
             }
         }
         Ok(())
@@ -148,6 +151,16 @@ impl LayoutSink {
             Some(metadata) if metadata.len() == descriptor.size => Ok(()),
             _ => Err(StoreError::from_diagnostic(ArchiveError::BlobMissing { digest: descriptor.digest })),
         }
+    }
+}
+
+/// What cannot become a layout without harm to what is there.
+fn no_layout(folder: &Path, is: &str) -> StoreError {
+    StoreError::Other {
+        code: DiagnosticCode::DestinationUnsupported,
+        message: format!("{} is {is}", folder.display()),
+        hint: Some("name a layout, an empty folder, or a folder that does not exist yet".into()),
+        source: None,
     }
 }
 

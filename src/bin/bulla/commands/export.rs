@@ -70,7 +70,9 @@ fn sources(arguments: &Export, network: &Network, limits: &Limits) -> Result<Vec
     }
     let mut sources = Vec::new();
     for (place, reference) in references.iter().enumerate() {
-        sources.extend(open(reference, network, limits)?.sources(names.get(place))?);
+        let opened = open(reference, network, limits)?;
+        opened.spare(&arguments.output)?;
+        sources.extend(opened.sources(names.get(place))?);
     }
     Ok(sources)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bulla::archive::OutputFile;
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
+use bulla::oci::Location;
 use bulla::ops::closure::WalkOptions;
 use bulla::ops::docker_archive::{self, DockerArchiveOptions};
 use bulla::ops::import::{
@@ -25,7 +26,7 @@ use bulla::verification::Verdict;
 use super::verify::judge;
 use crate::args::{AllowWhat, Format, Import};
 use crate::error::{CommandError, Status};
-use crate::locate::{Opened, open};
+use crate::locate::{Opened, is_same, open};
 use crate::progress::Bars;
 use crate::settings::Network;
 use crate::terminal;
@@ -42,8 +43,11 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
         )
         .with_hint("make one with bulla export, which also takes layouts and other archives"));
     }
-    let mapping = mapping(arguments, &destination)?;
+    check_outputs(arguments, &destination, &opened)?;
+    let mapping = mapping(arguments, &destination, &opened)?;
     let (verification, report) = judge(&opened, &arguments.judging, &network, &limits)?;
+    // An import that cannot be accounted for is not begun.
+    let account = arguments.receipt.as_deref().map(OutputFile::create).transpose()?;
     let admissions = admissions(&verification, &arguments.allow);
     let imported = if admissions.is_empty() {
         ImportReport::default()
@@ -51,8 +55,8 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
         transfer(arguments, &destination, mapping, &opened, &admissions, &network, &limits)?
     };
     let receipt = receipt(&report, &imported, &verification, &arguments.to)?;
-    if let Some(path) = &arguments.receipt {
-        save(&receipt, path)?;
+    if let (Some(file), Some(path)) = (account, &arguments.receipt) {
+        save(&receipt, file, path)?;
     }
     match arguments.output.format {
         Format::Json => terminal::print_json(&receipt)?,
@@ -93,10 +97,10 @@ impl To {
             path => Ok(PathBuf::from(path)),
         };
         if let Some(rest) = text.strip_prefix("oci:") {
-            return path(rest).map(Self::Layout);
+            return nameless(path(rest)?, rest).map(Self::Layout);
         }
         if let Some(rest) = text.strip_prefix("docker-archive:") {
-            return path(rest).map(Self::DockerArchive);
+            return nameless(path(rest)?, rest).map(Self::DockerArchive);
         }
         if text.starts_with(['.', '/']) {
             return Err(CommandError::new(
@@ -109,13 +113,56 @@ impl To {
     }
 }
 
-fn mapping(arguments: &Import, destination: &To) -> Result<Mapping, CommandError> {
+/// Elsewhere a tag or digest may follow a path. Here the names come from the bundle, and a folder that is called
+/// `images:1.0` was hardly meant.
+fn nameless(path: PathBuf, text: &str) -> Result<PathBuf, CommandError> {
+    match Location::split_path(text) {
+        Ok((_, None)) => Ok(path),
+        _ if path.exists() => Ok(path),
+        _ => Err(CommandError::new(DiagnosticCode::UsageInvalid, format!("{text:?} names a tag or digest"))
+            .with_hint("give the path alone: artifacts keep the names that they have in the bundle; --map renames")),
+    }
+}
+
+/// What is written may not take the place of what is read, nor of what else is written.
+fn check_outputs(arguments: &Import, destination: &To, opened: &Opened) -> Result<(), CommandError> {
+    let refuse =
+        |message: String, hint: &str| Err(CommandError::new(DiagnosticCode::UsageInvalid, message).with_hint(hint));
+    let archive = match destination {
+        To::DockerArchive(path) => Some(path),
+        To::Layout(_) | To::Registry(_) if arguments.platform.is_some() => {
+            return refuse(
+                format!("--platform says nothing about {}: all that was exported is imported", arguments.to),
+                "leave it out, or give it to bulla export",
+            );
+        }
+        To::Layout(_) | To::Registry(_) => None,
+    };
+    archive.into_iter().chain(&arguments.receipt).try_for_each(|path| opened.spare(path))?;
+    match (&arguments.receipt, archive) {
+        (Some(receipt), _) if receipt == Path::new("-") => {
+            refuse("the receipt goes to a file".into(), "--format json prints it to standard output")
+        }
+        (Some(receipt), Some(archive)) if is_same(receipt, archive) => {
+            refuse(format!("{} cannot be both archive and receipt", receipt.display()), "name another file")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A rule that fits nothing in the bundle may be a typing error: that is said before anything gets a name.
+fn mapping(arguments: &Import, destination: &To, opened: &Opened) -> Result<Mapping, CommandError> {
     let mut mapping = match destination {
         To::Registry(base) => Mapping::below(base)?,
         To::Layout(_) | To::DockerArchive(_) => Mapping::keep(),
     };
     for (from, to) in &arguments.maps {
         mapping.add_rule(&format!("{from}={to}"))?;
+    }
+    let roots = opened.inventory.iter().flat_map(|inventory| &inventory.roots);
+    let repositories: Vec<_> = roots.map(|root| root.reference.repository.clone()).collect();
+    if let Some(from) = mapping.idle_rule(&repositories) {
+        terminal::say(&format!("warning: --map {from}=… fits nothing in the bundle; bulla inspect shows its names"));
     }
     Ok(mapping)
 }
@@ -275,6 +322,7 @@ fn receipt(
                 AdmissionGround::Trusted => None,
                 AdmissionGround::Allowed(allow) => Some(allow.as_str().to_owned()),
             },
+            scope: artifact.policy.as_ref().map(|policy| policy.scope.clone()),
             statement: artifact.policy.as_ref().and_then(|policy| policy.statement.clone()),
             good_signatures: artifact
                 .signatures
@@ -287,9 +335,8 @@ fn receipt(
     Ok(receipt)
 }
 
-fn save(receipt: &Receipt, path: &Path) -> Result<(), CommandError> {
+fn save(receipt: &Receipt, mut file: OutputFile, path: &Path) -> Result<(), CommandError> {
     let text = bulla::json::to_vec_pretty(receipt)?;
-    let mut file = OutputFile::create(path)?;
     file.write_all(&text).and_then(|()| writeln!(file)).map_err(|error| CommandError::io(path, &error))?;
     Ok(file.commit()?)
 }

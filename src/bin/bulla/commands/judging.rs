@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use bulla::code::DiagnosticCode;
 use bulla::config::{self, ConfigDirectory};
 use bulla::limits::Limits;
 use bulla::oci::Repository;
 use bulla::pki::Crl;
 use bulla::report::v1::{Clock, ClockSource, NetworkUse};
 use bulla::time::UnixTime;
-use bulla::trust::{Trust, TrustStoreName};
+use bulla::trust::{Dialect, Trust, TrustStoreName};
 
 use crate::args::Judging;
 use crate::error::CommandError;
@@ -39,7 +40,8 @@ impl Terms {
         // The directory matters only for what the command line does not name.
         let directory = || ConfigDirectory::locate(&roots).map(|directory| directory.path().to_owned());
         let chosen = |given: &Option<PathBuf>| given.clone().map_or_else(directory, Ok);
-        let policy = config::load_policy(&chosen(&arguments.policy)?, limits)?.document;
+        let dialect = if arguments.strict_notation_policy { Dialect::Notation } else { Dialect::Bulla };
+        let policy = config::load_policy_as(&chosen(&arguments.policy)?, dialect, limits)?.document;
         let statements = scopes.iter().filter_map(|scope| policy.select(scope));
         let mut wanted: Vec<TrustStoreName> = statements.flat_map(|statement| statement.stores().to_vec()).collect();
         wanted.sort();
@@ -54,8 +56,20 @@ impl Terms {
             at,
             clock: Clock::new(at, source, arguments.freshness, arguments.revocation_time, network),
             supplied: settings::supplied_crls(&arguments.crls, limits)?,
-            user_metadata: arguments.user_metadata.iter().cloned().collect(),
+            user_metadata: user_metadata(&arguments.user_metadata)?,
             warnings: loaded.ignored.iter().map(ToString::to_string).collect(),
         })
     }
+}
+
+/// Two values for one key cannot both be met, and neither may be forgotten.
+fn user_metadata(pairs: &[(String, String)]) -> Result<BTreeMap<String, String>, CommandError> {
+    let mut wanted = BTreeMap::new();
+    for (key, value) in pairs {
+        if wanted.insert(key.clone(), value.clone()).is_some_and(|first| first != *value) {
+            let message = format!("--user-metadata asks for two values of {key:?}");
+            return Err(CommandError::new(DiagnosticCode::UsageInvalid, message).with_hint("give each key once"));
+        }
+    }
+    Ok(wanted)
 }

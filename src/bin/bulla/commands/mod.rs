@@ -1,6 +1,7 @@
 //! One file a verb.
 
 mod demo;
+mod evidence;
 mod explain;
 mod export;
 mod import;
@@ -17,6 +18,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Status, CommandError> {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Evidence(arguments) => evidence::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
     }

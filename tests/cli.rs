@@ -1,0 +1,29 @@
+//! The built program from outside: what it does with damaged and hostile input, with wrong usage and with full disks,
+//! what it prints, and how it ends.
+#![cfg(feature = "cli")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    unreachable_pub,
+    missing_docs
+)]
+
+#[path = "support/skip.rs"]
+mod skip;
+
+mod cli {
+    mod bundles;
+    mod common;
+    mod compressed;
+    mod configuration;
+    mod demo;
+    mod destinations;
+    mod forge;
+    mod layouts;
+    mod output;
+    mod schemas;
+    mod usage;
+}
