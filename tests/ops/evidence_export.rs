@@ -47,7 +47,7 @@ fn openssl(folder: &Path, arguments: &str) -> Vec<u8> {
 fn authority(name: &str) -> Option<Authority> {
     let found = Command::new("openssl").arg("version").stdout(Stdio::null()).status();
     if !found.is_ok_and(|status| status.success()) {
-        eprintln!("SKIP no openssl on this machine");
+        crate::skip::tool(format_args!("no openssl on this machine"));
         return None;
     }
     let folder = TempDir::new().unwrap();
