@@ -48,7 +48,7 @@ fn policies_that_break_a_rule() {
         ("a member twice", good.replacen('{', "{\"version\":\"1.0\",", 1)),
         ("an unknown level", good.replace("strict", "lenient")),
         ("no identities", good.replace("\"x509.subject: C=NL, ST=Utrecht, O=Bulla Demo\"", "")),
-        ("a wildcard inside a scope", good.replace("demo/hello", "demo/*")),
+        ("a wildcard inside a scope", good.replace("demo/hello", "*/hello")),
         ("a store of an unknown kind", good.replace("ca:bulla-demo", "root:bulla-demo")),
         ("a store with a path", good.replace("ca:bulla-demo", "ca:../../etc")),
         ("nested 100,000 deep", "[".repeat(100_000)),
