@@ -271,3 +271,33 @@ fn one_kind_suffices_and_delta_crls_come_along() {
     authorities.crls.clear();
     assert_eq!(missing(&authorities), [(DiagnosticCode::EvidenceUnavailable, 3)]);
 }
+
+/// What one distribution point says counts, although another does not answer.
+#[test]
+fn a_revocation_is_not_lost_where_another_address_fails() {
+    let other = "http://crl.example/2.crl";
+    let two = format!("crlDistributionPoints=URI:{CRL_URL},URI:{other}");
+    let Some((mut authorities, store, image)) = world(&two, "noCheck=ignored") else { return };
+    let good = authorities.pki.crl_der("root", &[], "", "");
+    authorities.crls = BTreeMap::from([(CRL_URL, good.clone()), (other, good)]);
+    let supplied = supplies(&authorities, &store, &image).unwrap();
+    let before = bundle(&supplied, &store, &image, &authorities.pki);
+    assert_eq!(
+        report(&judge(&before, &image, &authorities.pki, soon(&supplied), None), soon(&supplied)).verdict,
+        Word::Trusted
+    );
+    let revoking = authorities.pki.crl_der("root", &[("BEEF", "250102030405Z,superseded")], "", "");
+    for answering in [CRL_URL, other] {
+        authorities.crls = BTreeMap::from([(answering, revoking.clone())]);
+        let at = soon(&supplied);
+        let live = report(&judge(store.as_ref(), &image, &authorities.pki, at, Some(&authorities)), at);
+        assert_eq!((live.verdict, live.codes.as_slice()), (Word::Rejected, &[DiagnosticCode::CertificateRevoked][..]));
+    }
+    // Exported again: the CRL that is carried already fills the gap, and takes nothing away.
+    let carried: Arc<dyn ContentStore> = Arc::new(before);
+    let again = supplies(&authorities, &carried, &image).unwrap();
+    assert_eq!(again.evidence.len(), 2);
+    let after = bundle(&again, &store, &image, &authorities.pki);
+    let found = report(&judge(&after, &image, &authorities.pki, soon(&again), None), soon(&again));
+    assert_eq!((found.verdict, found.codes.as_slice()), (Word::Rejected, &[DiagnosticCode::CertificateRevoked][..]));
+}
