@@ -23,22 +23,25 @@ impl CarriedEvidence {
     pub fn insert(&mut self, crl: Crl) {
         let by_issuer = if crl.is_delta() { &mut self.deltas } else { &mut self.bases };
         let crls = by_issuer.entry(crl.issuer().der().to_vec()).or_default();
-        if crls.iter().all(|known| known.digest() != crl.digest()) {
-            crls.push(crl);
-            // Newest first, then by digest: the order in which they came must not show.
-            crls.sort_by(|a, b| b.this_update().cmp(&a.this_update()).then_with(|| a.digest().cmp(&b.digest())));
+        // Newest first, then by digest: the order in which they came must not show.
+        let digest = crl.digest();
+        let order = |known: &Crl| crl.this_update().cmp(&known.this_update()).then_with(|| known.digest().cmp(&digest));
+        if let Err(place) = crls.binary_search_by(order) {
+            crls.insert(place, crl);
         }
     }
 
     /// Adds an OCSP response; one that is there already changes nothing.
     pub fn insert_ocsp(&mut self, response: &OcspResponse) {
+        let digest = response.digest();
         let serials: BTreeSet<&[u8]> = response.serials().map(|serial| serial.as_bytes()).collect();
         for serial in serials {
             let responses = self.responses.entry(serial.to_vec()).or_default();
-            if responses.iter().all(|known| known.digest() != response.digest()) {
-                responses.push(response.clone());
-                responses
-                    .sort_by(|a, b| b.produced_at().cmp(&a.produced_at()).then_with(|| a.digest().cmp(&b.digest())));
+            let order = |known: &OcspResponse| {
+                response.produced_at().cmp(&known.produced_at()).then_with(|| known.digest().cmp(&digest))
+            };
+            if let Err(place) = responses.binary_search_by(order) {
+                responses.insert(place, response.clone());
             }
         }
     }
