@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::closure::{Closure, ClosureError, WalkOptions, walk};
+use super::closure::{Closure, ClosureError, NotarySignature, WalkOptions, walk};
 use super::gather::{Gatherer, Piece, Sources};
 use super::integrity::{ByteCount, hash_blobs, map_in_parallel};
 use super::progress::{Progress, Stage};
@@ -150,6 +150,12 @@ fn judge_all(
     judging: &Judging<'_>,
     limits: &Limits,
 ) -> Result<Vec<VerifiedRoot>, VerifyError> {
+    // All of it is held at once, so all of it counts, each signature and each piece of evidence once.
+    let signatures = closures.iter().flat_map(Closure::notary_signatures);
+    let signatures: BTreeMap<Digest, NotarySignature> =
+        signatures.map(|signature| (signature.manifest.descriptor().digest, signature)).collect();
+    let signatures: Vec<NotarySignature> = signatures.into_values().collect();
+    check_amount(&signatures, closures.iter().flat_map(|closure| closure.manifests.values()), limits)?;
     let mut cases = Vec::new();
     for (root, closure) in subject.roots.iter().zip(closures) {
         let signatures = read_signatures(subject.store, closure, limits)?;
@@ -174,9 +180,7 @@ fn read_signatures(
     limits: &Limits,
 ) -> Result<BTreeMap<Digest, Vec<FoundSignature>>, VerifyError> {
     let mut by_subject: BTreeMap<Digest, Vec<FoundSignature>> = BTreeMap::new();
-    let signatures = closure.notary_signatures();
-    check_amount(&signatures, closure.manifests.values(), limits)?;
-    for signature in signatures {
+    for signature in closure.notary_signatures() {
         let manifest = &signature.manifest;
         let found = read_signature(manifest, limits, |layer| {
             fetch_blob(store, layer, limits.envelope_bytes, &manifest.descriptor().digest)
