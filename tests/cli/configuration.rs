@@ -89,3 +89,19 @@ fn a_broken_docker_configuration_hinders_registries_alone() {
     user.judging(&["verify", "demo/hello.bulla.tar"]).ends(0);
     user.judging(&["import", "demo/hello.bulla.tar", "--to", "oci:images"]).ends(0);
 }
+
+/// Nor do the authorities that HTTPS would trust, until somebody is spoken to.
+#[test]
+fn missing_authorities_hinder_registries_alone() {
+    let user = User::with_demo();
+    let absent = user.folder().join("absent.pem");
+    let run = |arguments: &[&str]| {
+        let mut command = user.command(arguments);
+        Ended::of(arguments, command.env("SSL_CERT_FILE", &absent))
+    };
+    run(&["inspect", "demo/hello.bulla.tar"]).ends(0);
+    run(&["verify", "demo/hello.bulla.tar", "--integrity-only"]).ends(0);
+    let refused = run(&["verify", "localhost:1/app:v1", "--integrity-only"]).ends(4);
+    // The air-gap build has no HTTP client that would need them.
+    assert_eq!(refused.stderr.contains("absent.pem"), cfg!(feature = "registry"), "{refused:?}");
+}

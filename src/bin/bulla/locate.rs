@@ -138,7 +138,7 @@ fn open_archive(path: &Path, target: Option<Target>, limits: &Limits) -> Result<
 
 #[cfg(feature = "registry")]
 fn open_registry(reference: Reference, network: &Network) -> Result<Opened, CommandError> {
-    let store: Arc<dyn ContentStore> = Arc::new(network.source(&reference.repository));
+    let store: Arc<dyn ContentStore> = Arc::new(network.registries()?.source(&reference.repository));
     let place = Place { kind: SourceKind::Registry, location: reference.to_string() };
     Ok(Opened { store, place, inventory: None, path: None, target: None, reference: Some(reference) })
 }

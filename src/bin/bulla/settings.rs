@@ -65,21 +65,24 @@ pub(crate) use network::Network;
 
 #[cfg(feature = "registry")]
 mod network {
-    use std::path::Path;
-    use std::sync::Arc;
+    use std::path::{Path, PathBuf};
+    use std::sync::{Arc, OnceLock};
 
     use bulla::config::credentials::{DeferredDockerConfig, FirstOf};
     use bulla::evidence::network::HttpEvidence;
     use bulla::http::{CredentialProvider, HttpClient, HttpSettings, ProxySettings};
-    use bulla::oci::Repository;
-    use bulla::store::registry::{PlainHttp, RegistryClient, RegistrySettings, RegistryStore};
+    use bulla::store::registry::{PlainHttp, RegistryClient, RegistrySettings};
 
     use super::{CommandError, Limits, LiveEvidence, Registry, path_variable, variable};
 
-    /// Everything that reaches out, made from the operator's settings.
+    /// Everything that reaches out, made from the operator's settings when something first does: a bundle is judged
+    /// without so much as a look at them.
     pub(crate) struct Network {
-        client: Arc<RegistryClient>,
-        evidence: HttpEvidence,
+        insecure_hosts: Vec<String>,
+        registry_ca: Option<PathBuf>,
+        limits: Limits,
+        client: OnceLock<Arc<RegistryClient>>,
+        evidence: OnceLock<HttpEvidence>,
     }
 
     /// Where Linux distributions keep the certificates of the authorities that the system trusts.
@@ -88,46 +91,58 @@ mod network {
     impl Network {
         /// `places` are the references and destinations of the command line: with `--insecure-registry`, their hosts
         /// are spoken to without TLS.
-        pub(crate) fn new(arguments: &Registry, places: &[&str], limits: &Limits) -> Result<Self, CommandError> {
-            let mut http = HttpSettings { proxies: ProxySettings::from_env(variable), ..HttpSettings::default() };
-            match path_variable("SSL_CERT_FILE") {
-                Some(path) => http.ca_certificates.push(read(&path)?),
-                None => http.ca_certificates.extend(std::fs::read(SYSTEM_AUTHORITIES).ok()),
+        pub(crate) fn new(arguments: &Registry, places: &[&str], limits: &Limits) -> Self {
+            let host = |place: &&str| place.split_once('/').map_or(*place, |(host, _)| host).to_owned();
+            let insecure = if arguments.insecure_registry { places } else { &[] };
+            Self {
+                insecure_hosts: insecure.iter().map(host).collect(),
+                registry_ca: arguments.registry_ca.clone(),
+                limits: limits.clone(),
+                client: OnceLock::new(),
+                evidence: OnceLock::new(),
             }
-            // CRLs are fetched with the system's roots: what certificates name is not the operator's registry.
-            let evidence = HttpEvidence::new(Arc::new(HttpClient::new(HttpEvidence::settings(http.clone()))?));
-            if let Some(path) = &arguments.registry_ca {
+        }
+
+        /// The client for registries: repositories to read from and to write to.
+        pub(crate) fn registries(&self) -> Result<&Arc<RegistryClient>, CommandError> {
+            if let Some(client) = self.client.get() {
+                return Ok(client);
+            }
+            let mut http = http_settings()?;
+            if let Some(path) = &self.registry_ca {
                 http.ca_certificates.push(read(path)?);
             }
             let folder =
                 path_variable("DOCKER_CONFIG").or_else(|| path_variable("HOME").map(|home| home.join(".docker")));
             let credentials: Arc<dyn CredentialProvider> = match folder {
-                Some(folder) => Arc::new(DeferredDockerConfig::new(folder, limits.clone())),
+                Some(folder) => Arc::new(DeferredDockerConfig::new(folder, self.limits.clone())),
                 None => Arc::new(FirstOf::default()),
             };
-            let mut plain_http = PlainHttp::default();
-            if arguments.insecure_registry {
-                let host = |place: &&str| place.split_once('/').map_or(*place, |(host, _)| host).to_owned();
-                plain_http.hosts = places.iter().map(host).collect();
+            let plain_http = PlainHttp { hosts: self.insecure_hosts.clone(), ..PlainHttp::default() };
+            let limits = self.limits.clone();
+            let client = RegistryClient::new(RegistrySettings { http, plain_http, credentials, limits })?;
+            Ok(self.client.get_or_init(|| client))
+        }
+
+        /// The source of live revocation data. It is fetched with the system's authorities: what certificates name is
+        /// not the operator's registry.
+        pub(crate) fn evidence(&self) -> Result<Option<&dyn LiveEvidence>, CommandError> {
+            if self.evidence.get().is_none() {
+                let client = HttpClient::new(HttpEvidence::settings(http_settings()?))?;
+                self.evidence.get_or_init(|| HttpEvidence::new(Arc::new(client)));
             }
-            let client =
-                RegistryClient::new(RegistrySettings { http, plain_http, credentials, limits: limits.clone() })?;
-            Ok(Self { client, evidence })
+            Ok(self.evidence.get().map(|evidence| -> &dyn LiveEvidence { evidence }))
         }
+    }
 
-        /// A repository to read from.
-        pub(crate) fn source(&self, repository: &Repository) -> RegistryStore {
-            self.client.source(repository)
+    /// What registries and revocation data are both asked with.
+    fn http_settings() -> Result<HttpSettings, CommandError> {
+        let mut http = HttpSettings { proxies: ProxySettings::from_env(variable), ..HttpSettings::default() };
+        match path_variable("SSL_CERT_FILE") {
+            Some(path) => http.ca_certificates.push(read(&path)?),
+            None => http.ca_certificates.extend(std::fs::read(SYSTEM_AUTHORITIES).ok()),
         }
-
-        /// A repository to write to.
-        pub(crate) fn destination(&self, repository: &Repository) -> RegistryStore {
-            self.client.destination(repository)
-        }
-
-        pub(crate) fn evidence(&self) -> Option<&dyn LiveEvidence> {
-            Some(&self.evidence)
-        }
+        Ok(http)
     }
 
     fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
@@ -143,13 +158,13 @@ mod network {
     pub(crate) struct Network;
 
     impl Network {
-        #[expect(clippy::unnecessary_wraps, reason = "the same signature as with the feature")]
-        pub(crate) fn new(_: &Registry, _: &[&str], _: &Limits) -> Result<Self, CommandError> {
-            Ok(Self)
+        pub(crate) fn new(_: &Registry, _: &[&str], _: &Limits) -> Self {
+            Self
         }
 
-        pub(crate) fn evidence(&self) -> Option<&dyn LiveEvidence> {
-            None
+        #[expect(clippy::unnecessary_wraps, reason = "the same signature as with the feature")]
+        pub(crate) fn evidence(&self) -> Result<Option<&dyn LiveEvidence>, CommandError> {
+            Ok(None)
         }
     }
 }

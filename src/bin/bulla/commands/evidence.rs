@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &Evidence) -> Result<Status, CommandError> {
 fn export(arguments: &EvidenceExport) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let bars = Bars::new();
-    let network = Network::new(&arguments.registry, &[&arguments.target], &limits)?;
+    let network = Network::new(&arguments.registry, &[&arguments.target], &limits);
     let opened = open(&arguments.target, &network, &limits)?;
     let roots = roots(&opened)?;
     let carried = find_carried_crls(opened.store.as_ref(), &roots, &opened.omitted(), &limits, bars.as_ref())?;

@@ -26,13 +26,13 @@ pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
     let bars = Bars::new();
     let progress: Arc<dyn Progress> = bars.clone();
     let places: Vec<&str> = arguments.references.iter().map(String::as_str).collect();
-    let network = Network::new(&arguments.registry, &places, &limits)?;
+    let network = Network::new(&arguments.registry, &places, &limits);
     let supplied = settings::supplied_crls(&arguments.crls, &limits)?;
     let sources = sources(arguments, &network, &limits)?;
     let options = WalkOptions { platforms: arguments.platforms.clone(), ..WalkOptions::default() };
     let collection = collect(sources, &options, &limits, progress.as_ref())?;
     progress.stage(Stage::Supplying, None);
-    let live = if arguments.offline { None } else { network.evidence() };
+    let live = if arguments.offline { None } else { network.evidence()? };
     let gaps = if arguments.allow_missing_evidence { GapPolicy::Record } else { GapPolicy::Refuse };
     let supplies = supply(&collection, &Sources { supplied: &supplied, live }, gaps, &limits)?;
     let inventory = inventory(&collection, &supplies, settings::creation_time()?, TOOL)?;

@@ -34,7 +34,7 @@ use crate::terminal;
 pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let destination = To::parse(&arguments.to)?;
-    let network = Network::new(&arguments.registry, &[&arguments.to], &limits)?;
+    let network = Network::new(&arguments.registry, &[&arguments.to], &limits);
     let opened = open(&arguments.bundle, &network, &limits)?;
     if !opened.is_bundle() {
         return Err(CommandError::new(
@@ -258,8 +258,9 @@ fn into_registry(
     progress: &Arc<dyn Progress>,
 ) -> Result<ImportReport, CommandError> {
     use bulla::store::{ContentSink, StoreError};
+    let client = network.registries()?;
     let open = |repository: &bulla::oci::Repository| -> Result<Arc<dyn ContentSink>, StoreError> {
-        Ok(Arc::new(network.destination(repository)))
+        Ok(Arc::new(client.destination(repository)))
     };
     Ok(import(store, admissions, &Destination::PerRepository(&open), options, limits, progress)?)
 }

@@ -19,7 +19,7 @@ use crate::terminal;
 
 pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
     let limits = Limits::default();
-    let network = Network::new(&arguments.registry, &[&arguments.target], &limits)?;
+    let network = Network::new(&arguments.registry, &[&arguments.target], &limits);
     let opened = open(&arguments.target, &network, &limits)?;
     let report = if arguments.integrity_only {
         check_integrity(&opened, &limits)?
@@ -69,7 +69,7 @@ pub(crate) fn judge(
     network: &Network,
     limits: &Limits,
 ) -> Result<(ops::verify::Verification, Report), CommandError> {
-    let live = if arguments.offline || opened.is_bundle() { None } else { network.evidence() };
+    let live = if arguments.offline || opened.is_bundle() { None } else { network.evidence()? };
     let used = if live.is_some() { NetworkUse::Allowed } else { NetworkUse::Forbidden };
     let subject = subject(opened)?;
     let named = subject.roots.iter().filter_map(|root| root.reference.as_ref()).map(|name| &name.repository);
