@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::closure::NotarySignature;
+use super::gather::Piece;
 use crate::archive::names;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
@@ -11,7 +12,8 @@ use crate::evidence::evidence_layers;
 use crate::limits::Limits;
 use crate::notary::{SignatureEnvelope, SignatureManifest};
 use crate::oci::{Descriptor, Manifest};
-use crate::pki::{Crl, OcspResponse};
+use crate::parallel::try_map_in_parallel;
+use crate::pki::{CertificatePool, Crl, OcspResponse};
 use crate::store::{ContentKind, ContentStore, StoreError, fetch};
 use crate::verification::{CarriedEvidence, Failure, FoundSignature};
 
@@ -28,13 +30,14 @@ pub fn fetch_blob(
     fetch(store, blob, ContentKind::Blob, limit)?.ok_or_else(|| StoreError::missing(blob, &named_by.to_string()))
 }
 
-/// Reads one signature, whose envelope `fetch` brings. What is wrong with the signature is a value.
+/// Reads one signature, whose envelope `fetch` brings, with certificates that others bring too from `pool`. What is wrong with the signature is a value.
 ///
 /// # Errors
 /// Those of `fetch`: a failing or damaged store.
 pub fn read_signature<E>(
     manifest: &Manifest,
     limits: &Limits,
+    pool: &CertificatePool,
     fetch: impl FnOnce(&Descriptor) -> Result<Vec<u8>, E>,
 ) -> Result<FoundSignature, E> {
     let digest = manifest.descriptor().digest;
@@ -51,7 +54,7 @@ pub fn read_signature<E>(
         return Ok(found(media_type, Err(Failure::new(DiagnosticCode::EnvelopeTooLarge, message))));
     }
     let bytes = fetch(layer)?;
-    let envelope = SignatureEnvelope::parse(&layer.media_type, &bytes, limits).map_err(Failure::from);
+    let envelope = SignatureEnvelope::read(&layer.media_type, &bytes, limits, pool).map_err(Failure::from);
     Ok(found(media_type, envelope))
 }
 
@@ -66,24 +69,32 @@ pub fn envelope_of(manifest: &Manifest) -> Option<Descriptor> {
 ///
 /// # Errors
 /// Those of `fetch`: a failing or damaged store.
-pub fn carried_evidence<'m, E>(
+pub fn carried_evidence<'m, E: Send>(
     manifests: impl Iterator<Item = &'m Arc<Manifest>>,
     limits: &Limits,
-    mut fetch: impl FnMut(&Descriptor, &Manifest, u64) -> Result<Vec<u8>, E>,
+    pool: &CertificatePool,
+    fetch: impl Fn(&Descriptor, &Manifest, u64) -> Result<Vec<u8>, E> + Sync,
 ) -> Result<CarriedEvidence, E> {
-    let mut evidence = CarriedEvidence::default();
     let layers: BTreeMap<Digest, (&Descriptor, &Arc<Manifest>)> = manifests
         .flat_map(|manifest| evidence_layers(manifest).map(move |layer| (layer.digest, (layer, manifest))))
         .collect();
-    for (layer, manifest) in layers.into_values() {
+    let layers: Vec<(&Descriptor, &Arc<Manifest>)> = layers.into_values().collect();
+    let pieces = try_map_in_parallel(&layers, |(layer, manifest)| {
         if layer.media_type != names::OCSP {
-            if let Ok(crl) = Crl::from_der(fetch(layer, manifest, limits.crl_bytes)?) {
-                evidence.insert(crl);
-            }
-        } else if layer.size <= limits.ocsp_bytes
-            && let Ok(response) = OcspResponse::from_der(fetch(layer, manifest, limits.ocsp_bytes)?, limits)
-        {
-            evidence.insert_ocsp(&response);
+            let crl = Crl::from_der(fetch(layer, manifest, limits.crl_bytes)?);
+            return Ok(crl.ok().map(Piece::Crl));
+        }
+        if layer.size > limits.ocsp_bytes {
+            return Ok(None);
+        }
+        let response = OcspResponse::read(fetch(layer, manifest, limits.ocsp_bytes)?, limits, pool);
+        Ok(response.ok().map(Piece::Ocsp))
+    })?;
+    let mut evidence = CarriedEvidence::default();
+    for piece in pieces.into_iter().flatten() {
+        match piece {
+            Piece::Crl(crl) => evidence.insert(crl),
+            Piece::Ocsp(response) => evidence.insert_ocsp(&response),
         }
     }
     Ok(evidence)
@@ -126,13 +137,15 @@ impl Diagnostic for SignatureFlood {
 }
 
 /// Checks, by what the manifests say and before anything else is read, that the signatures and the evidence among
-/// `manifests` can be judged: what export lets pass, verification does not refuse.
+/// `manifests`, and the pieces of evidence that are to be added, can be judged: what export lets pass, verification does
+/// not refuse.
 ///
 /// # Errors
 /// There are too many, or they are too large.
 pub fn check_amount<'m>(
     signatures: &[NotarySignature],
     manifests: impl Iterator<Item = &'m Arc<Manifest>>,
+    added: impl Iterator<Item = (Digest, u64)>,
     limits: &Limits,
 ) -> Result<(), SignatureFlood> {
     let mut counts: BTreeMap<Digest, usize> = BTreeMap::new();
@@ -148,7 +161,7 @@ pub fn check_amount<'m>(
     let envelopes = envelopes.map(|envelope| envelope.size).filter(|size| *size <= limits.envelope_bytes);
     let is_read = |layer: &&Descriptor| layer.media_type != names::OCSP || layer.size <= limits.ocsp_bytes;
     let layers = manifests.flat_map(|manifest| evidence_layers(manifest)).filter(is_read);
-    let evidence: BTreeMap<Digest, u64> = layers.map(|layer| (layer.digest, layer.size)).collect();
+    let evidence: BTreeMap<Digest, u64> = layers.map(|layer| (layer.digest, layer.size)).chain(added).collect();
     let found = envelopes.chain(evidence.into_values()).fold(0, u64::saturating_add);
     if found > MOST_BYTES { Err(SignatureFlood::TooMuch { found, limit: MOST_BYTES }) } else { Ok(()) }
 }

@@ -1,5 +1,6 @@
 //! Judging an artifact: every signature of it, under the statement that covers its repository.
 
+use super::memo::Memo;
 use super::signature::{FoundSignature, Terms, examine};
 use super::verdict::{SignatureOutcome, Verdict, judge_artifact, judge_signature};
 use crate::oci::{Descriptor, Repository};
@@ -46,11 +47,23 @@ pub fn evaluate(
     policy: &PolicyDocument,
     terms: &Terms<'_>,
 ) -> ArtifactOutcome {
+    evaluate_with(artifact, scope, signatures, policy, terms, &Memo::new(terms.limits))
+}
+
+/// As [`evaluate`], for one of many artifacts that are judged together.
+pub fn evaluate_with(
+    artifact: &Descriptor,
+    scope: &Repository,
+    signatures: &[FoundSignature],
+    policy: &PolicyDocument,
+    terms: &Terms<'_>,
+    memo: &Memo,
+) -> ArtifactOutcome {
     let statement = policy.select(scope);
     let mut outcomes: Vec<SignatureOutcome> = match statement {
         Some(statement) if !statement.level().is_skip() => signatures
             .iter()
-            .map(|found| judge_signature(examine(artifact, found, statement, terms), statement.level()))
+            .map(|found| judge_signature(examine(artifact, found, statement, terms, memo), statement.level()))
             .collect(),
         _ => Vec::new(),
     };

@@ -3,7 +3,7 @@
 
 use crate::limits::Limits;
 use crate::notary::SignatureEnvelope;
-use crate::pki::{Certificate, RevocationSources};
+use crate::pki::{Certificate, CertificatePool, RevocationSources};
 use crate::tsp::{TimestampError, TimestampToken};
 
 /// The chain that a certificate stands in.
@@ -56,13 +56,18 @@ pub struct EvidencePlan {
 
 /// Makes the plan for one signature.
 pub fn plan(envelope: &SignatureEnvelope, limits: &Limits) -> EvidencePlan {
+    plan_with(envelope, limits, &CertificatePool::default())
+}
+
+/// As [`plan`], with the timestamp authority's certificates from `pool`.
+pub fn plan_with(envelope: &SignatureEnvelope, limits: &Limits, pool: &CertificatePool) -> EvidencePlan {
     let mut plan = EvidencePlan::default();
     let chain = envelope.certificates().certificates();
     for (position, certificate) in chain.iter().enumerate() {
         plan.ask(certificate, chain.get(position.saturating_add(1)), ChainRole::Signing);
     }
     if let Some(token) = envelope.timestamp() {
-        match TimestampToken::parse(token, limits).and_then(|token| authority_path(&token, limits)) {
+        match TimestampToken::read(token, limits, pool).and_then(|token| authority_path(&token, limits)) {
             Ok(path) => {
                 for (certificate, issuer) in &path {
                     plan.ask(certificate, issuer.as_ref(), ChainRole::Timestamping);

@@ -6,8 +6,9 @@ use self::statements::{Says, Statement, Statements, crl_statements, ocsp_stateme
 use super::freshness::{Clocks, Freshness};
 use super::reading::RevocationReading;
 use super::timestamp::AuthenticatedTime;
-use super::{CarriedEvidence, EvidenceUse, Failure, Finding};
+use super::{CarriedEvidence, EvidenceTries, EvidenceUse, Failure, Finding};
 use crate::code::DiagnosticCode;
+use crate::limits::Limits;
 use crate::pki::{Certificate, ConformingChain, Revocation, RevocationReason, RevocationSources};
 
 /// What is known of one certificate.
@@ -47,6 +48,17 @@ impl Rules {
 
 /// Checks every certificate of the chain but the root (conformance 10.02).
 pub fn check_chain(chain: &ConformingChain, evidence: &CarriedEvidence, rules: &Rules) -> Vec<CertificateStatus> {
+    check_chain_with(chain, evidence, rules, &EvidenceTries::new(&Limits::default()))
+}
+
+/// As [`check_chain`], on the account of a whole verification.
+pub fn check_chain_with(
+    chain: &ConformingChain,
+    evidence: &CarriedEvidence,
+    rules: &Rules,
+    tries: &EvidenceTries,
+) -> Vec<CertificateStatus> {
+    let evidence = AtHand { evidence, tries };
     let certificates = chain.certificates();
     certificates
         .iter()
@@ -55,10 +67,17 @@ pub fn check_chain(chain: &ConformingChain, evidence: &CarriedEvidence, rules: &
         .collect()
 }
 
+/// The evidence, and the account of what trying it costs.
+#[derive(Clone, Copy)]
+struct AtHand<'a> {
+    evidence: &'a CarriedEvidence,
+    tries: &'a EvidenceTries,
+}
+
 fn check_certificate(
     certificate: &Certificate,
     issuer: &Certificate,
-    evidence: &CarriedEvidence,
+    evidence: AtHand<'_>,
     rules: &Rules,
 ) -> CertificateStatus {
     let (finding, evidence) = match certificate.revocation_sources() {
@@ -80,7 +99,7 @@ fn check_certificate(
 fn check_responder(
     responder: &Certificate,
     issuer: &Certificate,
-    evidence: &CarriedEvidence,
+    evidence: AtHand<'_>,
     rules: &Rules,
 ) -> Result<Vec<EvidenceUse>, Failure> {
     let rules = Rules::now(rules.freshness, rules.clocks);
@@ -132,6 +151,10 @@ fn weigh(
     // An entry that nobody can interpret is no silence, whatever another CRL leaves out.
     if let Some(failure) = &crls.uninterpreted {
         return (Finding::Undetermined(failure.clone()), Vec::new());
+    }
+    // What was not tried may be the one that says "revoked".
+    if let Some(flood) = crls.flood.as_ref().or(ocsp.flood.as_ref()) {
+        return (Finding::Undetermined(flood.clone()), Vec::new());
     }
     let is_good = |statement: &&Statement| match &statement.says {
         Says::Good => true,
@@ -209,7 +232,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::limits::Limits;
     use crate::pki::{CertificateChain, Crl, Profile};
     use crate::signer::LocalKey;
     use crate::signer::authority::{Authority, CrlReason, LeafUsage, Request, Revocation as Line};

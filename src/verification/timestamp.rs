@@ -1,6 +1,7 @@
 //! The authentic timestamp step (conformance section 8f): what makes the signing time more than a claim.
 
 use super::freshness::Clocks;
+use super::memo::Memo;
 use super::revocation::Rules;
 use super::signature::Terms;
 use super::{Check, EvidenceUse, Failure, Finding, revocation};
@@ -44,7 +45,12 @@ impl Stamped {
     }
 }
 
-pub(super) fn check(envelope: &AuthenticEnvelope, statement: &PolicyStatement, terms: &Terms<'_>) -> Stamped {
+pub(super) fn check(
+    envelope: &AuthenticEnvelope,
+    statement: &PolicyStatement,
+    terms: &Terms<'_>,
+    memo: &Memo,
+) -> Stamped {
     let chain = envelope.chain();
     match (envelope.attributes().scheme, envelope.attributes().authentic_signing_time) {
         (SigningScheme::SigningAuthority, Some(time)) => by_signing_authority(chain, time),
@@ -52,7 +58,9 @@ pub(super) fn check(envelope: &AuthenticEnvelope, statement: &PolicyStatement, t
             DiagnosticCode::EnvelopeMalformed,
             "the signing authority's signature names no signing time",
         ))),
-        (SigningScheme::X509, _) if is_triggered(chain, statement, terms.at) => by_token(envelope, statement, terms),
+        (SigningScheme::X509, _) if is_triggered(chain, statement, terms.at) => {
+            by_token(envelope, statement, terms, memo)
+        }
         (SigningScheme::X509, _) => Stamped::of(match chain.check_validity(terms.at, terms.at) {
             Ok(()) => Finding::Passed(format!("every certificate is valid at the verification time {}", terms.at)),
             Err(failure) => Finding::Failed(outside_validity(&failure, "at the verification time")),
@@ -82,8 +90,8 @@ fn by_signing_authority(chain: &ConformingChain, time: UnixTime) -> Stamped {
 }
 
 /// Conformance 8.20 to 8.22, and 9.30: the authority's own revocation belongs to this step.
-fn by_token(envelope: &AuthenticEnvelope, statement: &PolicyStatement, terms: &Terms<'_>) -> Stamped {
-    let token = match verify_token(envelope, statement, terms) {
+fn by_token(envelope: &AuthenticEnvelope, statement: &PolicyStatement, terms: &Terms<'_>, memo: &Memo) -> Stamped {
+    let token = match verify_token(envelope, statement, terms, memo) {
         Ok(token) => token,
         Err(failure) => return Stamped::of(Finding::Failed(failure)),
     };
@@ -100,7 +108,7 @@ fn by_token(envelope: &AuthenticEnvelope, statement: &PolicyStatement, terms: &T
     let mut stamped = Stamped::of(finding);
     let clocks = Clocks { verification: terms.at, signing: Some(token.latest()) };
     let rules = Rules::now(terms.freshness, clocks);
-    for status in revocation::check_chain(token.chain(), terms.evidence, &rules) {
+    for status in revocation::check_chain_with(token.chain(), terms.evidence, &rules, memo.tries()) {
         stamped.checks.push(Check {
             kind: CheckKind::AuthenticTimestamp,
             certificate: Some(status.certificate.subject().to_string()),
@@ -118,6 +126,7 @@ fn verify_token(
     envelope: &AuthenticEnvelope,
     statement: &PolicyStatement,
     terms: &Terms<'_>,
+    memo: &Memo,
 ) -> Result<VerifiedToken, Failure> {
     let Some(token) = envelope.timestamp() else {
         return Err(Failure::new(
@@ -126,7 +135,7 @@ fn verify_token(
         )
         .with_hint("ask for a timestamped signature, or have the policy verify timestamps after expiry only"));
     };
-    let token = TimestampToken::parse(token, terms.limits)?;
+    let token = TimestampToken::read(token, terms.limits, memo.pool())?;
     let roots = terms.stores.anchors(statement.stores(), StoreType::Tsa)?;
     Ok(token.verify(envelope.signature(), &roots, terms.limits)?)
 }
