@@ -253,7 +253,9 @@ mod tests {
             let name = code.as_str();
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b.is_ascii_digit()), "{name}");
             assert_eq!(DiagnosticCode::find(name), Some(*code));
-            assert!(code.explanation().ends_with('.'), "{name}");
+            // `bulla explain` and the report print it alone: it must say something.
+            let explanation = code.explanation();
+            assert!(explanation.ends_with('.') && explanation.split(' ').count() >= 4, "{name}: {explanation}");
         }
     }
 }

@@ -150,6 +150,9 @@ pub struct Artifact {
     /// Its signatures, by digest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<Signature>,
+    /// Signatures that nobody looked at, because the policy says skip or does not cover the repository.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unjudged: Vec<Digest>,
     /// Signed things that belong to it (children, other referrers). They do not change its verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Artifact>,
@@ -167,6 +170,12 @@ pub struct Policy {
     /// Its verification level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<String>,
+    /// The scope of the statement that covers the repository, as the policy writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// Where no statement covers it: the scopes that the policy has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
 }
 
 /// One signature.
@@ -408,6 +417,7 @@ impl Artifact {
                 codes: vec![DiagnosticCode::NotVerified],
                 policy: None,
                 signatures: Vec::new(),
+                unjudged: Vec::new(),
                 parts: Vec::new(),
             };
         };
@@ -428,7 +438,10 @@ impl Artifact {
                 scope: outcome.scope.clone(),
                 statement: statement.map(|statement| statement.name.clone()),
                 level: statement.map(|statement| statement.level.clone()),
+                pattern: statement.map(|statement| statement.pattern.clone()),
+                scopes: outcome.scopes.clone(),
             }),
+            unjudged: outcome.unjudged.clone(),
             signatures: outcome.signatures.iter().map(|signature| Signature::of(signature, at)).collect(),
             parts: Vec::new(),
         }

@@ -74,6 +74,11 @@ impl EvidenceTries {
         self.most
     }
 
+    /// How many signature checks were accounted for.
+    pub fn spent(&self) -> usize {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner).spent
+    }
+
     /// Whether something was not tried because too much was tried before. What that was depends on the order of the work.
     pub fn is_exceeded(&self) -> bool {
         self.exceeded.load(Ordering::Relaxed)

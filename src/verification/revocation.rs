@@ -335,6 +335,56 @@ mod tests {
         }
     }
 
+    /// Distinct CRLs that name the issuer, newer than anything real: one that a stranger has signed, with other bits of
+    /// the signature altered in each.
+    fn forgeries(count: u32) -> Vec<Crl> {
+        let der = Fixture::new().crl(Duration::ZERO, None).der().to_vec();
+        let forge = |number: u32| {
+            let mut der = der.clone();
+            let end = der.len();
+            der[end - 8..end - 4].copy_from_slice(&number.to_be_bytes());
+            Crl::from_der(der).unwrap()
+        };
+        (0..count).map(forge).collect()
+    }
+
+    fn check_within(fixture: &Fixture, crls: &[Crl], limits: &Limits) -> (Finding, usize) {
+        let mut evidence = CarriedEvidence::default();
+        crls.iter().for_each(|crl| evidence.insert(crl.clone()));
+        let rules = Rules::now(Freshness::Current, Clocks { verification: NOW, signing: None });
+        let tries = EvidenceTries::new(limits);
+        let mut statuses = check_chain_with(&fixture.chain, &evidence, &rules, &tries);
+        // Whoever comes next with the same certificates costs nothing more, and hears the same.
+        assert_eq!(check_chain_with(&fixture.chain, &evidence, &rules, &tries), statuses);
+        (statuses.remove(0).finding, tries.spent())
+    }
+
+    #[test]
+    fn a_flood_of_forgeries_costs_little_and_is_never_good_and_hides_no_revocation_that_was_found() {
+        let fixture = Fixture::new();
+        let limits = Limits::default();
+        let forged = forgeries(2_000);
+        let with = |crl: Crl| [&forged[..], &[crl]].concat();
+        let flood = (true, Some("evidence-flood"));
+        // The good one is among those that were not tried.
+        let (finding, spent) = check_within(&fixture, &with(fixture.crl(HOUR, None)), &limits);
+        assert_eq!((code(&finding), spent), (flood, limits.evidence_tries));
+        // It was tried, and others were not.
+        let future = fixture.crl_of(NOW.saturating_add(Duration::from_secs(1)), None);
+        let (finding, _) = check_within(&fixture, &with(future.clone()), &limits);
+        assert_eq!(code(&finding), flood);
+        let revoked = fixture.crl_of(NOW.saturating_add(Duration::from_secs(1)), Some(CrlReason::Superseded));
+        let (finding, spent) = check_within(&fixture, &with(revoked), &limits);
+        assert_eq!(code(&finding), (false, Some("certificate-revoked")));
+        assert!(spent <= limits.evidence_tries, "{spent}");
+        // In all.
+        let few = Limits { all_evidence_tries: 3, ..Limits::default() };
+        let (finding, spent) = check_within(&fixture, &with(fixture.crl(HOUR, None))[1_990..], &few);
+        assert_eq!((code(&finding), spent), (flood, 3));
+        let (finding, _) = check_within(&fixture, &[fixture.crl(HOUR, None)], &few);
+        assert_eq!(code(&finding), (false, None));
+    }
+
     #[test]
     fn a_strangers_crl_of_the_same_name_says_nothing() {
         let (fixture, stranger) = (Fixture::new(), Fixture::new());
