@@ -15,7 +15,7 @@ use crate::archive::{
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Manifest, ManifestError};
-use crate::store::{RawContent, StoreError, copy_to};
+use crate::store::{RawContent, Search, SearchMethod, SearchResult, StoreError, copy_to};
 use crate::time::UnixTime;
 
 /// What is carried beside the collected content, so that its signatures can be judged.
@@ -117,9 +117,25 @@ fn evidence_referrer(descriptor: &Descriptor, bytes: &Arc<[u8]>) -> Result<Refer
     })
 }
 
+/// What was looked for, and whether it is there: not in which of the ways that its source has, so that a registry and a
+/// layout with the same content give the same bundle.
 fn search_records(collection: &Collection) -> Vec<SearchRecord> {
-    let record =
-        |(subject, searches): (&Digest, &Vec<_>)| SearchRecord { subject: *subject, searches: searches.clone() };
+    let record = |(subject, searches): (&Digest, &Vec<Search>)| {
+        let mut results: BTreeMap<SearchMethod, SearchResult> = BTreeMap::new();
+        for search in searches {
+            let method = match search.method {
+                SearchMethod::ReferrersApi | SearchMethod::ReferrersTag | SearchMethod::LayoutIndex => {
+                    SearchMethod::Referrers
+                }
+                other => other,
+            };
+            // A way that a source does not offer says nothing beside one that gave an answer.
+            let result = results.entry(method).or_insert(search.result);
+            *result = (*result).min(search.result);
+        }
+        let searches = results.into_iter().map(|(method, result)| Search { method, result }).collect();
+        SearchRecord { subject: *subject, searches }
+    };
     collection.searches.iter().map(record).collect()
 }
 

@@ -17,7 +17,7 @@
 
 #[path = "../support/skip.rs"]
 mod skip;
-#[allow(dead_code, reason = "the bench uses a part")]
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "the bench uses a part")]
 #[path = "../support/tools.rs"]
 mod tools;
 
