@@ -9,7 +9,20 @@ use std::sync::{Mutex, OnceLock};
 /// # Errors
 /// That of the first item, in the order of the list, that failed before the others stopped.
 pub fn in_parallel<T: Sync, E: Send>(items: &[T], work: impl Fn(&T) -> Result<(), E> + Sync) -> Result<(), E> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(items.len()).max(1);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    in_parallel_by(cores, items, work)
+}
+
+/// The same on a given number of threads, where they wait for others rather than for each other.
+///
+/// # Errors
+/// As [`in_parallel`].
+pub fn in_parallel_by<T: Sync, E: Send>(
+    workers: usize,
+    items: &[T],
+    work: impl Fn(&T) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let workers = workers.min(items.len());
     let next = AtomicUsize::new(0);
     let failure: Mutex<Option<(usize, E)>> = Mutex::new(None);
     let run = || {
@@ -26,7 +39,7 @@ pub fn in_parallel<T: Sync, E: Send>(items: &[T], work: impl Fn(&T) -> Result<()
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..cores {
+        for _ in 1..workers {
             scope.spawn(run);
         }
         run();

@@ -11,15 +11,19 @@ mod inventory;
 mod output;
 mod reader;
 mod source;
+mod stream;
+mod strict;
 mod writer;
 
 pub use bundle::{BundleManifest, BundleWriter};
 pub use check::{EMPTY_CONFIG, InventoryError, KNOWN_FEATURES, empty_config};
 pub use entry::EntryName;
 pub use error::ArchiveError;
-pub use output::OutputFile;
-pub(crate) use output::sync_folder;
+pub(crate) use output::{Eager, sync_folder};
+pub use output::{FilePart, OutputFile};
 pub use reader::{Archive, Entry, Strictness};
+pub use stream::ArchiveStream;
+pub(crate) use stream::SharedStream;
 pub use writer::{Compression, EntryWriter, Writer};
 
 pub use inventory::{

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::closure::{Closure, ClosureError, NotarySignature, WalkOptions, walk};
 use super::gather::{Gatherer, Piece, Sources};
-use super::integrity::{ByteCount, hash_blobs};
+use super::integrity::{ByteCount, Ledger, Sound};
 use super::progress::{Progress, Stage};
 use super::signatures::{SignatureFlood, carried_evidence, check_amount, fetch_blob, read_signature};
 use crate::code::{Diagnostic, DiagnosticCode};
@@ -92,6 +92,37 @@ pub struct VerifiedRoot {
     pub parts: Vec<ArtifactOutcome>,
 }
 
+/// What was judged, by its manifests, signatures and evidence. That its blobs are what their digests say is still to be
+/// shown: by hashing them, or by whoever reads them for another reason.
+#[derive(Debug)]
+pub struct Judged {
+    artifacts: Vec<VerifiedRoot>,
+    closures: Vec<Closure>,
+}
+
+impl Judged {
+    /// The artifacts, in the order in which they were asked for.
+    pub fn artifacts(&self) -> &[VerifiedRoot] {
+        &self.artifacts
+    }
+
+    /// What of the source must be sound.
+    pub fn ledger(&self) -> Ledger {
+        Ledger::of(&self.closures)
+    }
+
+    /// Complete, now that all bytes were checked.
+    pub fn verified(self, sound: Sound) -> Verification {
+        Verification { integrity: sound.count(), artifacts: self.artifacts }
+    }
+
+    /// What is known where reading ended with the judgement, because there was no reason to go on: `checked` alone was
+    /// read.
+    pub fn refused(self, checked: ByteCount) -> Verification {
+        Verification { integrity: checked, artifacts: self.artifacts }
+    }
+}
+
 /// Verifies everything that belongs to the roots.
 ///
 /// # Errors
@@ -103,6 +134,22 @@ pub fn verify(
     limits: &Limits,
     progress: &dyn Progress,
 ) -> Result<Verification, VerifyError> {
+    let judged = judge(subject, depth, limits, progress)?;
+    let sound = judged.ledger().settle(subject.store, progress)?;
+    progress.done();
+    Ok(judged.verified(sound))
+}
+
+/// Judges the roots by what is small: manifests, signatures, evidence. No layer is read.
+///
+/// # Errors
+/// As [`verify`], but for blobs that are damaged or missing.
+pub fn judge(
+    subject: &Subject<'_>,
+    depth: &Depth<'_>,
+    limits: &Limits,
+    progress: &dyn Progress,
+) -> Result<Judged, VerifyError> {
     if let Depth::Judge(judging) = depth {
         for root in &subject.roots {
             scope_of(root, judging)?;
@@ -124,8 +171,7 @@ pub fn verify(
         }
         Depth::Judge(judging) => judge_all(subject, &closures, judging, limits)?,
     };
-    let integrity = hash_blobs(subject.store, &closures, progress)?;
-    Ok(Verification { integrity, artifacts })
+    Ok(Judged { artifacts, closures })
 }
 
 fn scope_of(root: &RootToVerify, judging: &Judging<'_>) -> Result<Repository, VerifyError> {

@@ -17,12 +17,8 @@ use crate::oci::{Descriptor, IndexDocument, LayoutDocument, MediaType, Target};
 pub struct BundleStore {
     archive: Archive,
     limits: Limits,
-    inventory: BundleInventory,
-    manifest: Descriptor,
-    /// The inventory's blobs, by digest.
-    blobs: BTreeMap<Digest, usize>,
+    contents: Contents,
     graph: LazyGraph,
-    tags: Tags,
 }
 
 impl BundleStore {
@@ -38,29 +34,19 @@ impl BundleStore {
         let archive = Archive::open(path, limits, Strictness::Bundle)?;
         let index = Self::documents(&archive, limits)?;
         let (found, bytes) = Self::inventory_of(&archive, &index, limits)?;
-        let inventory = BundleInventory::parse(&bytes).map_err(ArchiveError::from)?;
-        if inventory.blobs.len() > limits.blobs {
-            return Err(ArchiveError::TooManyEntries { limit: limits.blobs }.into());
-        }
-        let manifest = inventory.bundle_manifest().map_err(ArchiveError::from)?;
-        if manifest.descriptor != found {
-            return Err(ArchiveError::BundleManifest { reason: "it is not in canonical form" }.into());
-        }
-        check_index(&inventory, &manifest, &index)?;
-        check_entries(&archive, &inventory, &manifest)?;
-        let blobs = inventory.blobs.iter().enumerate().map(|(place, blob)| (blob.digest, place)).collect();
-        let (manifest, graph, tags) = (manifest.descriptor, LazyGraph::default(), tags(&inventory));
-        Ok(Self { archive, limits: limits.clone(), inventory, manifest, blobs, graph, tags })
+        let contents = Contents::read(&found, &bytes, &index, limits)?;
+        check_entries(&archive, &contents.inventory, &contents.manifest)?;
+        Ok(Self { archive, limits: limits.clone(), contents, graph: LazyGraph::default() })
     }
 
     /// What the bundle says of itself, checked for consistency.
     pub fn inventory(&self) -> &BundleInventory {
-        &self.inventory
+        &self.contents.inventory
     }
 
     /// The bundle manifest, which nothing but the bundle itself vouches for.
     pub fn manifest(&self) -> &Descriptor {
-        &self.manifest
+        &self.contents.manifest.descriptor
     }
 
     /// `oci-layout`, which has one form, and the bytes of `index.json`.
@@ -68,40 +54,104 @@ impl BundleStore {
         let layout = u64::try_from(LayoutDocument::BYTES.len()).unwrap_or(0);
         let missing = |name: EntryName| ArchiveError::Missing { name: name.to_string() };
         let found = archive.document(EntryName::Layout, layout)?.ok_or_else(|| missing(EntryName::Layout))?;
-        if found != LayoutDocument::BYTES {
-            return Err(ArchiveError::NotCanonical { name: EntryName::Layout.to_string() });
-        }
+        check_layout(&found)?;
         archive.document(EntryName::Index, limits.index_bytes)?.ok_or_else(|| missing(EntryName::Index))
     }
 
     /// The bundle manifest's descriptor and the inventory's bytes, found through `index.json` and held against their
     /// digests.
     fn inventory_of(archive: &Archive, index: &[u8], limits: &Limits) -> Result<(Descriptor, Vec<u8>), StoreError> {
-        let mismatch = |reason| ArchiveError::IndexMismatch { reason };
-        let index = IndexDocument::parse(index).map_err(|_| mismatch("it is no index at all"))?;
-        let ours = |entry: &&Descriptor| entry.artifact_type.as_ref().is_some_and(|kind| *kind == names::BUNDLE);
-        let mut listed = index.manifests.iter().filter(ours);
-        let entry = match (listed.next(), listed.next()) {
-            (Some(entry), None) => entry,
-            (None, _) => return Err(mismatch("it lists no bundle manifest").into()),
-            _ => return Err(mismatch("it lists more than one bundle manifest").into()),
-        };
+        let entry = listed_manifest(index)?;
         let source = Headless(archive);
-        let absent = || mismatch("it lists a bundle manifest that is not there");
-        let bytes = fetch(&source, entry, ContentKind::Manifest, Self::MANIFEST_BYTES)?.ok_or_else(absent)?;
-        let layer = inventory_layer(entry, bytes)?;
+        let absent = || ArchiveError::IndexMismatch { reason: "it lists a bundle manifest that is not there" };
+        let bytes = fetch(&source, &entry, ContentKind::Manifest, Self::MANIFEST_BYTES)?.ok_or_else(absent)?;
+        let layer = inventory_layer(&entry, bytes)?;
         let missing = ArchiveError::BlobMissing { digest: layer.digest };
         let inventory = fetch(&source, &layer, ContentKind::Blob, limits.index_bytes)?.ok_or(missing)?;
         Ok((entry.bare(), inventory))
     }
 
-    fn record(&self, digest: &Digest) -> Option<&BlobRecord> {
+    fn graph(&self) -> Result<&Graph, StoreError> {
+        self.graph.get(|| Graph::build(self, &self.contents.manifests(), &self.limits))
+    }
+}
+
+/// What a bundle says of itself, checked for consistency: all that is known of it before content is read.
+#[derive(Debug)]
+pub(super) struct Contents {
+    pub(super) inventory: BundleInventory,
+    pub(super) manifest: BundleManifest,
+    /// The inventory's blobs, by digest.
+    blobs: BTreeMap<Digest, usize>,
+    tags: Tags,
+}
+
+impl Contents {
+    /// Reads an inventory, and holds the bundle manifest by which it was found and `index.json` against it.
+    pub(super) fn read(
+        found: &Descriptor,
+        inventory: &[u8],
+        index: &[u8],
+        limits: &Limits,
+    ) -> Result<Self, StoreError> {
+        let inventory = BundleInventory::parse(inventory).map_err(ArchiveError::from)?;
+        if inventory.blobs.len() > limits.blobs {
+            return Err(ArchiveError::TooManyEntries { limit: limits.blobs }.into());
+        }
+        let manifest = inventory.bundle_manifest().map_err(ArchiveError::from)?;
+        if manifest.descriptor != *found {
+            return Err(ArchiveError::BundleManifest { reason: "it is not in canonical form" }.into());
+        }
+        check_index(&inventory, &manifest, index)?;
+        let blobs = inventory.blobs.iter().enumerate().map(|(place, blob)| (blob.digest, place)).collect();
+        let tags = tags(&inventory);
+        Ok(Self { inventory, manifest, blobs, tags })
+    }
+
+    pub(super) fn record(&self, digest: &Digest) -> Option<&BlobRecord> {
         self.blobs.get(digest).and_then(|place| self.inventory.blobs.get(*place))
     }
 
-    fn graph(&self) -> Result<&Graph, StoreError> {
-        let manifests = || self.inventory.blobs.iter().filter(|blob| blob.manifest).map(BlobRecord::descriptor);
-        self.graph.get(|| Graph::build(self, &manifests().collect::<Vec<_>>(), &self.limits))
+    pub(super) fn manifests(&self) -> Vec<Descriptor> {
+        self.inventory.blobs.iter().filter(|blob| blob.manifest).map(BlobRecord::descriptor).collect()
+    }
+
+    /// A tag may be a root's, in any repository, or a digest tag. A digest may be any manifest's that is carried.
+    pub(super) fn resolve(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
+        match target {
+            Target::Digest(digest) => Ok(self.record(digest).filter(|blob| blob.manifest).map(BlobRecord::descriptor)),
+            Target::Tag(tag) => self.tags.resolve(tag),
+        }
+    }
+
+    pub(super) fn names(&self) -> Vec<NamedRoot> {
+        let root = |root: &crate::archive::RootRecord| NamedRoot {
+            descriptor: Descriptor::new(root.media_type.clone(), root.digest, root.size),
+            tag: root.reference.tag.clone(),
+            reference: Some(root.reference.clone()),
+        };
+        self.inventory.roots.iter().map(root).collect()
+    }
+}
+
+/// `oci-layout` has one form.
+pub(super) fn check_layout(found: &[u8]) -> Result<(), ArchiveError> {
+    match found == LayoutDocument::BYTES {
+        true => Ok(()),
+        false => Err(ArchiveError::NotCanonical { name: EntryName::Layout.to_string() }),
+    }
+}
+
+/// The one bundle manifest that `index.json` lists.
+pub(super) fn listed_manifest(index: &[u8]) -> Result<Descriptor, StoreError> {
+    let mismatch = |reason| ArchiveError::IndexMismatch { reason };
+    let index = IndexDocument::parse(index).map_err(|_| mismatch("it is no index at all"))?;
+    let ours = |entry: &Descriptor| entry.artifact_type.as_ref().is_some_and(|kind| *kind == names::BUNDLE);
+    let mut listed = index.manifests.into_iter().filter(ours);
+    match (listed.next(), listed.next()) {
+        (Some(entry), None) => Ok(entry),
+        (None, _) => Err(mismatch("it lists no bundle manifest").into()),
+        _ => Err(mismatch("it lists more than one bundle manifest").into()),
     }
 }
 
@@ -128,7 +178,7 @@ fn tags(inventory: &BundleInventory) -> Tags {
 
 /// Reads a bundle manifest as far as is needed to find the inventory. That it has the one canonical form is checked
 /// when the inventory is known.
-fn inventory_layer(entry: &Descriptor, bytes: Vec<u8>) -> Result<Descriptor, StoreError> {
+pub(super) fn inventory_layer(entry: &Descriptor, bytes: Vec<u8>) -> Result<Descriptor, StoreError> {
     let invalid = |reason| StoreError::from(ArchiveError::BundleManifest { reason });
     if entry.media_type != MediaType::OCI_MANIFEST {
         return Err(invalid("it is no OCI image manifest"));
@@ -209,15 +259,8 @@ impl ContentStore for Headless<'_> {
 }
 
 impl ContentStore for BundleStore {
-    /// A tag may be a root's, in any repository, or a digest tag. A digest may be any manifest's that is carried.
     fn resolve(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
-        let tag = match target {
-            Target::Digest(digest) => {
-                return Ok(self.record(digest).filter(|blob| blob.manifest).map(BlobRecord::descriptor));
-            }
-            Target::Tag(tag) => tag,
-        };
-        self.tags.resolve(tag)
+        self.contents.resolve(target)
     }
 
     fn open(&self, descriptor: &Descriptor, _: ContentKind) -> Result<Option<RawContent>, StoreError> {
@@ -230,11 +273,6 @@ impl ContentStore for BundleStore {
     }
 
     fn names(&self) -> Result<Vec<NamedRoot>, StoreError> {
-        let root = |root: &crate::archive::RootRecord| NamedRoot {
-            descriptor: Descriptor::new(root.media_type.clone(), root.digest, root.size),
-            tag: root.reference.tag.clone(),
-            reference: Some(root.reference.clone()),
-        };
-        Ok(self.inventory.roots.iter().map(root).collect())
+        Ok(self.contents.names())
     }
 }

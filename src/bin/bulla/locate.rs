@@ -12,10 +12,12 @@ use bulla::ops::collect::{Source, find, locate};
 use bulla::report::v1::{Source as Place, SourceKind};
 use bulla::store::archive::{OpenedArchive, open_any};
 use bulla::store::layout::LayoutStore;
+use bulla::store::stream::{BundleHead, BundleTail, open_stream};
 use bulla::store::{ContentStore, NamedRoot};
 
 use crate::error::CommandError;
 use crate::settings::Network;
+use crate::terminal;
 
 /// An open store, and what in it is meant.
 pub(crate) struct Opened {
@@ -23,10 +25,18 @@ pub(crate) struct Opened {
     pub(crate) place: Place,
     /// What a bundle says of itself.
     pub(crate) inventory: Option<BundleInventory>,
+    /// What of it comes through a pipe, where it does.
+    pub(crate) pipe: Option<Pipe>,
     /// The file or folder that it lies in.
     path: Option<PathBuf>,
     target: Option<Target>,
     reference: Option<Reference>,
+}
+
+/// A bundle on standard input: its head was read, its tail waits in the pipe.
+pub(crate) struct Pipe {
+    pub(crate) head: Arc<BundleHead>,
+    pub(crate) tail: BundleTail,
 }
 
 impl Opened {
@@ -107,17 +117,30 @@ pub(crate) fn parse(text: &str) -> Result<Location, CommandError> {
     })
 }
 
-/// Opens what `text` names.
+/// Opens what `text` names; `-` is a bundle on standard input.
 pub(crate) fn open(text: &str, network: &Network, limits: &Limits) -> Result<Opened, CommandError> {
+    if text == "-" {
+        return open_pipe(limits);
+    }
     match parse(text)? {
         Location::Layout { path, target } => {
             let store: Arc<dyn ContentStore> = Arc::new(LayoutStore::open(&path, limits)?);
             let place = place(SourceKind::Layout, &path);
-            Ok(Opened { store, place, inventory: None, path: Some(path), target, reference: None })
+            Ok(Opened { store, place, inventory: None, pipe: None, path: Some(path), target, reference: None })
         }
         Location::Archive { path, target } => open_archive(&path, target, limits),
         Location::Registry(reference) => open_registry(reference, network),
     }
+}
+
+fn open_pipe(limits: &Limits) -> Result<Opened, CommandError> {
+    let (head, tail) = open_stream(terminal::take_input()?, limits)?;
+    let inventory = head.inventory().clone();
+    let head = Arc::new(head);
+    let store: Arc<dyn ContentStore> = head.clone();
+    let place = Place { kind: SourceKind::Bundle, location: "-".to_owned() };
+    let pipe = Some(Pipe { head, tail });
+    Ok(Opened { store, place, inventory: Some(inventory), pipe, path: None, target: None, reference: None })
 }
 
 fn place(kind: SourceKind, path: &Path) -> Place {
@@ -133,14 +156,14 @@ fn open_archive(path: &Path, target: Option<Target>, limits: &Limits) -> Result<
         OpenedArchive::Foreign(archive) => (archive, SourceKind::Archive, None),
     };
     let (store, place, path) = (Arc::from(store), place(kind, path), Some(path.to_owned()));
-    Ok(Opened { store, place, inventory, path, target, reference: None })
+    Ok(Opened { store, place, inventory, pipe: None, path, target, reference: None })
 }
 
 #[cfg(feature = "registry")]
 fn open_registry(reference: Reference, network: &Network) -> Result<Opened, CommandError> {
     let store: Arc<dyn ContentStore> = Arc::new(network.registries()?.source(&reference.repository));
     let place = Place { kind: SourceKind::Registry, location: reference.to_string() };
-    Ok(Opened { store, place, inventory: None, path: None, target: None, reference: Some(reference) })
+    Ok(Opened { store, place, inventory: None, pipe: None, path: None, target: None, reference: Some(reference) })
 }
 
 #[cfg(not(feature = "registry"))]
