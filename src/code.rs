@@ -85,6 +85,9 @@ codes! {
         TimestampUntrusted = "timestamp-untrusted", "The timestamp authority's certificate does not lead to a root in the tsa trust stores that the policy names.";
         TimestampOutsideValidity = "timestamp-outside-validity", "The timestamp lies outside the validity of a certificate of the signing chain.";
         PolicyNotApplicable = "policy-not-applicable", "No statement of the trust policy covers this repository: none names it, none has a scope like host/* above it, and there is none for \"*\". Add one, or give --scope.";
+        SealAbsent = "seal-absent", "--require-seal was given and the bundle is not sealed: it never was, or somebody took the seal away.";
+        SealNotTrusted = "seal-not-trusted", "The bundle is sealed, but the host's trust policy does not trust its seal, so nothing in the bundle is trusted under the name that it has there.";
+        SealSkipped = "seal-skipped", "--require-seal was given, and the trust policy says skip for seals: a seal that nobody judges proves nothing.";
         ArtifactNotTrusted = "artifact-not-trusted", "An artifact was not judged trusted, so it was not imported. --allow lets it in on the operator's word, and the receipt says so.";
     }
     // ── could not be judged ─────────────────────────────────────────────────────────────────────────────────────
@@ -138,6 +141,7 @@ codes! {
         ArchiveExpandsTooMuch = "archive-expands-too-much", "The compressed archive grows beyond any honest size.";
         BundleManifestInvalid = "bundle-manifest-invalid", "The bundle's inventory is missing, malformed or contradicts itself.";
         BundleFeatureUnknown = "bundle-feature-unknown", "The bundle needs a feature that this version does not know. Use a newer bulla.";
+        BundleSealInvalid = "bundle-seal-invalid", "What stands behind the bundle manifest is no seal on it: another subject, a second seal, or more than a seal may bring along.";
         BundleIndexMismatch = "bundle-index-mismatch", "index.json is not the one that the inventory describes: it was exchanged or edited.";
         LayoutInvalid = "layout-invalid", "The OCI layout's oci-layout or index.json is missing or malformed.";
         BlobMissing = "blob-missing", "A blob that a manifest or the inventory names is not there.";
@@ -171,6 +175,7 @@ codes! {
     // ── to know ─────────────────────────────────────────────────────────────────────────────────────────────────
     Notice: {
         NamesAreClaims = "names-are-claims", "The bundle is not sealed: which name belongs to which digest is what its carrier says.";
+        SealIgnored = "seal-ignored", "The bundle is sealed and --ignore-seal was given: the seal was not judged, so names are what the bundle's carrier says.";
         EvidenceMissing = "evidence-missing", "The bundle was exported without some revocation data, on the operator's word.";
         RevokedAfterSigning = "revoked-after-signing", "A certificate was revoked after the authenticated signing time, and --revocation-time point-in-time lets the signature stand.";
         RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";

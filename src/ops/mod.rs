@@ -13,6 +13,7 @@ pub mod inspect;
 pub mod integrity;
 pub mod pack;
 pub mod progress;
+pub mod seal;
 pub mod signatures;
 pub mod supply;
 pub mod verify;

@@ -47,6 +47,7 @@ pub fn inventory(
         schema_version: 1,
         media_type: names::BUNDLE.into(),
         features: Vec::new(),
+        stream: None,
         created_by: created_by.to_owned(),
         created_at,
         roots: collection.roots.iter().map(|root| root_record(root, collection)).collect(),
@@ -165,6 +166,9 @@ fn write_blobs<W: Write>(
 ) -> Result<W, PackError> {
     let supplied = supplied(supplies);
     for record in &inventory.blobs {
+        if writer.is_early(&record.digest) {
+            continue;
+        }
         let descriptor = record.descriptor();
         let Some(content) = content(collection, &supplied, &descriptor)? else { continue };
         writer.copy(&descriptor, counted(content, progress))?;

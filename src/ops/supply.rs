@@ -74,7 +74,8 @@ pub fn supply(
     Err(SupplyError::Missing { gaps: missing })
 }
 
-fn supply_one(
+/// Finds the evidence for one signature, and what is missing.
+pub(super) fn supply_one(
     manifest: &Manifest,
     found: &FoundSignature,
     gatherer: &mut Gatherer<'_>,
@@ -133,7 +134,8 @@ fn gap_of(note: &PlanNote) -> Option<EvidenceGap> {
     }
 }
 
-fn encode_evidence(signature: &Descriptor, named: &[Named]) -> Result<(Descriptor, Arc<[u8]>), JsonError> {
+/// The evidence manifest of a signature.
+pub(super) fn encode_evidence(signature: &Descriptor, named: &[Named]) -> Result<(Descriptor, Arc<[u8]>), JsonError> {
     let mut layers: BTreeMap<Digest, (Descriptor, Vec<String>)> = BTreeMap::new();
     for found in named {
         let layer = layers.entry(found.piece.digest()).or_insert_with(|| (record_of(found).descriptor(), Vec::new()));

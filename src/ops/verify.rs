@@ -6,6 +6,7 @@ use super::closure::{Closure, ClosureError, NotarySignature, WalkOptions, walk};
 use super::gather::{Gatherer, Piece, Sources};
 use super::integrity::{ByteCount, hash_blobs, map_in_parallel};
 use super::progress::{Progress, Stage};
+use super::seal::{FoundSeal, SealDemand, SealOutcome, SealTerms, SubjectSeal};
 use super::signatures::{SignatureFlood, carried_evidence, check_amount, fetch_blob, read_signature};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
@@ -17,7 +18,7 @@ use crate::store::{ContentStore, StoreError};
 use crate::time::UnixTime;
 use crate::trust::Trust;
 use crate::verification::{
-    ArtifactOutcome, CarriedEvidence, Clocks, EvidenceNeed, FoundSignature, Freshness, RevocationReading, Terms,
+    ArtifactOutcome, CarriedEvidence, Clocks, EvidenceNeed, FoundSignature, Freshness, RevocationReading, Terms, Verdict,
     evaluate, evidence, plan,
 };
 
@@ -41,6 +42,8 @@ pub struct Subject<'a> {
     /// Everything that a bundle lists, where all of it is to be verified: nothing may lie in it that belongs to no
     /// artifact. Empty where that is not the question.
     pub listed: BTreeSet<Digest>,
+    /// The bundle's seal, if it is a bundle and has one.
+    pub seal: SubjectSeal,
 }
 
 /// How to judge.
@@ -55,12 +58,33 @@ pub struct Judging<'a> {
     pub revocation: RevocationReading,
     /// The repository to judge under, in place of each root's own.
     pub scope: Option<Repository>,
-    /// Metadata that signatures must carry.
+    /// How to judge a bundle's seal, and whether there must be one.
+    pub seal: SealTerms,
+    /// Metadata that signatures must carry; a seal need not.
     pub user_metadata: BTreeMap<String, String>,
     /// CRLs that the operator supplied.
     pub supplied: &'a [Crl],
     /// Where revocation data that isn't at hand may be fetched; never for a bundle.
     pub live: Option<&'a dyn LiveEvidence>,
+}
+
+impl Judging<'_> {
+    fn terms<'a>(
+        &'a self,
+        evidence: &'a CarriedEvidence,
+        user_metadata: &'a BTreeMap<String, String>,
+        limits: &'a Limits,
+    ) -> Terms<'a> {
+        Terms {
+            stores: &self.trust.stores,
+            evidence,
+            at: self.at,
+            freshness: self.freshness,
+            revocation: self.revocation,
+            user_metadata,
+            limits,
+        }
+    }
 }
 
 /// How far to go.
@@ -74,6 +98,8 @@ pub enum Depth<'a> {
 /// What was verified.
 #[derive(Debug)]
 pub struct Verification {
+    /// What became of the bundle's seal.
+    pub seal: SealOutcome,
     /// What was hashed.
     pub integrity: ByteCount,
     /// The artifacts, in the order in which they were asked for.
@@ -91,7 +117,18 @@ pub struct VerifiedRoot {
     pub parts: Vec<ArtifactOutcome>,
 }
 
-/// Verifies everything that belongs to the roots.
+impl VerifiedRoot {
+    /// Takes the bundle's seal for more than the artifact's own signatures: nothing in a bundle whose seal is bad is
+    /// trusted. The signatures and their findings stay as they are.
+    fn overrule(&mut self, verdict: &Verdict) {
+        for outcome in self.outcome.iter_mut().chain(&mut self.parts) {
+            outcome.verdict = verdict.clone();
+        }
+    }
+}
+
+/// Verifies everything that belongs to the roots. A bundle's seal comes first, and where it is bad, or missing and
+/// demanded, no artifact of the bundle is trusted.
 ///
 /// # Errors
 /// Content is missing or damaged, the store fails, or a root has no name to be judged under. What is wrong with a
@@ -108,6 +145,7 @@ pub fn verify(
         }
     }
     progress.stage(Stage::Discovering, None);
+    let seal = judge_seal(subject, depth, limits)?;
     let options = WalkOptions { known_omitted: subject.omitted.clone(), ..WalkOptions::default() };
     let mut closures = Vec::new();
     for root in &subject.roots {
@@ -118,15 +156,39 @@ pub fn verify(
     if let Some(stray) = subject.listed.iter().find(|digest| !reached.contains(digest)) {
         return Err(VerifyError::Stray { digest: *stray });
     }
-    let artifacts = match depth {
+    let mut artifacts: Vec<VerifiedRoot> = match depth {
         Depth::Integrity => {
             let unjudged = |root: &RootToVerify| VerifiedRoot { root: root.clone(), outcome: None, parts: Vec::new() };
             subject.roots.iter().map(unjudged).collect()
         }
         Depth::Judge(judging) => judge_all(subject, &closures, judging, limits)?,
     };
+    if let Depth::Judge(judging) = depth
+        && let Some(verdict) = seal.bar(judging.seal.demand)
+    {
+        artifacts.iter_mut().for_each(|root| root.overrule(&verdict));
+    }
     let integrity = hash_blobs(subject.store, &closures, progress)?;
-    Ok(Verification { integrity, artifacts })
+    Ok(Verification { seal, integrity, artifacts })
+}
+
+/// Reads the seal whole, and judges it if anything is judged.
+fn judge_seal(subject: &Subject<'_>, depth: &Depth<'_>, limits: &Limits) -> Result<SealOutcome, VerifyError> {
+    let members = match &subject.seal {
+        SubjectSeal::NoBundle => return Ok(SealOutcome::NoBundle),
+        SubjectSeal::Unsealed { bundle } => return Ok(SealOutcome::Unsealed { bundle: bundle.clone() }),
+        SubjectSeal::Sealed(members) => members.clone(),
+    };
+    let mut found = FoundSeal::read(subject.store, &members, limits)?;
+    let Depth::Judge(judging) = depth else { return Ok(SealOutcome::NotJudged(members)) };
+    if judging.seal.demand == SealDemand::Ignored {
+        return Ok(SealOutcome::Ignored(members));
+    }
+    found.add(judging.supplied);
+    let no_metadata = BTreeMap::new();
+    let terms = judging.terms(found.evidence(), &no_metadata, limits);
+    let outcome = found.evaluate(members.bundle(), &judging.seal.scope, &judging.trust.policy, &terms);
+    Ok(SealOutcome::Judged { members, outcome: Box::new(outcome) })
 }
 
 fn scope_of(root: &RootToVerify, judging: &Judging<'_>) -> Result<Repository, VerifyError> {
@@ -162,15 +224,7 @@ fn judge_all(
         cases.push(Case { root, closure, scope: scope_of(root, judging)?, signatures });
     }
     let evidence = gather_evidence(subject.store, closures, &cases, judging, limits)?;
-    let terms = Terms {
-        stores: &judging.trust.stores,
-        evidence: &evidence,
-        at: judging.at,
-        freshness: judging.freshness,
-        revocation: judging.revocation,
-        user_metadata: &judging.user_metadata,
-        limits,
-    };
+    let terms = judging.terms(&evidence, &judging.user_metadata, limits);
     Ok(map_in_parallel(&cases, |case| case.judge(judging, &terms)))
 }
 

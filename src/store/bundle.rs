@@ -6,11 +6,12 @@ use std::path::Path;
 use super::listing::{Graph, LazyGraph, Tags};
 use super::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError, fetch};
 use crate::archive::{
-    Archive, ArchiveError, BlobRecord, BundleInventory, BundleManifest, EntryName, InventoryError, Strictness, names,
+    Archive, ArchiveError, BlobRecord, BundleInventory, BundleManifest, EntryName, InventoryError, SealError, SealMembers,
+    Strictness, names,
 };
 use crate::digest::Digest;
 use crate::limits::Limits;
-use crate::oci::{Descriptor, IndexDocument, LayoutDocument, MediaType, Target};
+use crate::oci::{Descriptor, IndexDocument, LayoutDocument, Manifest, MediaType, Target};
 
 /// An open bundle.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub struct BundleStore {
     limits: Limits,
     inventory: BundleInventory,
     manifest: Descriptor,
+    seal: Option<SealMembers>,
     /// The inventory's blobs, by digest.
     blobs: BTreeMap<Digest, usize>,
     graph: LazyGraph,
@@ -37,20 +39,22 @@ impl BundleStore {
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, StoreError> {
         let archive = Archive::open(path, limits, Strictness::Bundle)?;
         let index = Self::documents(&archive, limits)?;
-        let (found, bytes) = Self::inventory_of(&archive, &index, limits)?;
+        let listed = Listed::read(&index)?;
+        let bytes = Self::inventory_of(&archive, &listed.bundle, limits)?;
         let inventory = BundleInventory::parse(&bytes).map_err(ArchiveError::from)?;
         if inventory.blobs.len() > limits.blobs {
             return Err(ArchiveError::TooManyEntries { limit: limits.blobs }.into());
         }
         let manifest = inventory.bundle_manifest().map_err(ArchiveError::from)?;
-        if manifest.descriptor != found {
+        if manifest.descriptor != listed.bundle.bare() {
             return Err(ArchiveError::BundleManifest { reason: "it is not in canonical form" }.into());
         }
-        check_index(&inventory, &manifest, &index)?;
-        check_entries(&archive, &inventory, &manifest)?;
+        let seal = seal_of(&archive, &manifest.descriptor, &listed.seal, limits)?;
+        check_index(&inventory, &manifest, seal.as_ref(), &index)?;
+        check_entries(&archive, &inventory, &manifest, seal.as_ref())?;
         let blobs = inventory.blobs.iter().enumerate().map(|(place, blob)| (blob.digest, place)).collect();
         let (manifest, graph, tags) = (manifest.descriptor, LazyGraph::default(), tags(&inventory));
-        Ok(Self { archive, limits: limits.clone(), inventory, manifest, blobs, graph, tags })
+        Ok(Self { archive, limits: limits.clone(), inventory, manifest, seal, blobs, graph, tags })
     }
 
     /// What the bundle says of itself, checked for consistency.
@@ -61,6 +65,11 @@ impl BundleStore {
     /// The bundle manifest, which nothing but the bundle itself vouches for.
     pub fn manifest(&self) -> &Descriptor {
         &self.manifest
+    }
+
+    /// What seals it, unjudged.
+    pub const fn seal(&self) -> Option<&SealMembers> {
+        self.seal.as_ref()
     }
 
     /// `oci-layout`, which has one form, and the bytes of `index.json`.
@@ -74,25 +83,14 @@ impl BundleStore {
         archive.document(EntryName::Index, limits.index_bytes)?.ok_or_else(|| missing(EntryName::Index))
     }
 
-    /// The bundle manifest's descriptor and the inventory's bytes, found through `index.json` and held against their
-    /// digests.
-    fn inventory_of(archive: &Archive, index: &[u8], limits: &Limits) -> Result<(Descriptor, Vec<u8>), StoreError> {
-        let mismatch = |reason| ArchiveError::IndexMismatch { reason };
-        let index = IndexDocument::parse(index).map_err(|_| mismatch("it is no index at all"))?;
-        let ours = |entry: &&Descriptor| entry.artifact_type.as_ref().is_some_and(|kind| *kind == names::BUNDLE);
-        let mut listed = index.manifests.iter().filter(ours);
-        let entry = match (listed.next(), listed.next()) {
-            (Some(entry), None) => entry,
-            (None, _) => return Err(mismatch("it lists no bundle manifest").into()),
-            _ => return Err(mismatch("it lists more than one bundle manifest").into()),
-        };
+    /// The inventory's bytes, found through the bundle manifest and held against their digest.
+    fn inventory_of(archive: &Archive, bundle: &Descriptor, limits: &Limits) -> Result<Vec<u8>, StoreError> {
         let source = Headless(archive);
-        let absent = || mismatch("it lists a bundle manifest that is not there");
-        let bytes = fetch(&source, entry, ContentKind::Manifest, Self::MANIFEST_BYTES)?.ok_or_else(absent)?;
-        let layer = inventory_layer(entry, bytes)?;
+        let absent = || ArchiveError::IndexMismatch { reason: "it lists a bundle manifest that is not there" };
+        let bytes = fetch(&source, bundle, ContentKind::Manifest, Self::MANIFEST_BYTES)?.ok_or_else(absent)?;
+        let layer = inventory_layer(bundle, bytes)?;
         let missing = ArchiveError::BlobMissing { digest: layer.digest };
-        let inventory = fetch(&source, &layer, ContentKind::Blob, limits.index_bytes)?.ok_or(missing)?;
-        Ok((entry.bare(), inventory))
+        Ok(fetch(&source, &layer, ContentKind::Blob, limits.index_bytes)?.ok_or(missing)?)
     }
 
     fn record(&self, digest: &Digest) -> Option<&BlobRecord> {
@@ -103,6 +101,53 @@ impl BundleStore {
         let manifests = || self.inventory.blobs.iter().filter(|blob| blob.manifest).map(BlobRecord::descriptor);
         self.graph.get(|| Graph::build(self, &manifests().collect::<Vec<_>>(), &self.limits))
     }
+}
+
+/// What `index.json` says of the bundle itself.
+struct Listed {
+    /// The only bundle manifest.
+    bundle: Descriptor,
+    /// What stands behind it: nothing, or a seal and its evidence.
+    seal: Vec<Descriptor>,
+}
+
+impl Listed {
+    fn read(index: &[u8]) -> Result<Self, ArchiveError> {
+        let mismatch = |reason| ArchiveError::IndexMismatch { reason };
+        let mut entries = IndexDocument::parse(index).map_err(|_| mismatch("it is no index at all"))?.manifests;
+        let ours = |entry: &Descriptor| entry.artifact_type.as_ref().is_some_and(|kind| *kind == names::BUNDLE);
+        let place = entries.iter().position(ours).ok_or_else(|| mismatch("it lists no bundle manifest"))?;
+        let mut tail = entries.split_off(place).into_iter();
+        let bundle = tail.next().ok_or_else(|| mismatch("it lists no bundle manifest"))?;
+        let seal: Vec<_> = tail.collect();
+        match seal.iter().any(ours) {
+            true => Err(mismatch("it lists more than one bundle manifest")),
+            false => Ok(Self { bundle, seal }),
+        }
+    }
+}
+
+/// The seal on the bundle manifest, from what `index.json` lists behind that.
+fn seal_of(
+    archive: &Archive,
+    bundle: &Descriptor,
+    listed: &[Descriptor],
+    limits: &Limits,
+) -> Result<Option<SealMembers>, StoreError> {
+    let read = |entry: &Descriptor| -> Result<Manifest, StoreError> {
+        let bytes = fetch(&Headless(archive), entry, ContentKind::Manifest, SealMembers::MANIFEST_BYTES)?;
+        let bytes = bytes.ok_or(ArchiveError::BlobMissing { digest: entry.digest })?;
+        let malformed = |_| ArchiveError::from(SealError::Malformed { digest: entry.digest });
+        Ok(Manifest::parse(entry, bytes).map_err(malformed)?)
+    };
+    let (seal, evidence) = match listed {
+        [] => return Ok(None),
+        [seal] => (read(seal)?, None),
+        [seal, evidence] => (read(seal)?, Some(read(evidence)?)),
+        _ => return Err(ArchiveError::from(SealError::TooMany { found: listed.len() }).into()),
+    };
+    let members = SealMembers::read(bundle, &seal, evidence.as_ref(), limits).map_err(ArchiveError::from)?;
+    Ok(Some(members))
 }
 
 /// The tags of the roots, and cosign's digest tags.
@@ -133,15 +178,21 @@ fn inventory_layer(entry: &Descriptor, bytes: Vec<u8>) -> Result<Descriptor, Sto
     if entry.media_type != MediaType::OCI_MANIFEST {
         return Err(invalid("it is no OCI image manifest"));
     }
-    let manifest = crate::oci::Manifest::parse(entry, bytes).map_err(|_| invalid("it is malformed"))?;
+    let manifest = Manifest::parse(entry, bytes).map_err(|_| invalid("it is malformed"))?;
     match manifest.layers() {
         [layer] if layer.media_type == names::BUNDLE => Ok(layer.bare()),
         _ => Err(invalid("it does not have the inventory as its only layer")),
     }
 }
 
-fn check_index(inventory: &BundleInventory, manifest: &BundleManifest, found: &[u8]) -> Result<(), ArchiveError> {
-    let expected = inventory.index(&manifest.descriptor).to_bytes();
+fn check_index(
+    inventory: &BundleInventory,
+    manifest: &BundleManifest,
+    seal: Option<&SealMembers>,
+    found: &[u8],
+) -> Result<(), ArchiveError> {
+    let expected = inventory.index(&manifest.descriptor);
+    let expected = seal.map_or_else(|| expected.clone(), |seal| seal.list_in(expected.clone())).to_bytes();
     let expected = expected.map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
     match expected == found {
         true => Ok(()),
@@ -149,16 +200,31 @@ fn check_index(inventory: &BundleInventory, manifest: &BundleManifest, found: &[
     }
 }
 
-/// The archive's entries are the two documents, the bundle manifest, the inventory, and the inventory's blobs, in this
-/// order and with these sizes; nothing is missing and nothing is left over.
+/// The archive's entries are the two documents, the bundle manifest, the seal's blobs, the inventory, and those of the
+/// inventory's blobs that the seal did not bring along, in this order and with these sizes; nothing is missing and
+/// nothing is left over.
 fn check_entries(
     archive: &Archive,
     inventory: &BundleInventory,
     manifest: &BundleManifest,
+    seal: Option<&SealMembers>,
 ) -> Result<(), ArchiveError> {
-    let own = [&manifest.descriptor, &manifest.inventory_descriptor];
-    let own = own.into_iter().map(|descriptor| (descriptor.digest, descriptor.size));
-    let blobs: Vec<_> = own.chain(inventory.blobs.iter().map(|blob| (blob.digest, blob.size))).collect();
+    let sealing: Vec<_> =
+        seal.into_iter().flat_map(SealMembers::blobs).map(|blob| (blob.digest, blob.size)).collect();
+    let early: BTreeMap<_, _> = sealing.iter().copied().collect();
+    let own = |descriptor: &Descriptor| (descriptor.digest, descriptor.size);
+    let mut blobs = vec![own(&manifest.descriptor)];
+    blobs.extend(sealing);
+    blobs.push(own(&manifest.inventory_descriptor));
+    for blob in &inventory.blobs {
+        match early.get(&blob.digest) {
+            None => blobs.push((blob.digest, blob.size)),
+            Some(size) if *size != blob.size => {
+                return Err(ArchiveError::BlobSize { digest: blob.digest, expected: blob.size, found: *size });
+            }
+            Some(_) => {}
+        }
+    }
     for (digest, size) in &blobs {
         match archive.find(&EntryName::Blob(*digest)) {
             None => return Err(ArchiveError::BlobMissing { digest: *digest }),
