@@ -129,6 +129,8 @@ codes! {
         TrustStoreInvalid = "trust-store-invalid", "A trust store holds something that is not a usable certificate.";
         ConfigInvalid = "config-invalid", "A configuration file cannot be understood.";
         DestinationUnsupported = "destination-unsupported", "The destination cannot take this content.";
+        KeyMissing = "key-missing", "No signing key was named, or none of that name is in signingkeys.json.";
+        PassphraseNeeded = "passphrase-needed", "The private key is encrypted, and there is neither a file with its passphrase nor a terminal to ask for it.";
         KeyInvalid = "key-invalid", "A private key or its certificate chain cannot be used to sign.";
     }
     // ── damaged or malformed input ──────────────────────────────────────────────────────────────────────────────

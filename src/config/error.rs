@@ -107,6 +107,8 @@ pub enum ConfigFile {
     Policy,
     /// A certificate of a trust store.
     Certificate,
+    /// The list of signing keys.
+    SigningKeys,
 }
 
 impl ConfigFile {
@@ -114,6 +116,7 @@ impl ConfigFile {
         match self {
             Self::Policy => DiagnosticCode::PolicyInvalid,
             Self::Certificate => DiagnosticCode::TrustStoreInvalid,
+            Self::SigningKeys => DiagnosticCode::ConfigInvalid,
         }
     }
 }

@@ -12,11 +12,25 @@ use crate::time::UnixTime;
 #[non_exhaustive]
 pub enum KeyError {
     /// No PEM block of a kind that holds private keys.
-    #[error("the file holds no PEM private key (PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY)")]
+    #[error(
+        "the file holds no PEM private key (PRIVATE KEY, ENCRYPTED PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY)"
+    )]
     NoKey,
     /// Protected by a passphrase.
     #[error("the private key is encrypted")]
     Encrypted,
+    /// The passphrase is not the key's, or the file is damaged: there is no telling which.
+    #[error("the passphrase does not open the private key")]
+    Passphrase,
+    /// Encrypted by something else than PBES2 with PBKDF2 or scrypt, and AES.
+    #[error("the private key is encrypted in a way that is not supported")]
+    UnsupportedEncryption,
+    /// Encrypted as openssl did before PKCS#8.
+    #[error("the block {label:?} is encrypted in openssl's old way, which is weak and not supported")]
+    TraditionalEncryption {
+        /// The label of the PEM block.
+        label: &'static str,
+    },
     /// The PEM or DER cannot be read. What the decoder says of it stays inside: it might quote the key.
     #[error("the private key in the block {label:?} is malformed")]
     Malformed {
@@ -62,13 +76,18 @@ impl Diagnostic for KeyError {
         match self {
             Self::Certificate { .. } => DiagnosticCode::CertificateMalformed,
             Self::Random(_) => DiagnosticCode::IoFailed,
+            Self::Encrypted => DiagnosticCode::PassphraseNeeded,
             _ => DiagnosticCode::KeyInvalid,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Encrypted => Some("decrypt it first, for instance with `openssl pkcs8 -in KEY -out PLAIN`".into()),
+            Self::Encrypted => Some("give its passphrase in a file, or run where a terminal can ask for it".into()),
+            Self::Passphrase => Some("a file with a passphrase is read up to the end of its first line".into()),
+            Self::UnsupportedEncryption | Self::TraditionalEncryption { .. } => {
+                Some("encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEW".into())
+            }
             Self::CertificateMismatch { .. } => {
                 Some("put the signer's own certificate first, then those that issued it, the root last".into())
             }

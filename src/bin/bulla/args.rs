@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod signing;
+
 use std::path::PathBuf;
 
 use bulla::oci::{Platform, Reference, Repository};

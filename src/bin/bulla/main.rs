@@ -6,6 +6,7 @@ mod error;
 mod locate;
 mod progress;
 mod settings;
+mod signing;
 mod terminal;
 
 use std::process::ExitCode;
