@@ -217,9 +217,7 @@ impl<W: Write> BundleWriter<W> {
             Some(_) => return Err(ArchiveError::BundleManifest { reason: "the seal is on another" }),
             None => index,
         };
-        let index = index
-            .to_bytes()
-            .map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
+        let index = index.to_bytes().map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
         let mut archive = Writer::new(out, compression)?;
         archive.put(EntryName::Layout, LayoutDocument::BYTES)?;
         archive.put(EntryName::Index, &index)?;

@@ -63,7 +63,9 @@ pub enum InventoryError {
         needed: bool,
     },
     /// A name of a series that is none.
-    #[error("{name:?} cannot be the name of a stream: it takes 1 to 128 of a-z 0-9 . _ / -, beginning and ending with a letter or digit")]
+    #[error(
+        "{name:?} cannot be the name of a stream: it takes 1 to 128 of a-z 0-9 . _ / -, beginning and ending with a letter or digit"
+    )]
     StreamName {
         /// The name, shortened.
         name: String,
@@ -399,9 +401,8 @@ impl StreamPosition {
         if !good {
             return Err(InventoryError::StreamName { name: shorten(&self.name) });
         }
-        let fail = |reason| {
-            Err(InventoryError::StreamPosition { sequence: self.sequence, previous: self.previous, reason })
-        };
+        let fail =
+            |reason| Err(InventoryError::StreamPosition { sequence: self.sequence, previous: self.previous, reason });
         match (self.sequence, self.previous) {
             (0, _) => fail("the first has number 1"),
             (1, Some(_)) => fail("nothing is before the first"),

@@ -113,10 +113,8 @@ impl SealMembers {
 
     /// `index.json` with what a sealed bundle lists behind the bundle manifest.
     pub fn list_in(&self, mut index: IndexDocument) -> IndexDocument {
-        let entry = |descriptor: &Descriptor, kind: &str| Descriptor {
-            artifact_type: Some(kind.into()),
-            ..descriptor.bare()
-        };
+        let entry =
+            |descriptor: &Descriptor, kind: &str| Descriptor { artifact_type: Some(kind.into()), ..descriptor.bare() };
         index.manifests.push(entry(&self.manifest, names::SEAL));
         index.manifests.extend(self.evidence.iter().map(|evidence| entry(evidence, names::EVIDENCE)));
         index
@@ -160,9 +158,8 @@ impl Seal {
         contents: impl IntoIterator<Item = (Digest, Arc<[u8]>)>,
     ) -> Result<Self, SealError> {
         let contents: BTreeMap<Digest, Arc<[u8]>> = contents.into_iter().collect();
-        let lacks = |blob: &&Descriptor| {
-            contents.get(&blob.digest).is_none_or(|bytes| Digest::sha256(bytes) != blob.digest)
-        };
+        let lacks =
+            |blob: &&Descriptor| contents.get(&blob.digest).is_none_or(|bytes| Digest::sha256(bytes) != blob.digest);
         let missing = members.blobs().find(lacks).map(|blob| blob.digest);
         match missing {
             Some(digest) => Err(SealError::NoContent { digest }),

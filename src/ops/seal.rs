@@ -75,8 +75,10 @@ pub fn seal(
         let gaps = record.missing.into_iter().map(|gap| (record.digest, gap)).collect();
         return Err(SealingError::Supply(SupplyError::Missing { gaps }));
     }
-    let mut contents: Vec<(Digest, Arc<[u8]>)> =
-        vec![(artifact.descriptor.digest, artifact.manifest.into()), (envelope.descriptor.digest, envelope.bytes.into())];
+    let mut contents: Vec<(Digest, Arc<[u8]>)> = vec![
+        (artifact.descriptor.digest, artifact.manifest.into()),
+        (envelope.descriptor.digest, envelope.bytes.into()),
+    ];
     let mut evidence = None;
     if !named.is_empty() {
         let (descriptor, bytes) = encode_evidence(manifest.descriptor(), &named).map_err(SupplyError::from)?;

@@ -18,8 +18,8 @@ use crate::store::{ContentStore, StoreError};
 use crate::time::UnixTime;
 use crate::trust::Trust;
 use crate::verification::{
-    ArtifactOutcome, CarriedEvidence, Clocks, EvidenceNeed, FoundSignature, Freshness, RevocationReading, Terms, Verdict,
-    evaluate, evidence, plan,
+    ArtifactOutcome, CarriedEvidence, Clocks, EvidenceNeed, FoundSignature, Freshness, RevocationReading, Terms,
+    Verdict, evaluate, evidence, plan,
 };
 
 /// An artifact to verify.

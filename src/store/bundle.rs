@@ -6,8 +6,8 @@ use std::path::Path;
 use super::listing::{Graph, LazyGraph, Tags};
 use super::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError, fetch};
 use crate::archive::{
-    Archive, ArchiveError, BlobRecord, BundleInventory, BundleManifest, EntryName, InventoryError, SealError, SealMembers,
-    Strictness, names,
+    Archive, ArchiveError, BlobRecord, BundleInventory, BundleManifest, EntryName, InventoryError, SealError,
+    SealMembers, Strictness, names,
 };
 use crate::digest::Digest;
 use crate::limits::Limits;
@@ -209,8 +209,7 @@ fn check_entries(
     manifest: &BundleManifest,
     seal: Option<&SealMembers>,
 ) -> Result<(), ArchiveError> {
-    let sealing: Vec<_> =
-        seal.into_iter().flat_map(SealMembers::blobs).map(|blob| (blob.digest, blob.size)).collect();
+    let sealing: Vec<_> = seal.into_iter().flat_map(SealMembers::blobs).map(|blob| (blob.digest, blob.size)).collect();
     let early: BTreeMap<_, _> = sealing.iter().copied().collect();
     let own = |descriptor: &Descriptor| (descriptor.digest, descriptor.size);
     let mut blobs = vec![own(&manifest.descriptor)];

@@ -25,6 +25,7 @@ use bulla::ops::collect::{Source, collect};
 use bulla::ops::integrity::map_in_parallel;
 use bulla::ops::pack::{inventory, pack};
 use bulla::ops::progress::{NoProgress, Progress};
+use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
 use bulla::ops::supply::{GapPolicy, Sources, supply};
 use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, verify};
 use bulla::pki::{Certificate, Crl, HashAlgorithm, SignatureScheme};
@@ -146,6 +147,7 @@ impl World {
             roots: store.names().unwrap().into_iter().map(root).collect(),
             omitted: BTreeSet::new(),
             listed: BTreeSet::new(),
+            seal: SubjectSeal::NoBundle,
         };
         let judging = Judging {
             trust: &self.trust,
@@ -153,6 +155,7 @@ impl World {
             freshness: Freshness::Current,
             revocation: RevocationReading::Now,
             scope: None,
+            seal: SealTerms { scope: SEAL_REPOSITORY.parse().unwrap(), demand: SealDemand::IfPresent },
             user_metadata: Default::default(),
             supplied: &[],
             live: None,

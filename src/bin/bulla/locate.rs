@@ -9,6 +9,7 @@ use bulla::digest::Digest;
 use bulla::limits::Limits;
 use bulla::oci::{Location, Reference, Target};
 use bulla::ops::collect::{Source, find, locate};
+use bulla::ops::seal::SubjectSeal;
 use bulla::report::v1::{Source as Place, SourceKind};
 use bulla::store::archive::{OpenedArchive, open_any};
 use bulla::store::layout::LayoutStore;
@@ -23,6 +24,8 @@ pub(crate) struct Opened {
     pub(crate) place: Place,
     /// What a bundle says of itself.
     pub(crate) inventory: Option<BundleInventory>,
+    /// What seals it.
+    pub(crate) seal: SubjectSeal,
     /// The file or folder that it lies in.
     path: Option<PathBuf>,
     target: Option<Target>,
@@ -113,7 +116,8 @@ pub(crate) fn open(text: &str, network: &Network, limits: &Limits) -> Result<Ope
         Location::Layout { path, target } => {
             let store: Arc<dyn ContentStore> = Arc::new(LayoutStore::open(&path, limits)?);
             let place = place(SourceKind::Layout, &path);
-            Ok(Opened { store, place, inventory: None, path: Some(path), target, reference: None })
+            let (inventory, seal) = (None, SubjectSeal::NoBundle);
+            Ok(Opened { store, place, inventory, seal, path: Some(path), target, reference: None })
         }
         Location::Archive { path, target } => open_archive(&path, target, limits),
         Location::Registry(reference) => open_registry(reference, network),
@@ -125,22 +129,25 @@ fn place(kind: SourceKind, path: &Path) -> Place {
 }
 
 fn open_archive(path: &Path, target: Option<Target>, limits: &Limits) -> Result<Opened, CommandError> {
-    let (store, kind, inventory): (Box<dyn ContentStore>, _, _) = match open_any(path, limits)? {
+    let (store, kind, inventory, seal): (Box<dyn ContentStore>, _, _, _) = match open_any(path, limits)? {
         OpenedArchive::Bundle(bundle) => {
             let inventory = bundle.inventory().clone();
-            (bundle, SourceKind::Bundle, Some(inventory))
+            let unsealed = || SubjectSeal::Unsealed { bundle: bundle.manifest().clone() };
+            let seal = bundle.seal().cloned().map_or_else(unsealed, SubjectSeal::Sealed);
+            (bundle, SourceKind::Bundle, Some(inventory), seal)
         }
-        OpenedArchive::Foreign(archive) => (archive, SourceKind::Archive, None),
+        OpenedArchive::Foreign(archive) => (archive, SourceKind::Archive, None, SubjectSeal::NoBundle),
     };
     let (store, place, path) = (Arc::from(store), place(kind, path), Some(path.to_owned()));
-    Ok(Opened { store, place, inventory, path, target, reference: None })
+    Ok(Opened { store, place, inventory, seal, path, target, reference: None })
 }
 
 #[cfg(feature = "registry")]
 fn open_registry(reference: Reference, network: &Network) -> Result<Opened, CommandError> {
     let store: Arc<dyn ContentStore> = Arc::new(network.registries()?.source(&reference.repository));
     let place = Place { kind: SourceKind::Registry, location: reference.to_string() };
-    Ok(Opened { store, place, inventory: None, path: None, target: None, reference: Some(reference) })
+    let (inventory, seal) = (None, SubjectSeal::NoBundle);
+    Ok(Opened { store, place, inventory, seal, path: None, target: None, reference: Some(reference) })
 }
 
 #[cfg(not(feature = "registry"))]

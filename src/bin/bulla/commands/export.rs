@@ -4,7 +4,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use bulla::archive::{BundleInventory, BundleWriter, Compression as ArchiveCompression, EvidenceRecord, OutputFile};
+use bulla::archive::{
+    BundleInventory, BundleWriter, Compression as ArchiveCompression, EvidenceRecord, OutputFile, Seal,
+};
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::ops::closure::WalkOptions;
@@ -21,10 +23,14 @@ use crate::progress::Bars;
 use crate::settings::{self, Network};
 use crate::terminal;
 
+use super::sealing::{Sealer, position};
+
 pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let bars = Bars::new();
     let progress: Arc<dyn Progress> = bars.clone();
+    let sealer = Sealer::open(&arguments.sealing, &limits)?;
+    let stream = position(&arguments.sealing, &limits)?;
     let places: Vec<&str> = arguments.references.iter().map(String::as_str).collect();
     let network = Network::new(&arguments.registry, &places, &limits);
     let supplied = settings::supplied_crls(&arguments.crls, &limits)?;
@@ -34,17 +40,21 @@ pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
     progress.stage(Stage::Supplying, None);
     let live = if arguments.offline { None } else { network.evidence()? };
     let gaps = if arguments.allow_missing_evidence { GapPolicy::Record } else { GapPolicy::Refuse };
-    let supplies = supply(&collection, &Sources { supplied: &supplied, live }, gaps, &limits)?;
-    let inventory = inventory(&collection, &supplies, settings::creation_time()?, TOOL)?;
+    let evidence = Sources { supplied: &supplied, live };
+    let supplies = supply(&collection, &evidence, gaps, &limits)?;
+    let created = settings::creation_time()?;
+    let inventory = BundleInventory { stream, ..inventory(&collection, &supplies, created, TOOL)? };
+    let seal = sealer.map(|sealer| sealer.seal(&inventory, &supplies, &evidence, gaps, &limits)).transpose()?;
     let compression = compression(arguments);
     if arguments.output == Path::new("-") {
         let out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
-        let writer = BundleWriter::new(out, &inventory, compression)?;
+        let writer = begin(out, &inventory, seal.as_ref(), compression)?;
         let mut out = pack(&collection, &supplies, &inventory, writer, &progress)?;
         out.flush().map_err(|error| CommandError::io(Path::new("standard output"), &error))?;
     } else {
         let mut file = OutputFile::create(&arguments.output)?;
-        let writer = BundleWriter::new(BufWriter::with_capacity(1 << 20, &mut file), &inventory, compression)?;
+        let out = BufWriter::with_capacity(1 << 20, &mut file);
+        let writer = begin(out, &inventory, seal.as_ref(), compression)?;
         let mut out = pack(&collection, &supplies, &inventory, writer, &progress)?;
         out.flush().map_err(|error| CommandError::io(&arguments.output, &error))?;
         drop(out);
@@ -52,7 +62,22 @@ pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
     }
     bars.done();
     tell(&inventory, &arguments.output);
+    if let Some(seal) = &seal {
+        terminal::say(&format!("sealed {}", seal.members().bundle().digest));
+    }
     Ok(Status::Done)
+}
+
+fn begin<W: Write>(
+    out: W,
+    inventory: &BundleInventory,
+    seal: Option<&Seal>,
+    compression: ArchiveCompression,
+) -> Result<BundleWriter<W>, CommandError> {
+    Ok(match seal {
+        Some(seal) => BundleWriter::sealed(out, inventory, seal, compression)?,
+        None => BundleWriter::new(out, inventory, compression)?,
+    })
 }
 
 /// Opens every reference. A name given with `--as` belongs to the reference at its place.

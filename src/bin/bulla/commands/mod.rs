@@ -7,6 +7,7 @@ mod export;
 mod import;
 mod inspect;
 mod judging;
+mod sealing;
 mod verify;
 
 use crate::args::{Arguments, Command};

@@ -4,6 +4,7 @@ use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::oci::Repository;
 use bulla::ops;
+use bulla::ops::seal::{SealDemand, SealOutcome, SealTerms, SubjectSeal};
 use bulla::ops::verify::{Depth, Judging, Subject};
 use bulla::report::inspection::gaps;
 use bulla::report::text::write_report;
@@ -50,7 +51,7 @@ pub(crate) fn print(report: &Report, format: Format) -> Result<(), CommandError>
 fn check_integrity(opened: &Opened, limits: &Limits) -> Result<Report, CommandError> {
     let progress = Bars::new();
     let verification = ops::verify::verify(&subject(opened)?, &Depth::Integrity, limits, progress.as_ref())?;
-    Ok(Report::new(opened.place.clone(), None, &verification, notices(opened, None)))
+    Ok(Report::new(opened.place.clone(), None, &verification, notices(opened, &verification.seal, None)))
 }
 
 fn subject(opened: &Opened) -> Result<Subject<'_>, CommandError> {
@@ -59,6 +60,7 @@ fn subject(opened: &Opened) -> Result<Subject<'_>, CommandError> {
         roots: super::inspect::roots(opened)?,
         omitted: opened.omitted(),
         listed: opened.listed(),
+        seal: opened.seal.clone(),
     })
 }
 
@@ -72,8 +74,12 @@ pub(crate) fn judge(
     let live = if arguments.offline || opened.is_bundle() { None } else { network.evidence()? };
     let used = if live.is_some() { NetworkUse::Allowed } else { NetworkUse::Forbidden };
     let subject = subject(opened)?;
+    let seal = seal_terms(&arguments.seal, &subject.seal)?;
     let named = subject.roots.iter().filter_map(|root| root.reference.as_ref()).map(|name| &name.repository);
-    let scopes: Vec<&Repository> = arguments.scope.as_ref().map_or_else(|| named.collect(), |scope| vec![scope]);
+    let mut scopes: Vec<&Repository> = arguments.scope.as_ref().map_or_else(|| named.collect(), |scope| vec![scope]);
+    if matches!(subject.seal, SubjectSeal::Sealed(_)) && seal.demand != SealDemand::Ignored {
+        scopes.push(&seal.scope);
+    }
     let terms = Terms::load(arguments, &scopes, used, limits)?;
     for warning in &terms.warnings {
         terminal::say(&format!("warning: {warning}"));
@@ -84,21 +90,61 @@ pub(crate) fn judge(
         freshness: arguments.freshness,
         revocation: arguments.revocation_time,
         scope: arguments.scope.clone(),
+        seal: seal.clone(),
         user_metadata: terms.user_metadata.clone(),
         supplied: &terms.supplied,
         live,
     };
     let progress = Bars::new();
     let verification = ops::verify::verify(&subject, &Depth::Judge(judging), limits, progress.as_ref())?;
-    let notices = notices(opened, Some(&terms.clock));
+    let notices = notices(opened, &verification.seal, Some(&terms.clock));
     let report = Report::new(opened.place.clone(), Some(terms.clock), &verification, notices);
     Ok((verification, report))
 }
 
-fn notices(opened: &Opened, clock: Option<&Clock>) -> Vec<Notice> {
+/// What the command line demands of a seal. Only a bundle has one.
+fn seal_terms(arguments: &args::seal::SealJudging, seal: &SubjectSeal) -> Result<SealTerms, CommandError> {
+    if arguments.require_seal && *seal == SubjectSeal::NoBundle {
+        return Err(CommandError::new(DiagnosticCode::UsageInvalid, "--require-seal: only a bundle can be sealed")
+            .with_hint("give the bundle itself, not what it was unpacked or imported into"));
+    }
+    let demand = match (arguments.require_seal, arguments.ignore_seal) {
+        (true, _) => SealDemand::Required,
+        (false, true) => SealDemand::Ignored,
+        (false, false) => SealDemand::IfPresent,
+    };
+    Ok(SealTerms { scope: arguments.seal_scope.clone(), demand })
+}
+
+fn notices(opened: &Opened, seal: &SealOutcome, clock: Option<&Clock>) -> Vec<Notice> {
     let Some(inventory) = &opened.inventory else { return Vec::new() };
-    let message = "the bundle is not sealed: names and tags are what its carrier says".to_owned();
-    let mut notices = vec![Notice { code: DiagnosticCode::NamesAreClaims, message }];
+    let mut notices = Vec::new();
+    let mut say = |code, message: &str| notices.push(Notice { code, message: message.to_owned() });
+    match seal {
+        SealOutcome::NoBundle | SealOutcome::Unsealed { .. } => {
+            say(DiagnosticCode::NamesAreClaims, "the bundle is not sealed: names and tags are what its carrier says");
+        }
+        SealOutcome::Ignored(_) => {
+            say(DiagnosticCode::SealIgnored, "the bundle's seal was not judged, on the operator's word");
+            say(
+                DiagnosticCode::NamesAreClaims,
+                "no seal was judged: names and tags are what the bundle's carrier says",
+            );
+        }
+        _ if !seal.is_trusted() => {
+            say(DiagnosticCode::NamesAreClaims, "no trusted seal: names and tags are what the bundle's carrier says");
+        }
+        _ => {}
+    }
+    if let Some(clock) = clock
+        && let Some(made) = seal.made_after(clock.verification_time)
+    {
+        let message = format!(
+            "the verification time {} lies before {made}, the earliest moment at which the seal can have been made: this clock is behind",
+            clock.verification_time
+        );
+        notices.push(Notice { code: DiagnosticCode::ClockBehind, message });
+    }
     notices.extend(gaps(inventory));
     if let Some(clock) = clock
         && clock.verification_time < inventory.created_at
