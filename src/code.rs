@@ -145,6 +145,7 @@ codes! {
         BundleFeatureUnknown = "bundle-feature-unknown", "The bundle needs a feature that this version does not know. Use a newer bulla.";
         BundleSealInvalid = "bundle-seal-invalid", "What stands behind the bundle manifest is no seal on it: another subject, a second seal, or more than a seal may bring along.";
         BundleIndexMismatch = "bundle-index-mismatch", "index.json is not the one that the inventory describes: it was exchanged or edited.";
+        StreamNotABundle = "stream-not-a-bundle", "What comes through the pipe is no bundle. A pipe cannot be read twice, and only bundles are in an order that makes this unnecessary: write it to a file and give that.";
         LayoutInvalid = "layout-invalid", "The OCI layout's oci-layout or index.json is missing or malformed.";
         BlobMissing = "blob-missing", "A blob that a manifest or the inventory names is not there.";
         BlobDigestMismatch = "blob-digest-mismatch", "The content is not what its digest says: it was altered or damaged.";

@@ -1,7 +1,7 @@
 //! From an inventory to a bundle: what follows from it, and the writer that holds to it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::io::{Seek, Write};
 
 use serde::Serialize;
 
@@ -274,6 +274,18 @@ impl<W: Write> BundleWriter<W> {
         let mut entry = self.blob(&descriptor.digest).map_err(StoreError::from_diagnostic)?;
         copy_to(content, descriptor, &mut entry)?;
         entry.finish().map_err(StoreError::from_diagnostic)
+    }
+
+    /// Leaves room for the next blob, which must be `digest`, and says where: for an output that takes the content of
+    /// several at once.
+    ///
+    /// # Errors
+    /// Another blob is due, the archive is compressed, or the output does not take it.
+    pub fn leave(&mut self, digest: &Digest) -> Result<u64, ArchiveError>
+    where
+        W: Seek,
+    {
+        self.blob(digest)?.leave()
     }
 
     /// Ends the bundle and hands the output back, flushed.

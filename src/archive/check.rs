@@ -228,6 +228,12 @@ impl BundleInventory {
         self.blobs.sort_by_key(|blob| (part(blob, &decisive), blob.digest));
     }
 
+    /// How many of the blobs, the first so many, are what decides or is small: all but the layers.
+    pub fn head(&self) -> usize {
+        let decisive = self.decisive();
+        self.blobs.partition_point(|blob| part(blob, &decisive) < Part::Rest)
+    }
+
     fn decisive(&self) -> BTreeSet<Digest> {
         let envelopes = self.signatures.iter().filter_map(|signature| signature.envelope);
         let evidence = self.evidence.iter().map(EvidenceRecord::digest);

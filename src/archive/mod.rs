@@ -12,16 +12,20 @@ mod output;
 mod reader;
 mod seal;
 mod source;
+mod stream;
+mod strict;
 mod writer;
 
 pub use bundle::{BundleManifest, BundleWriter};
 pub use check::{EMPTY_CONFIG, HELD_CONTENT, InventoryError, KNOWN_FEATURES, SEAL_REPOSITORY, empty_config};
 pub use entry::EntryName;
 pub use error::ArchiveError;
-pub use output::OutputFile;
-pub(crate) use output::sync_folder;
+pub(crate) use output::{Eager, sync_folder};
+pub use output::{FilePart, OutputFile};
 pub use reader::{Archive, Entry, Strictness};
 pub use seal::{Seal, SealError, SealMembers};
+pub use stream::ArchiveStream;
+pub(crate) use stream::SharedStream;
 pub use writer::{Compression, EntryWriter, Writer};
 
 pub use inventory::{

@@ -29,8 +29,8 @@ impl SealMembers {
     pub const MANIFEST_BYTES: u64 = 256 << 10;
     /// The most CRLs and OCSP responses that a seal has. A chain of three certificates and a timestamp authority's need six.
     pub const MOST_PIECES: usize = 64;
-    /// The most bytes that they all have together: four CRLs of the greatest size that is read.
-    pub const MOST_BYTES: u64 = 256 << 20;
+    /// The most bytes that they all have together: what a reader of a pipe has to hold in memory.
+    pub const MOST_BYTES: u64 = 64 << 20;
 
     /// Finds the members of a seal through its manifest and that of its evidence.
     ///
@@ -98,6 +98,16 @@ impl SealMembers {
     /// The signature manifest whose subject is the bundle manifest.
     pub const fn manifest(&self) -> &Descriptor {
         &self.manifest
+    }
+
+    /// The envelope.
+    pub const fn envelope(&self) -> &Descriptor {
+        &self.envelope
+    }
+
+    /// The CRLs and OCSP responses, by digest.
+    pub fn pieces(&self) -> &[Descriptor] {
+        &self.pieces
     }
 
     /// The manifest of its evidence, whose subject is the signature manifest.

@@ -15,7 +15,7 @@ use super::{ArchiveError, Strictness};
 use crate::limits::Limits;
 
 /// How many frames a table may list: 4 TiB of content in frames of ours, in 32 MiB of memory.
-const MOST_FRAMES: u64 = 2 << 20;
+pub(super) const MOST_FRAMES: u64 = 2 << 20;
 
 /// An open archive. Positions count in the tar, also where that is compressed.
 #[derive(Debug)]
@@ -269,11 +269,11 @@ impl Walk<'_> {
     }
 }
 
-fn is_skippable(bytes: &[u8]) -> bool {
+pub(super) fn is_skippable(bytes: &[u8]) -> bool {
     matches!(bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-fn other_compression(magic: &[u8]) -> Option<&'static str> {
+pub(super) fn other_compression(magic: &[u8]) -> Option<&'static str> {
     let known: [(&[u8], &str); 4] =
         [(b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x04\x22\x4d\x18", "lz4")];
     known.into_iter().find(|(begin, _)| magic.starts_with(begin)).map(|(_, name)| name)

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use super::closure::Child;
 use super::collect::{CollectError, CollectedRoot, Collection};
+use super::integrity::in_parallel_by;
 use super::progress::{Cancelled, Progress, Stage, counted};
 use crate::archive::{
-    ArchiveError, BlobRecord, BundleInventory, BundleWriter, EvidenceRecord, PlatformRecord, ReferrerRecord,
-    RootRecord, SearchRecord, SignatureRecord, Totals, empty_config, names,
+    ArchiveError, BlobRecord, BundleInventory, BundleWriter, Compression, EvidenceRecord, OutputFile, PlatformRecord,
+    ReferrerRecord, RootRecord, Seal, SearchRecord, SignatureRecord, Totals, empty_config, names,
 };
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Manifest, ManifestError};
-use crate::store::{RawContent, StoreError};
+use crate::store::{RawContent, StoreError, copy_to};
 use crate::time::UnixTime;
 
 /// What is carried beside the collected content, so that its signatures can be judged.
@@ -150,7 +151,27 @@ pub fn pack<W: Write>(
     progress: &Arc<dyn Progress>,
 ) -> Result<W, PackError> {
     progress.stage(Stage::Packing, Some(inventory.totals.bytes));
-    let packed = write_blobs(collection, supplies, inventory, writer, progress);
+    or_cancelled(write_blobs(collection, supplies, inventory, writer, progress), progress)
+}
+
+/// The same, uncompressed into a file. All sizes are known, so each blob has its place before it is read, and several
+/// are read, hashed and written at a time. The bytes are those that [`pack`] writes.
+///
+/// # Errors
+/// As [`pack`].
+pub fn pack_file(
+    collection: &Collection,
+    supplies: &Supplies,
+    inventory: &BundleInventory,
+    seal: Option<&Seal>,
+    file: OutputFile,
+    progress: &Arc<dyn Progress>,
+) -> Result<OutputFile, PackError> {
+    progress.stage(Stage::Packing, Some(inventory.totals.bytes));
+    or_cancelled(fill_file(collection, supplies, inventory, seal, file, progress), progress)
+}
+
+fn or_cancelled<T>(packed: Result<T, PackError>, progress: &Arc<dyn Progress>) -> Result<T, PackError> {
     match packed {
         Err(_) if progress.cancelled() => Err(PackError::Cancelled(Cancelled)),
         packed => packed,
@@ -171,9 +192,52 @@ fn write_blobs<W: Write>(
         }
         let descriptor = record.descriptor();
         let Some(content) = content(collection, &supplied, &descriptor)? else { continue };
-        writer.copy(&descriptor, counted(content, progress))?;
+        writer.copy(&descriptor, counted(content, progress).in_sequence())?;
     }
     Ok(writer.finish()?)
+}
+
+/// From here on a blob is worth a place of its own.
+const LARGE: u64 = 1 << 20;
+
+/// How many blobs are read at a time: enough to hide the answering times of a registry and of disks.
+const WORKERS: usize = 4;
+
+fn fill_file(
+    collection: &Collection,
+    supplies: &Supplies,
+    inventory: &BundleInventory,
+    seal: Option<&Seal>,
+    file: OutputFile,
+    progress: &Arc<dyn Progress>,
+) -> Result<OutputFile, PackError> {
+    let supplied = supplied(supplies);
+    let mut writer = match seal {
+        Some(seal) => BundleWriter::sealed(file, inventory, seal, Compression::None)?,
+        None => BundleWriter::new(file, inventory, Compression::None)?,
+    };
+    let mut large = Vec::new();
+    for record in &inventory.blobs {
+        if writer.is_early(&record.digest) {
+            continue;
+        }
+        let descriptor = record.descriptor();
+        if descriptor.size >= LARGE && collection.blobs.contains_key(&descriptor.digest) {
+            let at = writer.leave(&descriptor.digest)?;
+            large.push((descriptor, at));
+        } else if let Some(content) = content(collection, &supplied, &descriptor)? {
+            writer.copy(&descriptor, counted(content, progress))?;
+        }
+    }
+    let file = writer.finish()?;
+    // Largest first: one digest is serial work, so the longest must not come last.
+    large.sort_by_key(|(descriptor, at)| (std::cmp::Reverse(descriptor.size), *at));
+    in_parallel_by(WORKERS, &large, |(descriptor, at)| -> Result<(), PackError> {
+        let Some(content) = content(collection, &supplied, descriptor)? else { return Ok(()) };
+        copy_to(counted(content, progress), descriptor, &mut file.part(*at, descriptor.size))?;
+        Ok(())
+    })?;
+    Ok(file)
 }
 
 fn supplied(supplies: &Supplies) -> BTreeMap<Digest, &Arc<[u8]>> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::closure::{Closure, ClosureError, NotarySignature, WalkOptions, walk};
 use super::gather::{Gatherer, Piece, Sources};
-use super::integrity::{ByteCount, hash_blobs, map_in_parallel};
+use super::integrity::{ByteCount, Ledger, Sound, map_in_parallel};
 use super::progress::{Progress, Stage};
 use super::seal::{FoundSeal, SealDemand, SealOutcome, SealTerms, SubjectSeal};
 use super::signatures::{SignatureFlood, carried_evidence, check_amount, fetch_blob, read_signature};
@@ -127,6 +127,43 @@ impl VerifiedRoot {
     }
 }
 
+/// What was judged, by its manifests, signatures and evidence. That its blobs are what their digests say is still to be
+/// shown: by hashing them, or by whoever reads them for another reason.
+#[derive(Debug)]
+pub struct Judged {
+    seal: SealOutcome,
+    artifacts: Vec<VerifiedRoot>,
+    closures: Vec<Closure>,
+}
+
+impl Judged {
+    /// What became of the bundle's seal.
+    pub const fn seal(&self) -> &SealOutcome {
+        &self.seal
+    }
+
+    /// The artifacts, in the order in which they were asked for.
+    pub fn artifacts(&self) -> &[VerifiedRoot] {
+        &self.artifacts
+    }
+
+    /// What of the source must be sound.
+    pub fn ledger(&self) -> Ledger {
+        Ledger::of(&self.closures)
+    }
+
+    /// Complete, now that all bytes were checked.
+    pub fn verified(self, sound: Sound) -> Verification {
+        Verification { seal: self.seal, integrity: sound.count(), artifacts: self.artifacts }
+    }
+
+    /// What is known where reading ended with the judgement, because there was no reason to go on: `checked` alone was
+    /// read.
+    pub fn refused(self, checked: ByteCount) -> Verification {
+        Verification { seal: self.seal, integrity: checked, artifacts: self.artifacts }
+    }
+}
+
 /// Verifies everything that belongs to the roots. A bundle's seal comes first, and where it is bad, or missing and
 /// demanded, no artifact of the bundle is trusted.
 ///
@@ -139,6 +176,22 @@ pub fn verify(
     limits: &Limits,
     progress: &dyn Progress,
 ) -> Result<Verification, VerifyError> {
+    let judged = judge(subject, depth, limits, progress)?;
+    let sound = judged.ledger().settle(subject.store, progress)?;
+    progress.done();
+    Ok(judged.verified(sound))
+}
+
+/// Judges the roots by what is small: manifests, signatures, evidence. No layer is read.
+///
+/// # Errors
+/// As [`verify`], but for blobs that are damaged or missing.
+pub fn judge(
+    subject: &Subject<'_>,
+    depth: &Depth<'_>,
+    limits: &Limits,
+    progress: &dyn Progress,
+) -> Result<Judged, VerifyError> {
     if let Depth::Judge(judging) = depth {
         for root in &subject.roots {
             scope_of(root, judging)?;
@@ -168,8 +221,7 @@ pub fn verify(
     {
         artifacts.iter_mut().for_each(|root| root.overrule(&verdict));
     }
-    let integrity = hash_blobs(subject.store, &closures, progress)?;
-    Ok(Verification { seal, integrity, artifacts })
+    Ok(Judged { seal, artifacts, closures })
 }
 
 /// Reads the seal whole, and judges it if anything is judged.

@@ -13,6 +13,7 @@ mod listing;
 pub mod memory;
 #[cfg(feature = "registry")]
 pub mod registry;
+pub mod stream;
 
 use crate::digest::Digest;
 use crate::oci::{Descriptor, DigestTagKind, Reference, Tag, Target};

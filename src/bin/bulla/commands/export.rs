@@ -11,7 +11,7 @@ use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::ops::closure::WalkOptions;
 use bulla::ops::collect::{Source, collect};
-use bulla::ops::pack::{inventory, pack};
+use bulla::ops::pack::{inventory, pack, pack_file};
 use bulla::ops::progress::{Progress, Stage};
 use bulla::ops::supply::{GapPolicy, Sources, supply};
 use bulla::report::{TOOL, inspection};
@@ -52,12 +52,14 @@ pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
         let mut out = pack(&collection, &supplies, &inventory, writer, &progress)?;
         out.flush().map_err(|error| CommandError::io(Path::new("standard output"), &error))?;
     } else {
-        let mut file = OutputFile::create(&arguments.output)?;
-        let out = BufWriter::with_capacity(1 << 20, &mut file);
-        let writer = begin(out, &inventory, seal.as_ref(), compression)?;
-        let mut out = pack(&collection, &supplies, &inventory, writer, &progress)?;
-        out.flush().map_err(|error| CommandError::io(&arguments.output, &error))?;
-        drop(out);
+        let file = OutputFile::create(&arguments.output)?;
+        let file = match compression {
+            ArchiveCompression::None => pack_file(&collection, &supplies, &inventory, seal.as_ref(), file, &progress)?,
+            ArchiveCompression::Zstd { .. } => {
+                let writer = begin(file, &inventory, seal.as_ref(), compression)?;
+                pack(&collection, &supplies, &inventory, writer, &progress)?
+            }
+        };
         file.commit()?;
     }
     bars.done();
@@ -95,6 +97,11 @@ fn sources(arguments: &Export, network: &Network, limits: &Limits) -> Result<Vec
     }
     let mut sources = Vec::new();
     for (place, reference) in references.iter().enumerate() {
+        if reference == "-" {
+            let message = "an export reads its sources more than once, which standard input does not allow";
+            return Err(CommandError::new(DiagnosticCode::UsageInvalid, message)
+                .with_hint("write the bundle to a file first and give that"));
+        }
         let opened = open(reference, network, limits)?;
         opened.spare(&arguments.output)?;
         sources.extend(opened.sources(names.get(place))?);

@@ -15,7 +15,10 @@ use crate::terminal;
 pub(crate) fn run(arguments: &Inspect) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let progress = Bars::new();
-    let opened = open(&arguments.target, &Network::new(&arguments.registry, &[&arguments.target], &limits), &limits)?;
+    let mut opened =
+        open(&arguments.target, &Network::new(&arguments.registry, &[&arguments.target], &limits), &limits)?;
+    // Nothing of a tail is shown, so whoever writes it is told.
+    opened.pipe = None;
     let roots = roots(&opened)?;
     let inspected =
         ops::inspect::inspect(opened.store.as_ref(), &roots, &opened.omitted(), &limits, progress.as_ref())?;

@@ -4,11 +4,14 @@ use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::oci::Repository;
 use bulla::ops;
+use bulla::ops::integrity::{Ledger, Sound};
+use bulla::ops::progress::Progress;
 use bulla::ops::seal::{SealDemand, SealOutcome, SealTerms, SubjectSeal};
-use bulla::ops::verify::{Depth, Judging, Subject};
+use bulla::ops::verify::{Depth, Judged, Judging, Subject, Verification, VerifiedRoot};
 use bulla::report::inspection::gaps;
 use bulla::report::text::write_report;
-use bulla::report::v1::{Clock, NetworkUse, Notice, Report, Word};
+use bulla::report::v1::{Clock, NetworkUse, Notice, Report, Source as Place, Word};
+use bulla::verification::Verdict;
 
 use super::judging::Terms;
 use crate::args::{self, Format, Verify};
@@ -21,14 +24,53 @@ use crate::terminal;
 pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let network = Network::new(&arguments.registry, &[&arguments.target], &limits);
-    let opened = open(&arguments.target, &network, &limits)?;
+    let mut opened = open(&arguments.target, &network, &limits)?;
+    let progress = Bars::new();
     let report = if arguments.integrity_only {
-        check_integrity(&opened, &limits)?
+        let judged = ops::verify::judge(&subject(&opened)?, &Depth::Integrity, &limits, progress.as_ref())?;
+        let sound = read_all(&judged.ledger(), &mut opened, progress.as_ref())?;
+        let notices = notices(&opened, judged.seal(), None);
+        Report::new(opened.place.clone(), None, &judged.verified(sound), notices)
     } else {
-        judge(&opened, &arguments.judging, &network, &limits)?.1
+        let (judged, account) = judge(&opened, &arguments.judging, &network, &limits, progress.as_ref())?;
+        account.report(&complete(judged, &mut opened, progress.as_ref())?)
     };
+    progress.done();
     print(&report, arguments.output.format)?;
     Ok(status(report.verdict, arguments.integrity_only))
+}
+
+/// Reads the rest. Of a pipe nothing more is read once it is clear that what comes is not trusted.
+fn complete(judged: Judged, opened: &mut Opened, progress: &dyn Progress) -> Result<Verification, CommandError> {
+    let ledger = judged.ledger();
+    if opened.pipe.is_some() && !judged.artifacts().iter().all(is_trusted) {
+        return Ok(refuse(judged, &ledger, opened));
+    }
+    Ok(judged.verified(read_all(&ledger, opened, progress)?))
+}
+
+/// Ends the reading of a pipe with what is known, and closes it.
+pub(crate) fn refuse(judged: Judged, ledger: &Ledger, opened: &mut Opened) -> Verification {
+    if let Some(pipe) = opened.pipe.take() {
+        ledger.checked_head(&pipe.head);
+        terminal::say("note: the layers were not read: what comes before them decides");
+    }
+    judged.refused(ledger.progress())
+}
+
+fn is_trusted(root: &VerifiedRoot) -> bool {
+    root.outcome.as_ref().is_some_and(|outcome| matches!(outcome.verdict, Verdict::Trusted(_)))
+}
+
+/// Hashes what nobody has read yet.
+pub(crate) fn read_all(ledger: &Ledger, opened: &mut Opened, progress: &dyn Progress) -> Result<Sound, CommandError> {
+    Ok(match &mut opened.pipe {
+        None => ledger.settle(opened.store.as_ref(), progress)?,
+        Some(pipe) => {
+            ledger.checked_head(&pipe.head);
+            ledger.settle_stream(&mut pipe.tail, progress)?
+        }
+    })
 }
 
 /// The bytes alone were asked for, so that they are sound is success; nothing is said of trust.
@@ -48,12 +90,6 @@ pub(crate) fn print(report: &Report, format: Format) -> Result<(), CommandError>
     }
 }
 
-fn check_integrity(opened: &Opened, limits: &Limits) -> Result<Report, CommandError> {
-    let progress = Bars::new();
-    let verification = ops::verify::verify(&subject(opened)?, &Depth::Integrity, limits, progress.as_ref())?;
-    Ok(Report::new(opened.place.clone(), None, &verification, notices(opened, &verification.seal, None)))
-}
-
 fn subject(opened: &Opened) -> Result<Subject<'_>, CommandError> {
     Ok(Subject {
         store: opened.store.as_ref(),
@@ -64,13 +100,27 @@ fn subject(opened: &Opened) -> Result<Subject<'_>, CommandError> {
     })
 }
 
-/// Judges everything that is meant. A bundle never reaches for the network.
+/// What a report says beside the outcomes.
+pub(crate) struct Account {
+    place: Place,
+    clock: Clock,
+    notices: Vec<Notice>,
+}
+
+impl Account {
+    pub(crate) fn report(self, verification: &Verification) -> Report {
+        Report::new(self.place, Some(self.clock), verification, self.notices)
+    }
+}
+
+/// Judges everything that is meant. A bundle never reaches for the network. Layers are not read yet.
 pub(crate) fn judge(
     opened: &Opened,
     arguments: &args::Judging,
     network: &Network,
     limits: &Limits,
-) -> Result<(ops::verify::Verification, Report), CommandError> {
+    progress: &dyn Progress,
+) -> Result<(Judged, Account), CommandError> {
     let live = if arguments.offline || opened.is_bundle() { None } else { network.evidence()? };
     let used = if live.is_some() { NetworkUse::Allowed } else { NetworkUse::Forbidden };
     let subject = subject(opened)?;
@@ -95,11 +145,9 @@ pub(crate) fn judge(
         supplied: &terms.supplied,
         live,
     };
-    let progress = Bars::new();
-    let verification = ops::verify::verify(&subject, &Depth::Judge(judging), limits, progress.as_ref())?;
-    let notices = notices(opened, &verification.seal, Some(&terms.clock));
-    let report = Report::new(opened.place.clone(), Some(terms.clock), &verification, notices);
-    Ok((verification, report))
+    let judged = ops::verify::judge(&subject, &Depth::Judge(judging), limits, progress)?;
+    let notices = notices(opened, judged.seal(), Some(&terms.clock));
+    Ok((judged, Account { place: opened.place.clone(), clock: terms.clock, notices }))
 }
 
 /// What the command line demands of a seal. Only a bundle has one.
