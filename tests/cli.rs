@@ -24,6 +24,7 @@ mod cli {
     mod forge;
     mod layouts;
     mod output;
+    mod pipes;
     mod schemas;
     mod usage;
 }

@@ -33,7 +33,7 @@ struct Frames {
     /// The size of the tar.
     size: u64,
     /// The frame that was decompressed last: neighbours in a small archive share one.
-    last: Mutex<Option<(usize, Arc<[u8]>)>>,
+    last: Mutex<Option<(usize, Arc<Vec<u8>>)>>,
 }
 
 /// Where a frame begins, in the file and in the tar. It ends where the next begins.
@@ -281,7 +281,7 @@ pub(super) fn other_compression(magic: &[u8]) -> Option<&'static str> {
 
 impl Frames {
     /// The frame that holds this position: where it starts, and what it holds.
-    fn at(&self, source: &Source, position: u64) -> Result<(u64, Arc<[u8]>), ArchiveError> {
+    fn at(&self, source: &Source, position: u64) -> Result<(u64, Arc<Vec<u8>>), ArchiveError> {
         let index = self.list.partition_point(|frame| frame.start <= position).saturating_sub(1);
         let frame = self.list.get(index).ok_or(ArchiveError::Truncated { needed: position, found: self.size })?;
         {
@@ -298,7 +298,7 @@ impl Frames {
 
 impl Frame {
     /// Decompresses the frame, which must be exactly one and hold exactly what was said of it.
-    fn expand(&self, source: &Source) -> Result<Arc<[u8]>, ArchiveError> {
+    fn expand(&self, source: &Source) -> Result<Arc<Vec<u8>>, ArchiveError> {
         let damaged = |reason| ArchiveError::Frame { at: self.at, reason };
         let size = |bytes| usize::try_from(bytes).map_err(|_| damaged("the frame is too large"));
         let mut compressed = vec![0; size(self.compressed)?];
@@ -312,7 +312,7 @@ impl Frame {
             .and_then(|mut zstd| zstd.decompress(&compressed, size(self.expanded).unwrap_or(0)))
             .map_err(|_| damaged("the frame does not decompress"))?;
         match length(content.len()) == self.expanded {
-            true => Ok(content.into()),
+            true => Ok(Arc::new(content)),
             false => Err(damaged("the frame does not hold what was said of it")),
         }
     }
@@ -323,12 +323,12 @@ pub(super) struct Section {
     source: Arc<Source>,
     at: u64,
     end: u64,
-    frame: Option<(u64, Arc<[u8]>)>,
+    frame: Option<(u64, Arc<Vec<u8>>)>,
 }
 
 impl Section {
     fn read_frame(&mut self, frames: &Frames, bytes: &mut [u8]) -> Result<usize, ArchiveError> {
-        let inside = |(start, content): &&(u64, Arc<[u8]>)| {
+        let inside = |(start, content): &&(u64, Arc<Vec<u8>>)| {
             (*start..start.saturating_add(length(content.len()))).contains(&self.at)
         };
         let (start, content) = match self.frame.as_ref().filter(inside) {
