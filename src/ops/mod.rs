@@ -13,6 +13,8 @@ pub mod inspect;
 pub mod integrity;
 pub mod pack;
 pub mod progress;
+pub mod sign;
 pub mod signatures;
 pub mod supply;
+pub mod timestamp;
 pub mod verify;

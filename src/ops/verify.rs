@@ -240,7 +240,7 @@ fn fetch_missing<'s>(
     let mut gatherer = Gatherer::new(&sources, CarriedEvidence::default(), limits);
     let clocks = Clocks { verification: judging.at, signing: None };
     for envelope in signatures.filter_map(|found| found.envelope.as_ref().ok()) {
-        for need in plan(envelope, limits).needs {
+        for need in plan(envelope, evidence, limits).needs {
             if is_answered(&need, evidence, clocks) {
                 continue;
             }

@@ -1,6 +1,8 @@
 //! The command line.
 
+pub(crate) mod sign;
 pub(crate) mod signing;
+pub(crate) mod timestamp;
 
 use std::path::PathBuf;
 
@@ -30,6 +32,11 @@ pub(crate) enum Command {
     /// Hand the revocation data that a bundle carries to other verifiers
     #[command(subcommand)]
     Evidence(Evidence),
+    /// Sign an artifact in a registry, a layout or a bundle
+    Sign(sign::Sign),
+    /// Deal with RFC 3161 timestamps
+    #[command(subcommand)]
+    Timestamp(timestamp::Timestamp),
     /// Walk the whole road with an embedded example: export, carry, verify offline, import
     Demo(Demo),
     /// Explain a diagnostic code, or list them all
@@ -249,7 +256,12 @@ impl Command {
             Self::Inspect(inspect) => inspect.output.format,
             Self::Verify(verify) => verify.output.format,
             Self::Import(import) => import.output.format,
-            Self::Export(_) | Self::Evidence(_) | Self::Demo(_) | Self::Explain(_) => Format::Text,
+            Self::Export(_)
+            | Self::Evidence(_)
+            | Self::Sign(_)
+            | Self::Timestamp(_)
+            | Self::Demo(_)
+            | Self::Explain(_) => Format::Text,
         }
     }
 }

@@ -65,6 +65,41 @@ impl Opened {
         }
     }
 
+    /// The layout's folder, if it is one.
+    pub(crate) fn layout(&self) -> Option<&Path> {
+        self.path.as_deref().filter(|_| self.place.kind == SourceKind::Layout)
+    }
+
+    /// The name under which a registry was opened, if it is one.
+    pub(crate) const fn registry(&self) -> Option<&Reference> {
+        self.reference.as_ref()
+    }
+
+    /// Whether it was named by something that can come to mean something else.
+    pub(crate) fn is_named_by_tag(&self) -> bool {
+        let in_registry = self.reference.as_ref().is_some_and(|reference| reference.digest.is_none());
+        in_registry || matches!(self.target, Some(Target::Tag(_)))
+    }
+
+    /// Whether it is a file, which nothing is added to.
+    pub(crate) const fn is_archive(&self) -> bool {
+        matches!(self.place.kind, SourceKind::Bundle | SourceKind::Archive)
+    }
+
+    /// What stands before `@digest` when something in it is named.
+    pub(crate) fn repository_text(&self) -> String {
+        match (&self.reference, &self.path) {
+            (Some(reference), _) => reference.repository.to_string(),
+            (None, Some(path)) => path.display().to_string(),
+            (None, None) => self.place.location.clone(),
+        }
+    }
+
+    /// Everything in the store under the names that it has there, whatever part of it is meant.
+    pub(crate) fn everything(&self) -> Result<Vec<Source>, CommandError> {
+        Ok(locate(&self.store, None, self.reference.as_ref(), None)?)
+    }
+
     pub(crate) fn is_bundle(&self) -> bool {
         self.inventory.is_some()
     }
@@ -105,6 +140,20 @@ pub(crate) fn parse(text: &str) -> Result<Location, CommandError> {
         )
         .with_hint("give the path of a bundle or layout, or a reference host/repo[:tag][@digest]")
     })
+}
+
+/// Opens what `text` names, which with Notation's `--oci-layout` is `PATH:TAG` or `PATH@DIGEST` of a layout.
+pub(crate) fn open_as(
+    text: &str,
+    oci_layout: bool,
+    network: &Network,
+    limits: &Limits,
+) -> Result<Opened, CommandError> {
+    if oci_layout && !text.starts_with("oci:") {
+        open(&format!("oci:{text}"), network, limits)
+    } else {
+        open(text, network, limits)
+    }
 }
 
 /// Opens what `text` names.

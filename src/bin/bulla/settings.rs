@@ -71,6 +71,7 @@ mod network {
     use bulla::config::credentials::{DeferredDockerConfig, FirstOf};
     use bulla::evidence::network::HttpEvidence;
     use bulla::http::{CredentialProvider, HttpClient, HttpSettings, ProxySettings};
+    use bulla::signer::{HttpTimestamps, TimestampSource};
     use bulla::store::registry::{PlainHttp, RegistryClient, RegistrySettings};
 
     use super::{CommandError, Limits, LiveEvidence, Registry, path_variable, variable};
@@ -135,6 +136,14 @@ mod network {
         }
     }
 
+    impl Network {
+        /// A timestamp authority at an address.
+        pub(crate) fn timestamps(&self, url: &str, limits: &Limits) -> Result<Box<dyn TimestampSource>, CommandError> {
+            let client = HttpClient::new(HttpTimestamps::settings(http_settings()?))?;
+            Ok(Box::new(HttpTimestamps::new(Arc::new(client), url, limits)?))
+        }
+    }
+
     /// What registries and revocation data are both asked with.
     fn http_settings() -> Result<HttpSettings, CommandError> {
         let mut http = HttpSettings { proxies: ProxySettings::from_env(variable), ..HttpSettings::default() };
@@ -152,6 +161,9 @@ mod network {
 
 #[cfg(not(feature = "registry"))]
 mod network {
+    use bulla::code::DiagnosticCode;
+    use bulla::signer::TimestampSource;
+
     use super::{CommandError, Limits, LiveEvidence, Registry};
 
     /// The air-gap build reaches nothing.
@@ -160,6 +172,11 @@ mod network {
     impl Network {
         pub(crate) fn new(_: &Registry, _: &[&str], _: &Limits) -> Self {
             Self
+        }
+
+        pub(crate) fn timestamps(&self, url: &str, _: &Limits) -> Result<Box<dyn TimestampSource>, CommandError> {
+            let message = format!("{url} cannot be asked: this build of bulla holds no HTTP client");
+            Err(CommandError::new(DiagnosticCode::HttpSupportMissing, message))
         }
 
         #[expect(clippy::unnecessary_wraps, reason = "the same signature as with the feature")]

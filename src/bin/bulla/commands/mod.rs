@@ -7,6 +7,9 @@ mod export;
 mod import;
 mod inspect;
 mod judging;
+mod rebundle;
+mod sign;
+mod timestamp;
 mod verify;
 
 use crate::args::{Arguments, Command};
@@ -19,6 +22,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<Status, CommandError> {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Evidence(arguments) => evidence::run(&arguments),
+        Command::Sign(arguments) => sign::run(&arguments),
+        Command::Timestamp(arguments) => timestamp::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
     }
