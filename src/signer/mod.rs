@@ -17,6 +17,8 @@ mod request;
 #[cfg(feature = "demo")]
 pub mod authority;
 #[cfg(feature = "demo")]
+pub mod test_key;
+#[cfg(feature = "demo")]
 pub mod tsa;
 
 pub use cose::sign_cose;
