@@ -21,6 +21,8 @@ mod timestamp;
 #[cfg(feature = "demo")]
 pub mod authority;
 #[cfg(feature = "demo")]
+pub mod test_key;
+#[cfg(feature = "demo")]
 pub mod tsa;
 
 pub use cose::sign_cose;

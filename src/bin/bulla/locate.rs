@@ -16,6 +16,7 @@ use bulla::store::{ContentStore, NamedRoot};
 
 use crate::error::CommandError;
 use crate::settings::Network;
+use crate::terminal;
 
 /// An open store, and what in it is meant.
 pub(crate) struct Opened {
@@ -38,6 +39,12 @@ impl Opened {
     /// What is meant in the store; it needs no name.
     pub(crate) fn meant(&self) -> Result<Vec<NamedRoot>, CommandError> {
         Ok(find(&self.store, self.target.as_ref(), self.reference.as_ref())?)
+    }
+
+    /// What is meant in the store, each artifact once, whatever names it has.
+    pub(crate) fn meant_once(&self) -> Result<Vec<NamedRoot>, CommandError> {
+        let mut seen = BTreeSet::new();
+        Ok(self.meant()?.into_iter().filter(|root| seen.insert(root.descriptor.digest)).collect())
     }
 
     /// What a bundle's exporter left out on request.
@@ -75,17 +82,6 @@ impl Opened {
         self.reference.as_ref()
     }
 
-    /// Whether it was named by something that can come to mean something else.
-    pub(crate) fn is_named_by_tag(&self) -> bool {
-        let in_registry = self.reference.as_ref().is_some_and(|reference| reference.digest.is_none());
-        in_registry || matches!(self.target, Some(Target::Tag(_)))
-    }
-
-    /// Whether it is a file, which nothing is added to.
-    pub(crate) const fn is_archive(&self) -> bool {
-        matches!(self.place.kind, SourceKind::Bundle | SourceKind::Archive)
-    }
-
     /// What stands before `@digest` when something in it is named.
     pub(crate) fn repository_text(&self) -> String {
         match (&self.reference, &self.path) {
@@ -102,6 +98,34 @@ impl Opened {
 
     pub(crate) fn is_bundle(&self) -> bool {
         self.inventory.is_some()
+    }
+
+    /// Whether it is a file with everything in it.
+    pub(crate) const fn is_archive(&self) -> bool {
+        matches!(self.place.kind, SourceKind::Bundle | SourceKind::Archive)
+    }
+
+    /// The artifact by its digest, as it could be written on the command line.
+    pub(crate) fn name_by_digest(&self, root: &NamedRoot) -> String {
+        let digest = root.descriptor.digest;
+        match (&self.reference, &self.path) {
+            (Some(reference), _) => format!("{}@{digest}", reference.repository),
+            (None, Some(path)) => format!("{}@{digest}", path.display()),
+            (None, None) => digest.to_string(),
+        }
+    }
+
+    /// Says that a tag may mean something else tomorrow, where the target was named by one; a bundle's cannot change
+    /// (conformance 1.31).
+    pub(crate) fn warn_of_tag(&self, root: &NamedRoot) {
+        let by_tag = match (&self.reference, &self.target) {
+            (Some(reference), _) => reference.digest.is_none(),
+            (None, target) => matches!(target, Some(Target::Tag(_))),
+        };
+        if by_tag && !self.is_archive() {
+            let name = self.name_by_digest(root);
+            terminal::say(&format!("warning: a tag can be moved to other content; use the digest: {name}"));
+        }
     }
 }
 
@@ -142,23 +166,55 @@ pub(crate) fn parse(text: &str) -> Result<Location, CommandError> {
     })
 }
 
-/// Opens what `text` names, which with Notation's `--oci-layout` is `PATH:TAG` or `PATH@DIGEST` of a layout.
-pub(crate) fn open_as(
-    text: &str,
-    oci_layout: bool,
-    network: &Network,
-    limits: &Limits,
-) -> Result<Opened, CommandError> {
-    if oci_layout && !text.starts_with("oci:") {
-        open(&format!("oci:{text}"), network, limits)
-    } else {
-        open(text, network, limits)
+/// How a target is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notation {
+    /// With a prefix, as the path of something that exists, or as a registry reference.
+    Any,
+    /// `PATH:TAG` or `PATH@DIGEST` of a layout, whatever else it looks like (conformance 13.10).
+    Layout,
+}
+
+impl Notation {
+    /// What `--oci-layout` says.
+    pub(crate) const fn of(oci_layout: bool) -> Self {
+        if oci_layout { Self::Layout } else { Self::Any }
     }
 }
 
 /// Opens what `text` names.
 pub(crate) fn open(text: &str, network: &Network, limits: &Limits) -> Result<Opened, CommandError> {
-    match parse(text)? {
+    open_as(Notation::Any, text, network, limits)
+}
+
+/// Opens what `text` names, written as `notation` says.
+pub(crate) fn open_as(
+    notation: Notation,
+    text: &str,
+    network: &Network,
+    limits: &Limits,
+) -> Result<Opened, CommandError> {
+    let location = match notation {
+        Notation::Any => parse(text)?,
+        Notation::Layout => parse_layout(text)?,
+    };
+    terminal::debug(|| format!("{text} is {location}"));
+    open_location(location, network, limits)
+}
+
+fn parse_layout(text: &str) -> Result<Location, CommandError> {
+    match Location::split_path(text)? {
+        (path, Some(target)) => Ok(Location::Layout { path, target: Some(target) }),
+        (path, None) => Err(CommandError::new(
+            bulla::code::DiagnosticCode::ReferenceMalformed,
+            format!("{} says neither by tag nor by digest what is meant in the layout", path.display()),
+        )
+        .with_hint("write PATH:TAG or PATH@DIGEST")),
+    }
+}
+
+fn open_location(location: Location, network: &Network, limits: &Limits) -> Result<Opened, CommandError> {
+    match location {
         Location::Layout { path, target } => {
             let store: Arc<dyn ContentStore> = Arc::new(LayoutStore::open(&path, limits)?);
             let place = place(SourceKind::Layout, &path);

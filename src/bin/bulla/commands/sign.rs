@@ -14,7 +14,7 @@ use bulla::store::memory::MemoryStore;
 use super::rebundle::{self, Added};
 use crate::args::sign::{Sign, SignatureOptions};
 use crate::error::{CommandError, Status};
-use crate::locate::{self, Opened};
+use crate::locate::{Notation, Opened, open_as};
 use crate::settings::Network;
 use crate::signing::{Authority, KeyChoice};
 use crate::terminal;
@@ -22,7 +22,7 @@ use crate::terminal;
 pub(crate) fn run(arguments: &Sign) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let network = Network::new(&arguments.registry, &[&arguments.reference], &limits);
-    let opened = locate::open_as(&arguments.reference, arguments.oci_layout, &network, &limits)?;
+    let opened = open_as(Notation::of(arguments.oci_layout), &arguments.reference, &network, &limits)?;
     rebundle::check_output(&opened, &arguments.bundle)?;
     let signer = KeyChoice::of(&arguments.key, &limits)?.open(&limits)?;
     let authority = Authority::of(&arguments.authority, &network, &limits)?;
@@ -39,9 +39,6 @@ pub(crate) fn run(arguments: &Sign) -> Result<Status, CommandError> {
         return into_bundle(arguments, &opened, signer.as_ref(), &request, &network, &limits);
     }
     let target = one_target(&opened)?;
-    if opened.is_named_by_tag() {
-        warn_of_tag(&opened, &target);
-    }
     let made = sign(opened.store.as_ref(), &target, signer.as_ref(), &request, &limits)?;
     store(&opened, &made, &target, arguments.force_referrers_tag, &network)?;
     let place = opened.repository_text();
@@ -74,27 +71,16 @@ pub(super) fn options<'a>(
     })
 }
 
-/// The only artifact that is meant.
+/// The only artifact that is meant, with a warning where it is named by a tag.
 pub(super) fn one_target(opened: &Opened) -> Result<Descriptor, CommandError> {
-    let mut found: Vec<Descriptor> = opened.meant()?.into_iter().map(|root| root.descriptor).collect();
-    found.sort_by_key(|descriptor| descriptor.digest);
-    found.dedup_by_key(|descriptor| descriptor.digest);
-    match found.as_slice() {
-        [one] => Ok(one.clone()),
-        several => Err(CommandError::new(
-            DiagnosticCode::ReferenceAmbiguous,
-            format!("{} holds {} artifacts", opened.place.location, several.len()),
-        )
-        .with_hint("say which by :TAG or @DIGEST behind it")),
-    }
-}
-
-pub(super) fn warn_of_tag(opened: &Opened, target: &Descriptor) {
-    terminal::say(&format!(
-        "warning: a tag can be moved to something else; what it means now is {}@{}. Name artifacts by digest",
-        opened.repository_text(),
-        target.digest
-    ));
+    let found = opened.meant_once()?;
+    let [one] = found.as_slice() else {
+        let message = format!("{} holds {} artifacts", opened.place.location, found.len());
+        return Err(CommandError::new(DiagnosticCode::ReferenceAmbiguous, message)
+            .with_hint("say which by :TAG or @DIGEST behind it"));
+    };
+    opened.warn_of_tag(one);
+    Ok(one.descriptor.clone())
 }
 
 /// Puts the signature where the artifact is.

@@ -4,23 +4,29 @@ use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::oci::Repository;
 use bulla::ops;
-use bulla::ops::verify::{Depth, Judging, Subject};
+use bulla::ops::verify::{Depth, Judging, Subject, VerifiedRoot};
 use bulla::report::inspection::gaps;
 use bulla::report::text::write_report;
 use bulla::report::v1::{Clock, NetworkUse, Notice, Report, Word};
+use bulla::verification::Verdict;
 
-use super::judging::Terms;
+use super::judging::{Terms, unique};
 use crate::args::{self, Format, Verify};
 use crate::error::{CommandError, Status};
-use crate::locate::{Opened, open};
+use crate::locate::{Notation, Opened, open_as};
 use crate::progress::Bars;
 use crate::settings::Network;
 use crate::terminal;
 
 pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
-    let limits = Limits::default();
+    let limits = limits(arguments.max_signatures);
+    // What a verification plugin is told is checked also where no signature asks for one.
+    unique(&arguments.plugin_config, "--plugin-config")?;
     let network = Network::new(&arguments.registry, &[&arguments.target], &limits);
-    let opened = open(&arguments.target, &network, &limits)?;
+    let opened = open_as(Notation::of(arguments.oci_layout), &arguments.target, &network, &limits)?;
+    if let [root] = opened.meant_once()?.as_slice() {
+        opened.warn_of_tag(root);
+    }
     let report = if arguments.integrity_only {
         check_integrity(&opened, &limits)?
     } else {
@@ -28,6 +34,12 @@ pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
     };
     print(&report, arguments.output.format)?;
     Ok(status(report.verdict, arguments.integrity_only))
+}
+
+/// More than the usual number of signatures is a flood unless the operator expects them.
+fn limits(max_signatures: usize) -> Limits {
+    let usual = Limits::default();
+    Limits { judged_signatures: max_signatures, signatures: usual.signatures.max(max_signatures), ..usual }
 }
 
 /// The bytes alone were asked for, so that they are sound is success; nothing is said of trust.
@@ -90,9 +102,21 @@ pub(crate) fn judge(
     };
     let progress = Bars::new();
     let verification = ops::verify::verify(&subject, &Depth::Judge(judging), limits, progress.as_ref())?;
-    let notices = notices(opened, Some(&terms.clock));
+    let mut notices = notices(opened, Some(&terms.clock));
+    notices.extend(verification.artifacts.iter().filter_map(unjudged));
     let report = Report::new(opened.place.clone(), Some(terms.clock), &verification, notices);
     Ok((verification, report))
+}
+
+/// That none is good counts for little where not all were judged (conformance 1.27).
+fn unjudged(root: &VerifiedRoot) -> Option<Notice> {
+    let is_trusted = root.outcome.as_ref().is_some_and(|outcome| matches!(outcome.verdict, Verdict::Trusted(_)));
+    if root.unjudged == 0 || is_trusted {
+        return None;
+    }
+    let (left, digest) = (root.unjudged, root.root.descriptor.digest);
+    let message = format!("{left} more signatures of {digest} were not judged; --max-signatures sets how many are");
+    Some(Notice { code: DiagnosticCode::SignaturesNotJudged, message })
 }
 
 fn notices(opened: &Opened, clock: Option<&Clock>) -> Vec<Notice> {

@@ -14,9 +14,9 @@ use bulla::store::memory::MemoryStore;
 
 use crate::args::timestamp::TimestampAdd;
 use crate::commands::rebundle::{self, Added};
-use crate::commands::sign::{one_target, store, warn_of_tag};
+use crate::commands::sign::{one_target, store};
 use crate::error::{CommandError, Status};
-use crate::locate::{self, Opened};
+use crate::locate::{Notation, Opened, open_as};
 use crate::progress::Bars;
 use crate::settings::Network;
 use crate::signing::Authority;
@@ -25,7 +25,7 @@ use crate::terminal;
 pub(crate) fn run(arguments: &TimestampAdd) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let network = Network::new(&arguments.registry, &[&arguments.reference], &limits);
-    let opened = locate::open_as(&arguments.reference, arguments.oci_layout, &network, &limits)?;
+    let opened = open_as(Notation::of(arguments.oci_layout), &arguments.reference, &network, &limits)?;
     rebundle::check_output(&opened, &arguments.bundle)?;
     let Some(authority) = Authority::of(&arguments.authority, &network, &limits)? else {
         return Err(CommandError::new(DiagnosticCode::UsageInvalid, "no timestamp authority was named")
@@ -36,9 +36,6 @@ pub(crate) fn run(arguments: &TimestampAdd) -> Result<Status, CommandError> {
         return beside(arguments, &opened, &source, &network, &limits);
     }
     let target = one_target(&opened)?;
-    if opened.is_named_by_tag() {
-        warn_of_tag(&opened, &target);
-    }
     let place = opened.repository_text();
     for candidate in wanted(arguments, &opened, std::slice::from_ref(&target), &limits)? {
         if candidate.subject().digest != target.digest {
