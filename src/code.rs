@@ -128,6 +128,7 @@ codes! {
         TrustStoreMissing = "trust-store-missing", "A trust store that the policy names does not exist or is empty.";
         TrustStoreInvalid = "trust-store-invalid", "A trust store holds something that is not a usable certificate.";
         ConfigInvalid = "config-invalid", "A configuration file cannot be understood.";
+        AlreadyExists = "already-exists", "Something of that name is there already, and nothing is overwritten unasked.";
         DestinationUnsupported = "destination-unsupported", "The destination cannot take this content.";
         KeyMissing = "key-missing", "No signing key was named, or none of that name is in signingkeys.json.";
         PassphraseNeeded = "passphrase-needed", "The private key is encrypted, and there is neither a file with its passphrase nor a terminal to ask for it.";
@@ -173,6 +174,7 @@ codes! {
         CredentialsUnavailable = "credentials-unavailable", "A credential helper or Docker configuration could not be read.";
         EvidenceUnavailable = "evidence-unavailable", "Revocation data that judging will need could not be had.";
         Interrupted = "interrupted", "The work was interrupted. Nothing was left under the final name.";
+        TimestampUnavailable = "timestamp-unavailable", "The timestamp authority could not be asked, declined, or its answer cannot be relied on, so nothing was signed or stamped.";
         HttpSupportMissing = "http-support-missing", "This build of bulla holds no HTTP client.";
     }
     // ── to know ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -182,6 +184,7 @@ codes! {
         EvidenceMissing = "evidence-missing", "The bundle was exported without some revocation data, on the operator's word.";
         RevokedAfterSigning = "revoked-after-signing", "A certificate was revoked after the authenticated signing time, and --revocation-time point-in-time lets the signature stand.";
         RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";
+        SignaturesNotJudged = "signatures-not-judged", "More signatures are attached to an artifact than --max-signatures lets be judged, and none of those that were judged is good.";
         ContentOmitted = "content-omitted", "Part of the content was left out of the bundle on request.";
         ClockBehind = "clock-behind", "The host's clock is behind times that the input proves.";
     }

@@ -32,9 +32,19 @@ pub struct Limits {
     pub referrers: usize,
     /// Signatures judged for one artifact: each costs a few public-key operations.
     pub signatures: usize,
+    /// Signatures of one artifact that are judged, the first by digest; those beyond are left (Notation's
+    /// `--max-signatures`, conformance 1.27).
+    pub judged_signatures: usize,
     /// How many times larger than the compressed file a `.tar.zst` may become, beyond the first 64 MiB. Real layers
     /// that are not yet compressed reach 20; 1,000 leaves room for sparse disk images and stops bombs.
     pub expansion: u64,
+}
+
+impl Limits {
+    /// Bytes of one timestamp token: as many as an envelope with one may have.
+    pub const fn token_bytes(&self) -> u64 {
+        self.envelope_bytes
+    }
 }
 
 impl Default for Limits {
@@ -55,6 +65,7 @@ impl Default for Limits {
             blobs: 1_000_000,
             referrers: 10_000,
             signatures: 100,
+            judged_signatures: 100,
             expansion: 1_000,
         }
     }

@@ -115,6 +115,8 @@ pub struct VerifiedRoot {
     pub outcome: Option<ArtifactOutcome>,
     /// Signatures on what belongs to it: children, other referrers. They do not change its verdict.
     pub parts: Vec<ArtifactOutcome>,
+    /// How many of its signatures were left, because [`Limits::judged_signatures`] were judged before them.
+    pub unjudged: usize,
 }
 
 impl VerifiedRoot {
@@ -211,7 +213,12 @@ pub fn judge(
     }
     let mut artifacts: Vec<VerifiedRoot> = match depth {
         Depth::Integrity => {
-            let unjudged = |root: &RootToVerify| VerifiedRoot { root: root.clone(), outcome: None, parts: Vec::new() };
+            let unjudged = |root: &RootToVerify| VerifiedRoot {
+                root: root.clone(),
+                outcome: None,
+                parts: Vec::new(),
+                unjudged: 0,
+            };
             subject.roots.iter().map(unjudged).collect()
         }
         Depth::Judge(judging) => judge_all(subject, &closures, judging, limits)?,
@@ -322,7 +329,8 @@ impl Case<'_> {
     fn judge(&self, judging: &Judging<'_>, terms: &Terms<'_>) -> VerifiedRoot {
         let policy = &judging.trust.policy;
         let digest = self.root.descriptor.digest;
-        let own = self.signatures.get(&digest).map(Vec::as_slice).unwrap_or_default();
+        let all = self.signatures.get(&digest).map(Vec::as_slice).unwrap_or_default();
+        let own = all.get(..terms.limits.judged_signatures).unwrap_or(all);
         let outcome = evaluate(&self.root.descriptor, &self.scope, own, policy, terms);
         let others = self.signatures.iter().filter(|(subject, _)| **subject != digest);
         let parts = others
@@ -331,7 +339,8 @@ impl Case<'_> {
                 evaluate(&manifest.descriptor().bare(), &self.scope, signatures, policy, terms)
             })
             .collect();
-        VerifiedRoot { root: self.root.clone(), outcome: Some(outcome), parts }
+        let unjudged = all.len().saturating_sub(own.len());
+        VerifiedRoot { root: self.root.clone(), outcome: Some(outcome), parts, unjudged }
     }
 }
 
@@ -346,7 +355,7 @@ fn fetch_missing<'s>(
     let mut gatherer = Gatherer::new(&sources, CarriedEvidence::default(), limits);
     let clocks = Clocks { verification: judging.at, signing: None };
     for envelope in signatures.filter_map(|found| found.envelope.as_ref().ok()) {
-        for need in plan(envelope, limits).needs {
+        for need in plan(envelope, evidence, limits).needs {
             if is_answered(&need, evidence, clocks) {
                 continue;
             }

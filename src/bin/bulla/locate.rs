@@ -53,6 +53,12 @@ impl Opened {
         Ok(find(&self.store, self.target.as_ref(), self.reference.as_ref())?)
     }
 
+    /// What is meant in the store, each artifact once, whatever names it has.
+    pub(crate) fn meant_once(&self) -> Result<Vec<NamedRoot>, CommandError> {
+        let mut seen = BTreeSet::new();
+        Ok(self.meant()?.into_iter().filter(|root| seen.insert(root.descriptor.digest)).collect())
+    }
+
     /// What a bundle's exporter left out on request.
     pub(crate) fn omitted(&self) -> BTreeSet<Digest> {
         self.inventory.iter().flat_map(|inventory| &inventory.omitted).map(|omitted| omitted.digest).collect()
@@ -78,8 +84,60 @@ impl Opened {
         }
     }
 
+    /// The layout's folder, if it is one.
+    pub(crate) fn layout(&self) -> Option<&Path> {
+        self.path.as_deref().filter(|_| self.place.kind == SourceKind::Layout)
+    }
+
+    /// The name under which a registry was opened, if it is one.
+    pub(crate) const fn registry(&self) -> Option<&Reference> {
+        self.reference.as_ref()
+    }
+
+    /// What stands before `@digest` when something in it is named.
+    pub(crate) fn repository_text(&self) -> String {
+        match (&self.reference, &self.path) {
+            (Some(reference), _) => reference.repository.to_string(),
+            (None, Some(path)) => path.display().to_string(),
+            (None, None) => self.place.location.clone(),
+        }
+    }
+
+    /// Everything in the store under the names that it has there, whatever part of it is meant.
+    pub(crate) fn everything(&self) -> Result<Vec<Source>, CommandError> {
+        Ok(locate(&self.store, None, self.reference.as_ref(), None)?)
+    }
+
     pub(crate) fn is_bundle(&self) -> bool {
         self.inventory.is_some()
+    }
+
+    /// Whether it is a file with everything in it.
+    pub(crate) const fn is_archive(&self) -> bool {
+        matches!(self.place.kind, SourceKind::Bundle | SourceKind::Archive)
+    }
+
+    /// The artifact by its digest, as it could be written on the command line.
+    pub(crate) fn name_by_digest(&self, root: &NamedRoot) -> String {
+        let digest = root.descriptor.digest;
+        match (&self.reference, &self.path) {
+            (Some(reference), _) => format!("{}@{digest}", reference.repository),
+            (None, Some(path)) => format!("{}@{digest}", path.display()),
+            (None, None) => digest.to_string(),
+        }
+    }
+
+    /// Says that a tag may mean something else tomorrow, where the target was named by one; a bundle's cannot change
+    /// (conformance 1.31).
+    pub(crate) fn warn_of_tag(&self, root: &NamedRoot) {
+        let by_tag = match (&self.reference, &self.target) {
+            (Some(reference), _) => reference.digest.is_none(),
+            (None, target) => matches!(target, Some(Target::Tag(_))),
+        };
+        if by_tag && !self.is_archive() {
+            let name = self.name_by_digest(root);
+            terminal::say(&format!("warning: a tag can be moved to other content; use the digest: {name}"));
+        }
     }
 }
 
@@ -120,12 +178,58 @@ pub(crate) fn parse(text: &str) -> Result<Location, CommandError> {
     })
 }
 
+/// How a target is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notation {
+    /// With a prefix, as the path of something that exists, or as a registry reference.
+    Any,
+    /// `PATH:TAG` or `PATH@DIGEST` of a layout, whatever else it looks like (conformance 13.10).
+    Layout,
+}
+
+impl Notation {
+    /// What `--oci-layout` says.
+    pub(crate) const fn of(oci_layout: bool) -> Self {
+        if oci_layout { Self::Layout } else { Self::Any }
+    }
+}
+
 /// Opens what `text` names; `-` is a bundle on standard input.
 pub(crate) fn open(text: &str, network: &Network, limits: &Limits) -> Result<Opened, CommandError> {
-    if text == "-" {
+    open_as(Notation::Any, text, network, limits)
+}
+
+/// Opens what `text` names, written as `notation` says.
+pub(crate) fn open_as(
+    notation: Notation,
+    text: &str,
+    network: &Network,
+    limits: &Limits,
+) -> Result<Opened, CommandError> {
+    if text == "-" && notation == Notation::Any {
         return open_pipe(limits);
     }
-    match parse(text)? {
+    let location = match notation {
+        Notation::Any => parse(text)?,
+        Notation::Layout => parse_layout(text)?,
+    };
+    terminal::debug(|| format!("{text} is {location}"));
+    open_location(location, network, limits)
+}
+
+fn parse_layout(text: &str) -> Result<Location, CommandError> {
+    match Location::split_path(text)? {
+        (path, Some(target)) => Ok(Location::Layout { path, target: Some(target) }),
+        (path, None) => Err(CommandError::new(
+            bulla::code::DiagnosticCode::ReferenceMalformed,
+            format!("{} says neither by tag nor by digest what is meant in the layout", path.display()),
+        )
+        .with_hint("write PATH:TAG or PATH@DIGEST")),
+    }
+}
+
+fn open_location(location: Location, network: &Network, limits: &Limits) -> Result<Opened, CommandError> {
+    match location {
         Location::Layout { path, target } => {
             let store: Arc<dyn ContentStore> = Arc::new(LayoutStore::open(&path, limits)?);
             let place = place(SourceKind::Layout, &path);

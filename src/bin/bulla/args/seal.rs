@@ -6,6 +6,8 @@ use bulla::oci::Repository;
 use bulla::ops::seal::SEAL_REPOSITORY;
 use clap::{Args, ValueEnum};
 
+use super::sign::AuthorityOptions;
+
 /// How to seal what is exported.
 #[derive(Debug, Args)]
 pub(crate) struct Sealing {
@@ -22,6 +24,8 @@ pub(crate) struct Sealing {
     /// The format of the seal's envelope
     #[arg(long, value_enum, default_value_t = SealFormat::Jws, requires = "seal")]
     pub(crate) seal_format: SealFormat,
+    #[command(flatten)]
+    pub(crate) authority: AuthorityOptions,
     /// Name the series that the bundle belongs to
     #[arg(long, value_name = "NAME", requires = "sequence")]
     pub(crate) stream: Option<String>,

@@ -10,13 +10,13 @@ use bulla::notary::EnvelopeType;
 use bulla::ops::pack::Supplies;
 use bulla::ops::seal::{Sealed, Sealing, seal};
 use bulla::ops::supply::{GapPolicy, Sources};
-use bulla::signer::SigningOptions;
+use bulla::signer::{SigningOptions, TimestampSource};
 use bulla::store::bundle::BundleStore;
 
 use crate::args::seal::{self as arguments, SealFormat};
 use crate::args::signing::KeyOptions;
 use crate::error::CommandError;
-use crate::signing::KeyChoice;
+use crate::signing::{Authority, KeyChoice};
 use crate::terminal;
 
 /// The key that seals, opened before anything is collected: a typing error must not cost an hour.
@@ -27,7 +27,13 @@ pub(crate) struct Sealer {
 
 impl Sealer {
     pub(crate) fn open(arguments: &arguments::Sealing, limits: &Limits) -> Result<Option<Self>, CommandError> {
-        let Some(key) = &arguments.seal else { return Ok(None) };
+        let Some(key) = &arguments.seal else {
+            return match &arguments.authority.timestamp_url {
+                None => Ok(None),
+                Some(_) => Err(CommandError::new(DiagnosticCode::UsageInvalid, "--timestamp-url stamps the seal")
+                    .with_hint("--seal KEY makes one; bulla sign and bulla timestamp add stamp artifacts' signatures")),
+            };
+        };
         let chain = arguments.seal_certificate_chain.clone();
         let options = KeyOptions {
             key: chain.is_none().then(|| key.clone()),
@@ -59,9 +65,12 @@ impl Sealer {
         supplies: &Supplies,
         sources: &Sources<'_>,
         gaps: GapPolicy,
+        authority: Option<&Authority<'_>>,
         limits: &Limits,
     ) -> Result<Seal, CommandError> {
-        let options = SigningOptions::new(terminal::now());
+        let checked = authority.map(Authority::checked);
+        let timestamp = checked.as_ref().map(|checked| -> &dyn TimestampSource { checked });
+        let options = SigningOptions { timestamp, ..SigningOptions::new(terminal::now()) };
         let sealing = Sealing { signer: self.signer.as_ref(), options, envelope: self.envelope };
         let Sealed { seal, missing } = seal(inventory, supplies, &sealing, sources, gaps, limits)?;
         for gap in missing {

@@ -13,18 +13,23 @@ use bulla::report::text::write_report;
 use bulla::report::v1::{Clock, NetworkUse, Notice, Report, Source as Place, Word};
 use bulla::verification::Verdict;
 
-use super::judging::Terms;
+use super::judging::{Terms, unique};
 use crate::args::{self, Format, Verify};
 use crate::error::{CommandError, Status};
-use crate::locate::{Opened, open};
+use crate::locate::{Notation, Opened, open_as};
 use crate::progress::Bars;
 use crate::settings::Network;
 use crate::terminal;
 
 pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
-    let limits = Limits::default();
+    let limits = limits(arguments.max_signatures);
+    // What a verification plugin is told is checked also where no signature asks for one.
+    unique(&arguments.plugin_config, "--plugin-config")?;
     let network = Network::new(&arguments.registry, &[&arguments.target], &limits);
-    let mut opened = open(&arguments.target, &network, &limits)?;
+    let mut opened = open_as(Notation::of(arguments.oci_layout), &arguments.target, &network, &limits)?;
+    if let [root] = opened.meant_once()?.as_slice() {
+        opened.warn_of_tag(root);
+    }
     let progress = Bars::new();
     let report = if arguments.integrity_only {
         let judged = ops::verify::judge(&subject(&opened)?, &Depth::Integrity, &limits, progress.as_ref())?;
@@ -71,6 +76,12 @@ pub(crate) fn read_all(ledger: &Ledger, opened: &mut Opened, progress: &dyn Prog
             ledger.settle_stream(&mut pipe.tail, progress)?
         }
     })
+}
+
+/// More than the usual number of signatures is a flood unless the operator expects them.
+fn limits(max_signatures: usize) -> Limits {
+    let usual = Limits::default();
+    Limits { judged_signatures: max_signatures, signatures: usual.signatures.max(max_signatures), ..usual }
 }
 
 /// The bytes alone were asked for, so that they are sound is success; nothing is said of trust.
@@ -146,7 +157,8 @@ pub(crate) fn judge(
         live,
     };
     let judged = ops::verify::judge(&subject, &Depth::Judge(judging), limits, progress)?;
-    let notices = notices(opened, judged.seal(), Some(&terms.clock));
+    let mut notices = notices(opened, judged.seal(), Some(&terms.clock));
+    notices.extend(judged.artifacts().iter().filter_map(unjudged));
     Ok((judged, Account { place: opened.place.clone(), clock: terms.clock, notices }))
 }
 
@@ -162,6 +174,16 @@ fn seal_terms(arguments: &args::seal::SealJudging, seal: &SubjectSeal) -> Result
         (false, false) => SealDemand::IfPresent,
     };
     Ok(SealTerms { scope: arguments.seal_scope.clone(), demand })
+}
+
+/// That none is good counts for little where not all were judged (conformance 1.27).
+fn unjudged(root: &VerifiedRoot) -> Option<Notice> {
+    if root.unjudged == 0 || is_trusted(root) {
+        return None;
+    }
+    let (left, digest) = (root.unjudged, root.root.descriptor.digest);
+    let message = format!("{left} more signatures of {digest} were not judged; --max-signatures sets how many are");
+    Some(Notice { code: DiagnosticCode::SignaturesNotJudged, message })
 }
 
 fn notices(opened: &Opened, seal: &SealOutcome, clock: Option<&Clock>) -> Vec<Notice> {
