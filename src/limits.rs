@@ -38,9 +38,19 @@ pub struct Limits {
     /// The same for one verification, each piece counted once for each issuer: ten times what 10,000 artifacts need
     /// whose signers all have certificates of their own, and under a minute of work.
     pub all_evidence_tries: usize,
+    /// Signatures of one artifact that are judged, the first by digest; those beyond are left (Notation's
+    /// `--max-signatures`, conformance 1.27).
+    pub judged_signatures: usize,
     /// How many times larger than the compressed file a `.tar.zst` may become, beyond the first 64 MiB. Real layers
     /// that are not yet compressed reach 20; 1,000 leaves room for sparse disk images and stops bombs.
     pub expansion: u64,
+}
+
+impl Limits {
+    /// Bytes of one timestamp token: as many as an envelope with one may have.
+    pub const fn token_bytes(&self) -> u64 {
+        self.envelope_bytes
+    }
 }
 
 impl Default for Limits {
@@ -63,6 +73,7 @@ impl Default for Limits {
             signatures: 100,
             evidence_tries: 32,
             all_evidence_tries: 100_000,
+            judged_signatures: 100,
             expansion: 1_000,
         }
     }

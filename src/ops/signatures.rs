@@ -8,13 +8,14 @@ use super::gather::Piece;
 use crate::archive::names;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
-use crate::evidence::evidence_layers;
+use crate::evidence::{evidence_layers, token_layers};
 use crate::limits::Limits;
 use crate::notary::{SignatureEnvelope, SignatureManifest};
 use crate::oci::{Descriptor, Manifest};
 use crate::parallel::try_map_in_parallel;
 use crate::pki::{CertificatePool, Crl, OcspResponse};
 use crate::store::{ContentKind, ContentStore, StoreError, fetch};
+use crate::tsp::TimestampToken;
 use crate::verification::{CarriedEvidence, Failure, FoundSignature};
 
 /// Brings a blob into memory, checked; that it is missing is an error.
@@ -63,7 +64,7 @@ pub fn envelope_of(manifest: &Manifest) -> Option<Descriptor> {
     SignatureManifest::read(manifest).ok().map(|signature| signature.envelope().clone())
 }
 
-/// Every CRL and OCSP response that evidence referrers among `manifests` carry, each brought once by `fetch`, which is
+/// Every CRL, OCSP response and timestamp token that evidence referrers among `manifests` carry, each brought once by `fetch`, which is
 /// told the manifest that names it and how many bytes it may have. One that cannot be read says nothing, so it is left
 /// out: whoever needs it will find it missing.
 ///
@@ -75,29 +76,50 @@ pub fn carried_evidence<'m, E: Send>(
     pool: &CertificatePool,
     fetch: impl Fn(&Descriptor, &Manifest, u64) -> Result<Vec<u8>, E> + Sync,
 ) -> Result<CarriedEvidence, E> {
-    let layers: BTreeMap<Digest, (&Descriptor, &Arc<Manifest>)> = manifests
-        .flat_map(|manifest| evidence_layers(manifest).map(move |layer| (layer.digest, (layer, manifest))))
-        .collect();
+    let pieces = |manifest: &'m Arc<Manifest>| evidence_layers(manifest).chain(token_layers(manifest));
+    let layers: BTreeMap<Digest, (&Descriptor, &Arc<Manifest>)> =
+        manifests.flat_map(|manifest| pieces(manifest).map(move |layer| (layer.digest, (layer, manifest)))).collect();
     let layers: Vec<(&Descriptor, &Arc<Manifest>)> = layers.into_values().collect();
     let pieces = try_map_in_parallel(&layers, |(layer, manifest)| {
-        if layer.media_type != names::OCSP {
-            let crl = Crl::from_der(fetch(layer, manifest, limits.crl_bytes)?);
-            return Ok(crl.ok().map(Piece::Crl));
-        }
-        if layer.size > limits.ocsp_bytes {
-            return Ok(None);
-        }
-        let response = OcspResponse::read(fetch(layer, manifest, limits.ocsp_bytes)?, limits, pool);
-        Ok(response.ok().map(Piece::Ocsp))
+        read_carried(layer, limits, pool, |most| fetch(layer, manifest, most))
     })?;
     let mut evidence = CarriedEvidence::default();
     for piece in pieces.into_iter().flatten() {
         match piece {
-            Piece::Crl(crl) => evidence.insert(crl),
-            Piece::Ocsp(response) => evidence.insert_ocsp(&response),
+            Carried::Revocation(Piece::Crl(crl)) => evidence.insert(crl),
+            Carried::Revocation(Piece::Ocsp(response)) => evidence.insert_ocsp(&response),
+            Carried::Token(token) => evidence.insert_token(*token),
         }
     }
     Ok(evidence)
+}
+
+/// Evidence as it is carried.
+enum Carried {
+    Revocation(Piece),
+    Token(Box<TimestampToken>),
+}
+
+/// Reads one layer of an evidence manifest; what is too large or malformed counts as not there.
+fn read_carried<E>(
+    layer: &Descriptor,
+    limits: &Limits,
+    pool: &CertificatePool,
+    fetch: impl Fn(u64) -> Result<Vec<u8>, E>,
+) -> Result<Option<Carried>, E> {
+    match layer.media_type.as_str() {
+        names::TIMESTAMP if layer.size > limits.token_bytes() => Ok(None),
+        names::TIMESTAMP => {
+            let token = TimestampToken::read(&fetch(limits.token_bytes())?, limits, pool);
+            Ok(token.ok().map(|token| Carried::Token(Box::new(token))))
+        }
+        names::OCSP if layer.size > limits.ocsp_bytes => Ok(None),
+        names::OCSP => {
+            let response = OcspResponse::read(fetch(limits.ocsp_bytes)?, limits, pool);
+            Ok(response.ok().map(|response| Carried::Revocation(Piece::Ocsp(response))))
+        }
+        _ => Ok(Crl::from_der(fetch(limits.crl_bytes)?).ok().map(|crl| Carried::Revocation(Piece::Crl(crl)))),
+    }
 }
 
 /// How much of signatures and revocation data is held in memory for one artifact, or for one bundle that is made: four
@@ -160,7 +182,9 @@ pub fn check_amount<'m>(
     let envelopes = signatures.iter().filter_map(|signature| envelope_of(&signature.manifest));
     let envelopes = envelopes.map(|envelope| envelope.size).filter(|size| *size <= limits.envelope_bytes);
     let is_read = |layer: &&Descriptor| layer.media_type != names::OCSP || layer.size <= limits.ocsp_bytes;
-    let layers = manifests.flat_map(|manifest| evidence_layers(manifest)).filter(is_read);
+    let tokens =
+        |manifest: &'m Arc<Manifest>| token_layers(manifest).filter(|layer| layer.size <= limits.token_bytes());
+    let layers = manifests.flat_map(|manifest| evidence_layers(manifest).filter(is_read).chain(tokens(manifest)));
     let evidence: BTreeMap<Digest, u64> = layers.map(|layer| (layer.digest, layer.size)).chain(added).collect();
     let found = envelopes.chain(evidence.into_values()).fold(0, u64::saturating_add);
     if found > MOST_BYTES { Err(SignatureFlood::TooMuch { found, limit: MOST_BYTES }) } else { Ok(()) }

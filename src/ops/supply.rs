@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::oci::{Descriptor, Manifest, MediaType};
 use crate::parallel::try_map_in_parallel;
 use crate::pki::CertificatePool;
-use crate::verification::{EvidencePlan, Failure, PlanNote, plan_with};
+use crate::verification::{CarriedEvidence, EvidencePlan, Failure, FoundSignature, PlanNote, plan_with};
 
 /// What to do where evidence cannot be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,11 +44,12 @@ pub fn supply(
     let carried = carried_evidence(collection.manifests.values(), limits, &pool, |layer, _, most| {
         collection.fetch(&layer.digest, most)
     })?;
+    let signatures = collection.notary_signatures();
+    let planned =
+        try_map_in_parallel(&signatures, |signature| plan_one(collection, signature, &carried, limits, &pool))?;
     let mut gatherer = Gatherer::new(sources, carried, limits);
     let mut supplies = Supplies::default();
     let mut pieces: BTreeMap<Digest, Named> = BTreeMap::new();
-    let signatures = collection.notary_signatures();
-    let planned = try_map_in_parallel(&signatures, |signature| plan_one(collection, signature, limits, &pool))?;
     for (signature, planned) in signatures.iter().zip(planned) {
         let manifest = &signature.manifest;
         let (mut record, named) = supply_one(manifest, &planned, &mut gatherer);
@@ -86,26 +87,43 @@ fn length(bytes: &[u8]) -> u64 {
 }
 
 /// A signature without what is not needed any more, and what it will need.
-struct Planned {
+pub(super) struct Planned {
     digest: Digest,
     subject: Digest,
     media_type: Option<MediaType>,
     plan: Result<EvidencePlan, Failure>,
 }
 
+impl Planned {
+    pub(super) fn of(
+        found: FoundSignature,
+        carried: &CarriedEvidence,
+        limits: &Limits,
+        pool: &CertificatePool,
+    ) -> Self {
+        let plan = found.envelope.map(|envelope| plan_with(&envelope, carried, limits, pool));
+        Self { digest: found.digest, subject: found.subject.digest, media_type: found.media_type, plan }
+    }
+}
+
 fn plan_one(
     collection: &Collection,
     signature: &NotarySignature,
+    carried: &CarriedEvidence,
     limits: &Limits,
     pool: &CertificatePool,
 ) -> Result<Planned, CollectError> {
     let fetch = |layer: &Descriptor| collection.fetch(&layer.digest, limits.envelope_bytes);
     let found = read_signature(&signature.manifest, limits, pool, fetch)?;
-    let plan = found.envelope.map(|envelope| plan_with(&envelope, limits, pool));
-    Ok(Planned { digest: found.digest, subject: found.subject.digest, media_type: found.media_type, plan })
+    Ok(Planned::of(found, carried, limits, pool))
 }
 
-fn supply_one(manifest: &Manifest, planned: &Planned, gatherer: &mut Gatherer<'_>) -> (SignatureRecord, Vec<Named>) {
+/// Finds the evidence for one signature, and what is missing.
+pub(super) fn supply_one(
+    manifest: &Manifest,
+    planned: &Planned,
+    gatherer: &mut Gatherer<'_>,
+) -> (SignatureRecord, Vec<Named>) {
     let mut record = SignatureRecord {
         digest: planned.digest,
         subject: planned.subject,
@@ -158,7 +176,8 @@ fn gap_of(note: &PlanNote) -> Option<EvidenceGap> {
     }
 }
 
-fn encode_evidence(signature: &Descriptor, named: &[Named]) -> Result<(Descriptor, Arc<[u8]>), JsonError> {
+/// The evidence manifest of a signature.
+pub(super) fn encode_evidence(signature: &Descriptor, named: &[Named]) -> Result<(Descriptor, Arc<[u8]>), JsonError> {
     let mut layers: BTreeMap<Digest, (Descriptor, Vec<String>)> = BTreeMap::new();
     for found in named {
         let layer = layers.entry(found.piece.digest()).or_insert_with(|| (record_of(found).descriptor(), Vec::new()));

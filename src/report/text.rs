@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::tables::{Bytes, Clean};
-use super::v1::{Artifact, Check, CheckResult, Evidence, Policy, Report, Signature, SignatureWord, Times, Word};
+use super::v1::{
+    Artifact, Check, CheckResult, Evidence, Policy, Report, Seal, SealWord, Signature, SignatureWord, Times, Word,
+};
 use crate::digest::Digest;
 use crate::time::UnixTime;
 use crate::verification::Span;
@@ -18,8 +20,12 @@ const MOST_SCOPES: usize = 10;
 /// # Errors
 /// Those of the writer.
 pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    write_headline(report, out)?;
     let at = report.clock.as_ref().map(|clock| clock.verification_time);
+    write_headline(report, out)?;
+    if let Some(seal) = &report.seal {
+        write_seal(seal, at, out)?;
+        writeln!(out)?;
+    }
     let mut artifacts: Vec<&Artifact> = report.artifacts.iter().collect();
     // The worst first; otherwise in the report's order.
     artifacts.sort_by_key(|artifact| std::cmp::Reverse(artifact.verdict));
@@ -75,6 +81,38 @@ fn write_headline(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{verdict}  {all} artifacts: {}\n", counts.join(", "))
 }
 
+/// One line where there is nothing to explain.
+fn write_seal(seal: &Seal, at: Option<UnixTime>, out: &mut dyn Write) -> io::Result<()> {
+    let signer = seal.signature.as_ref().and_then(|signature| signature.signer.as_ref());
+    let by = signer.map_or_else(String::new, |signer| format!(" by {}", Clean(&signer.subject)));
+    let claims = "names and tags are what its carrier says";
+    match seal.verdict {
+        SealWord::Absent => return writeln!(out, "seal: none; {claims}"),
+        SealWord::Ignored => return writeln!(out, "seal: IGNORED on the operator's word; {claims}"),
+        SealWord::Skipped => return writeln!(out, "seal: skipped by the trust policy; {claims}"),
+        SealWord::NotJudged => return writeln!(out, "seal: there is one; it was not judged"),
+        SealWord::Trusted => {
+            let statement = seal.policy.as_ref().and_then(|policy| policy.statement.as_deref()).unwrap_or_default();
+            write!(out, "seal: TRUSTED{by} (policy {})", Clean(statement))?;
+            let times = seal.signature.as_ref().map(|signature| &signature.times);
+            return match times.and_then(|times| times.authenticated_signing_time.as_ref()) {
+                Some(time) => writeln!(out, ", sealed {} (authenticated: {})", time.latest, time.source),
+                None => writeln!(out),
+            };
+        }
+        SealWord::Undecided => writeln!(out, "seal: UNDECIDED{by}; nothing in the bundle is trusted")?,
+        SealWord::Rejected => writeln!(out, "seal: REJECTED{by}; nothing in the bundle is trusted")?,
+    }
+    let told = write_bad_checks(seal.signature.as_slice(), out)?;
+    for code in seal.codes.iter().filter(|code| !told.contains(&code.as_str())) {
+        writeln!(out, "  why          {code}: {}", code.explanation())?;
+    }
+    if let Some(policy) = &seal.policy {
+        write_policy(policy, out)?;
+    }
+    seal.signature.as_ref().map_or(Ok(()), |signature| write_signature(signature, at, out))
+}
+
 fn name(artifact: &Artifact) -> String {
     artifact.reference.as_ref().map_or_else(|| artifact.digest.to_string(), ToString::to_string)
 }
@@ -124,17 +162,17 @@ fn write_policy(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write_reasons(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
-    let told = write_bad_checks(artifact, out)?;
+    let told = write_bad_checks(&artifact.signatures, out)?;
     for code in artifact.codes.iter().filter(|code| !told.contains(&code.as_str())) {
         writeln!(out, "  why          {code}: {}", code.explanation())?;
     }
     Ok(())
 }
 
-/// The enforced checks that speak against the artifact, and the codes that they explain.
-fn write_bad_checks(artifact: &Artifact, out: &mut dyn Write) -> io::Result<Vec<&'static str>> {
+/// The enforced checks that speak against signatures, and the codes that they explain.
+fn write_bad_checks(signatures: &[Signature], out: &mut dyn Write) -> io::Result<Vec<&'static str>> {
     let mut told = Vec::new();
-    for signature in artifact.signatures.iter().filter(|signature| signature.verdict != SignatureWord::Good) {
+    for signature in signatures.iter().filter(|signature| signature.verdict != SignatureWord::Good) {
         let counts = |check: &&Check| {
             check.action == "enforce" && matches!(check.result, CheckResult::Failed | CheckResult::Undetermined)
         };

@@ -336,6 +336,7 @@ fn sparse(path: &Path) {
     };
     let mut inventory = BundleInventory {
         schema_version: 1,
+        stream: None,
         media_type: names::BUNDLE.into(),
         features: Vec::new(),
         created_by: "bulla/0.1.0".into(),

@@ -29,6 +29,7 @@ use bulla::ops::import::{Admission, Destination, ImportOptions, import};
 use bulla::ops::inspect::inspect;
 use bulla::ops::pack::{inventory, pack};
 use bulla::ops::progress::{NoProgress, Progress};
+use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
 use bulla::ops::supply::{GapPolicy, Sources, supply};
 use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, Verification, verify};
 use bulla::parallel::map_in_parallel;
@@ -252,13 +253,20 @@ impl World {
         let limits = Limits::default();
         let store = BundleStore::open(bundle, &limits).unwrap();
         let roots = Self::roots(&store);
-        let subject = Subject { store: &store, roots, omitted: BTreeSet::new(), listed: BTreeSet::new() };
+        let subject = Subject {
+            store: &store,
+            roots,
+            omitted: BTreeSet::new(),
+            listed: BTreeSet::new(),
+            seal: SubjectSeal::NoBundle,
+        };
         let judging = Judging {
             trust: &self.trust,
             at: self.now,
             freshness: Freshness::Current,
             revocation: RevocationReading::Now,
             scope: None,
+            seal: SealTerms { scope: SEAL_REPOSITORY.parse().unwrap(), demand: SealDemand::IfPresent },
             user_metadata: Default::default(),
             supplied: &[],
             live: None,

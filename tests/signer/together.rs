@@ -7,6 +7,7 @@ use bulla::limits::Limits;
 use bulla::notary::SignatureManifestForm;
 use bulla::oci::{Descriptor, MediaType};
 use bulla::ops::progress::NoProgress;
+use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
 use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, VerifiedRoot, verify};
 use bulla::pki::{Certificate, Crl};
 use bulla::signer::authority::{Authority, CrlReason, LeafUsage, Request, Revocation};
@@ -108,8 +109,13 @@ impl World {
     fn judge(&self, roots: &[RootToVerify], limits: &Limits) -> Vec<VerifiedRoot> {
         // Read anew, so that nothing is known of them.
         let supplied: Vec<Crl> = self.crls.iter().map(|crl| Crl::from_der(crl.der()).unwrap()).collect();
-        let subject =
-            Subject { store: &self.store, roots: roots.to_vec(), omitted: BTreeSet::new(), listed: BTreeSet::new() };
+        let subject = Subject {
+            store: &self.store,
+            roots: roots.to_vec(),
+            omitted: BTreeSet::new(),
+            listed: BTreeSet::new(),
+            seal: SubjectSeal::NoBundle,
+        };
         let judging = Judging {
             trust: &self.trust,
             at: NOW,
@@ -119,6 +125,7 @@ impl World {
             user_metadata: BTreeMap::new(),
             supplied: &supplied,
             live: None,
+            seal: SealTerms { scope: SEAL_REPOSITORY.parse().unwrap(), demand: SealDemand::IfPresent },
         };
         verify(&subject, &Depth::Judge(judging), limits, &NoProgress).unwrap().artifacts
     }
