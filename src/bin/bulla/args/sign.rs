@@ -63,12 +63,11 @@ pub(crate) enum SignatureFormat {
     Cose,
 }
 
-impl SignatureOptions {
-    /// The format.
-    pub(crate) fn envelope(&self) -> EnvelopeType {
-        match self.signature_format {
-            Some(SignatureFormat::Cose) => EnvelopeType::Cose,
-            Some(SignatureFormat::Jws) | None => EnvelopeType::Jws,
+impl From<SignatureFormat> for EnvelopeType {
+    fn from(format: SignatureFormat) -> Self {
+        match format {
+            SignatureFormat::Jws => Self::Jws,
+            SignatureFormat::Cose => Self::Cose,
         }
     }
 }
