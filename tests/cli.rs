@@ -11,6 +11,12 @@
     missing_docs
 )]
 
+#[path = "support/http.rs"]
+#[allow(dead_code, reason = "other test programs use more of it")]
+mod http;
+#[path = "support/openssl.rs"]
+#[allow(dead_code, reason = "other test programs use more of it")]
+mod openssl;
 #[path = "support/skip.rs"]
 mod skip;
 
@@ -21,9 +27,13 @@ mod cli {
     mod configuration;
     mod demo;
     mod destinations;
+    mod files;
     mod forge;
     mod layouts;
     mod output;
     mod schemas;
+    mod signers;
+    mod signing;
+    mod timestamps;
     mod usage;
 }
