@@ -16,6 +16,7 @@ mod skip;
 
 mod cli {
     mod bundles;
+    mod commands;
     mod common;
     mod compressed;
     mod configuration;
