@@ -169,6 +169,7 @@ codes! {
         CredentialsUnavailable = "credentials-unavailable", "A credential helper or Docker configuration could not be read.";
         EvidenceUnavailable = "evidence-unavailable", "Revocation data that judging will need could not be had.";
         Interrupted = "interrupted", "The work was interrupted. Nothing was left under the final name.";
+        TimestampUnavailable = "timestamp-unavailable", "The timestamp authority could not be asked, declined, or its answer cannot be relied on, so nothing was signed or stamped.";
         HttpSupportMissing = "http-support-missing", "This build of bulla holds no HTTP client.";
     }
     // ── to know ─────────────────────────────────────────────────────────────────────────────────────────────────

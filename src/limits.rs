@@ -40,6 +40,13 @@ pub struct Limits {
     pub expansion: u64,
 }
 
+impl Limits {
+    /// Bytes of one timestamp token: as many as an envelope with one may have.
+    pub const fn token_bytes(&self) -> u64 {
+        self.envelope_bytes
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         const MIB: u64 = 1 << 20;

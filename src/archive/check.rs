@@ -298,6 +298,7 @@ fn part(blob: &BlobRecord, decisive: &BTreeSet<Digest>) -> Part {
     } else if decisive.contains(&blob.digest)
         || blob.media_type.is_image_config()
         || blob.media_type == MediaType::OCI_EMPTY
+        || blob.media_type == super::names::TIMESTAMP
     {
         Part::Decisive
     } else {

@@ -37,6 +37,8 @@ pub mod names {
     pub const CRL: &str = "application/pkix-crl";
     /// A DER-encoded OCSP response (RFC 6960 appendix C.2).
     pub const OCSP: &str = "application/ocsp-response";
+    /// A DER-encoded RFC 3161 TimeStampToken over the value of a signature, carried beside it.
+    pub const TIMESTAMP: &str = "application/vnd.bulla.timestamp-token.v1";
     /// On an evidence layer: the URL under which the certificate names this evidence. Several are joined by a space.
     pub const EVIDENCE_URL: &str = "vnd.bulla.evidence.url";
     /// On the bundle's entry in `index.json`: nothing but this marks the bundle manifest for people who read it.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{ConfigError, ConfigFile, file};
 use crate::code::{Diagnostic, DiagnosticCode, io_code};
 use crate::digest::shorten;
-use crate::json::{self, JsonError};
+use crate::json::{self, JsonError, Object};
 use crate::limits::Limits;
 
 /// The named keys of an operator: names that are not empty and each there once, one of them perhaps the default.
@@ -116,10 +116,10 @@ impl SigningKeys {
     /// # Errors
     /// Malformed, or it breaks a rule (conformance 13.06).
     pub fn parse(bytes: &[u8]) -> Result<Self, SigningKeysError> {
-        let document: Document = json::from_slice(bytes)?;
+        let Object(document): Object<Document<Object<Entry>>> = json::from_slice(bytes)?;
         let default = document.default.filter(|name| !name.is_empty());
         let mut keys = Self::default();
-        for entry in document.keys.unwrap_or_default() {
+        for Object(entry) in document.keys.unwrap_or_default() {
             keys.add(entry.into_key()?, DefaultKey::Keep)?;
         }
         if let Some(name) = default {
@@ -228,11 +228,11 @@ impl KeySource {
 
 /// The file as it is written.
 #[derive(Serialize, Deserialize)]
-struct Document {
+struct Document<E> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     default: Option<String>,
     #[serde(default)]
-    keys: Option<Vec<Entry>>,
+    keys: Option<Vec<E>>,
 }
 
 /// An entry as it is written: two members or three, by where the key is.

@@ -157,6 +157,11 @@ impl<'a> Gatherer<'a> {
         Self { supplied, live: sources.live, carried, fetched, asked, limits }
     }
 
+    /// What the source brings along.
+    pub const fn carried(&self) -> &CarriedEvidence {
+        &self.carried
+    }
+
     /// The evidence for one certificate: both kinds, where it offers both. One that answers suffices (conformance 10.01).
     pub fn gather(&mut self, need: &EvidenceNeed) -> Gathered {
         let (mut found, ocsp) = self.responses(need);

@@ -1,6 +1,7 @@
 //! The verbs: what is done with stores, evidence and decisions. Time and progress are arguments; nothing here knows a
 //! terminal, a clock or an environment.
 
+pub mod blob;
 pub mod closure;
 pub mod collect;
 #[cfg(feature = "demo")]
@@ -14,8 +15,10 @@ pub mod integrity;
 pub mod listing;
 pub mod pack;
 pub mod progress;
+pub mod sign;
 pub mod signatures;
 pub mod supply;
 #[cfg(feature = "demo")]
 pub mod test_key;
+pub mod timestamp;
 pub mod verify;

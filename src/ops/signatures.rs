@@ -7,12 +7,13 @@ use super::closure::NotarySignature;
 use crate::archive::names;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
-use crate::evidence::evidence_layers;
+use crate::evidence::{evidence_layers, token_layers};
 use crate::limits::Limits;
 use crate::notary::{SignatureEnvelope, SignatureManifest};
 use crate::oci::{Descriptor, Manifest};
 use crate::pki::{Crl, OcspResponse};
 use crate::store::{ContentKind, ContentStore, StoreError, fetch};
+use crate::tsp::TimestampToken;
 use crate::verification::{CarriedEvidence, Failure, FoundSignature};
 
 /// Brings a blob into memory, checked; that it is missing is an error.
@@ -60,7 +61,7 @@ pub fn envelope_of(manifest: &Manifest) -> Option<Descriptor> {
     SignatureManifest::read(manifest).ok().map(|signature| signature.envelope().clone())
 }
 
-/// Every CRL and OCSP response that evidence referrers among `manifests` carry, each brought once by `fetch`, which is
+/// Every CRL, OCSP response and timestamp token that evidence referrers among `manifests` carry, each brought once by `fetch`, which is
 /// told the manifest that names it and how many bytes it may have. One that cannot be read says nothing, so it is left
 /// out: whoever needs it will find it missing.
 ///
@@ -72,11 +73,17 @@ pub fn carried_evidence<'m, E>(
     mut fetch: impl FnMut(&Descriptor, &Manifest, u64) -> Result<Vec<u8>, E>,
 ) -> Result<CarriedEvidence, E> {
     let mut evidence = CarriedEvidence::default();
-    let layers: BTreeMap<Digest, (&Descriptor, &Arc<Manifest>)> = manifests
-        .flat_map(|manifest| evidence_layers(manifest).map(move |layer| (layer.digest, (layer, manifest))))
-        .collect();
+    let pieces = |manifest: &'m Arc<Manifest>| evidence_layers(manifest).chain(token_layers(manifest));
+    let layers: BTreeMap<Digest, (&Descriptor, &Arc<Manifest>)> =
+        manifests.flat_map(|manifest| pieces(manifest).map(move |layer| (layer.digest, (layer, manifest)))).collect();
     for (layer, manifest) in layers.into_values() {
-        if layer.media_type != names::OCSP {
+        if layer.media_type == names::TIMESTAMP {
+            if layer.size <= limits.token_bytes()
+                && let Ok(token) = TimestampToken::parse(&fetch(layer, manifest, limits.token_bytes())?, limits)
+            {
+                evidence.insert_token(token);
+            }
+        } else if layer.media_type != names::OCSP {
             if let Ok(crl) = Crl::from_der(fetch(layer, manifest, limits.crl_bytes)?) {
                 evidence.insert(crl);
             }
@@ -147,7 +154,9 @@ pub fn check_amount<'m>(
     let envelopes = signatures.iter().filter_map(|signature| envelope_of(&signature.manifest));
     let envelopes = envelopes.map(|envelope| envelope.size).filter(|size| *size <= limits.envelope_bytes);
     let is_read = |layer: &&Descriptor| layer.media_type != names::OCSP || layer.size <= limits.ocsp_bytes;
-    let layers = manifests.flat_map(|manifest| evidence_layers(manifest)).filter(is_read);
+    let tokens =
+        |manifest: &'m Arc<Manifest>| token_layers(manifest).filter(|layer| layer.size <= limits.token_bytes());
+    let layers = manifests.flat_map(|manifest| evidence_layers(manifest).filter(is_read).chain(tokens(manifest)));
     let evidence: BTreeMap<Digest, u64> = layers.map(|layer| (layer.digest, layer.size)).collect();
     let found = envelopes.chain(evidence.into_values()).fold(0, u64::saturating_add);
     if found > MOST_BYTES { Err(SignatureFlood::TooMuch { found, limit: MOST_BYTES }) } else { Ok(()) }

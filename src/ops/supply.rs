@@ -91,7 +91,7 @@ fn supply_one(
     let mut named = Vec::new();
     match &found.envelope {
         Ok(envelope) => {
-            let plan = plan(envelope, limits);
+            let plan = plan(envelope, gatherer.carried(), limits);
             for need in &plan.needs {
                 let gathered = gatherer.gather(need);
                 named.extend(gathered.found);

@@ -1,8 +1,9 @@
 //! What can go wrong when signing. No message holds any part of a key.
 
+use super::timestamp::TimestampRequestError;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::json::JsonError;
-use crate::notary::{EnvelopeError, SignatureManifestError};
+use crate::notary::{EnvelopeError, SignatureManifestError, SigningScheme};
 use crate::oci::ManifestError;
 use crate::pki::{CertificateError, ChainError, KeyKind, ValidityFailure};
 use crate::time::UnixTime;
@@ -166,6 +167,12 @@ pub enum SigningError {
     /// The timestamp authority gave no token; the signature is not made without it (conformance 9.05).
     #[error("no timestamp could be had: {0}")]
     Timestamp(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// An envelope whose scheme has no place for a timestamp (conformance 2.21).
+    #[error("signatures of the scheme {scheme} carry no timestamp: the signing authority vouches for their time")]
+    SchemeWithoutTimestamp {
+        /// The scheme.
+        scheme: SigningScheme,
+    },
     /// A document could not be written as JSON.
     #[error(transparent)]
     Json(#[from] JsonError),
@@ -190,8 +197,12 @@ impl Diagnostic for SigningError {
             Self::Expiry { .. }
             | Self::ReservedMetadata { .. }
             | Self::RepeatedMetadata { .. }
-            | Self::EmptyMetadata { .. } => DiagnosticCode::UsageInvalid,
-            Self::Timestamp(_) => DiagnosticCode::TimestampInvalid,
+            | Self::EmptyMetadata { .. }
+            | Self::SchemeWithoutTimestamp { .. } => DiagnosticCode::UsageInvalid,
+            Self::Timestamp(error) => match error.downcast_ref::<TimestampRequestError>() {
+                Some(error) => error.code(),
+                None => DiagnosticCode::TimestampUnavailable,
+            },
             Self::Json(error) => error.code(),
             Self::Cbor(_) => DiagnosticCode::EnvelopeMalformed,
         }
@@ -200,6 +211,7 @@ impl Diagnostic for SigningError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Key(error) => error.hint(),
+            Self::Timestamp(error) => error.downcast_ref::<TimestampRequestError>().and_then(Diagnostic::hint),
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Evidence that judging is given: CRLs, delta CRLs and OCSP responses, wherever they came from.
+//! Evidence that judging is given: CRLs, delta CRLs, OCSP responses and timestamp tokens, wherever they came from.
 //!
 //! Evidence may come from anybody, because an authority that the operator already trusts has signed it. So nothing
 //! here depends on where it lay or under which URL it was fetched.
@@ -7,15 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::digest::Digest;
-use crate::pki::{Certificate, Crl, CrlError, OcspResponse, VerifiedCrl, VerifiedDelta, VerifiedOcsp};
+use crate::pki::{Certificate, Crl, CrlError, HashAlgorithm, OcspResponse, VerifiedCrl, VerifiedDelta, VerifiedOcsp};
 use crate::time::UnixTime;
+use crate::tsp::TimestampToken;
 
-/// Evidence at hand: CRLs are found by their issuer's name, OCSP responses by serial number.
+/// Evidence at hand: CRLs are found by their issuer's name, OCSP responses by serial number, timestamp tokens by what they
+/// stamp.
 #[derive(Debug, Clone, Default)]
 pub struct CarriedEvidence {
     bases: BTreeMap<Vec<u8>, Vec<Crl>>,
     deltas: BTreeMap<Vec<u8>, Vec<Crl>>,
     responses: BTreeMap<Vec<u8>, Vec<OcspResponse>>,
+    tokens: BTreeMap<Vec<u8>, Vec<TimestampToken>>,
 }
 
 impl CarriedEvidence {
@@ -46,6 +49,25 @@ impl CarriedEvidence {
         }
     }
 
+    /// Adds a timestamp token that is carried beside a signature; one that is there already changes nothing.
+    pub fn insert_token(&mut self, token: TimestampToken) {
+        let tokens = self.tokens.entry(token.info().imprint.clone()).or_default();
+        // The oldest first: it stands the best chance to lie within the signer's validity.
+        let key = |token: &TimestampToken| (token.info().gen_time, Digest::sha256(token.der()));
+        let wanted = key(&token);
+        if let Err(place) = tokens.binary_search_by(|known| key(known).cmp(&wanted)) {
+            tokens.insert(place, token);
+        }
+    }
+
+    /// The tokens over this signature value, oldest first.
+    pub fn tokens(&self, signature: &[u8]) -> impl Iterator<Item = &TimestampToken> {
+        HashAlgorithm::ALL.into_iter().flat_map(move |hash| {
+            let found = if self.tokens.is_empty() { None } else { self.tokens.get(&hash.digest(signature)) };
+            found.into_iter().flatten().filter(move |token| token.info().hash == hash)
+        })
+    }
+
     /// Adds everything that `other` holds.
     pub fn extend(&mut self, other: Self) {
         for crl in other.bases.into_values().chain(other.deltas.into_values()).flatten() {
@@ -53,6 +75,9 @@ impl CarriedEvidence {
         }
         for response in other.responses.values().flatten() {
             self.insert_ocsp(response);
+        }
+        for token in other.tokens.into_values().flatten() {
+            self.insert_token(token);
         }
     }
 
@@ -76,16 +101,17 @@ impl CarriedEvidence {
         found.into_iter().flatten().filter(|response| response.speaks_of(certificate, issuer))
     }
 
-    /// How many CRLs and OCSP responses there are.
+    /// How many CRLs, OCSP responses and timestamp tokens there are.
     pub fn len(&self) -> usize {
         let crls: usize = self.bases.values().chain(self.deltas.values()).map(Vec::len).sum();
         let responses: BTreeSet<Digest> = self.responses.values().flatten().map(OcspResponse::digest).collect();
-        crls.saturating_add(responses.len())
+        let tokens: usize = self.tokens.values().map(Vec::len).sum();
+        crls.saturating_add(responses.len()).saturating_add(tokens)
     }
 
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        self.bases.is_empty() && self.deltas.is_empty() && self.responses.is_empty()
+        self.bases.is_empty() && self.deltas.is_empty() && self.responses.is_empty() && self.tokens.is_empty()
     }
 }
 

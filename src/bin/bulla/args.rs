@@ -8,7 +8,10 @@ mod policy;
 mod shell;
 mod signatures;
 
+pub(crate) mod blob;
+pub(crate) mod sign;
 pub(crate) mod signing;
+pub(crate) mod timestamp;
 
 use std::path::PathBuf;
 
@@ -61,6 +64,14 @@ pub(crate) enum Command {
     /// Hand the revocation data that a bundle carries to other verifiers
     #[command(subcommand)]
     Evidence(Evidence),
+    /// Sign an artifact in a registry, a layout or a bundle
+    Sign(sign::Sign),
+    /// Sign and verify files
+    #[command(subcommand)]
+    Blob(blob::Blob),
+    /// Deal with RFC 3161 timestamps
+    #[command(subcommand)]
+    Timestamp(timestamp::Timestamp),
     /// Walk the whole road with an embedded example: export, carry, verify offline, import
     Demo(Demo),
     /// Explain a diagnostic code, or list them all
@@ -325,6 +336,8 @@ impl Command {
             Self::Verify(arguments) => Some(&arguments.registry),
             Self::Import(arguments) => Some(&arguments.registry),
             Self::Login(arguments) => Some(&arguments.registry),
+            Self::Sign(arguments) => Some(&arguments.registry),
+            Self::Timestamp(timestamp::Timestamp::Add(arguments)) => Some(&arguments.registry),
             _ => None,
         }
     }

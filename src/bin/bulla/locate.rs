@@ -72,6 +72,30 @@ impl Opened {
         }
     }
 
+    /// The layout's folder, if it is one.
+    pub(crate) fn layout(&self) -> Option<&Path> {
+        self.path.as_deref().filter(|_| self.place.kind == SourceKind::Layout)
+    }
+
+    /// The name under which a registry was opened, if it is one.
+    pub(crate) const fn registry(&self) -> Option<&Reference> {
+        self.reference.as_ref()
+    }
+
+    /// What stands before `@digest` when something in it is named.
+    pub(crate) fn repository_text(&self) -> String {
+        match (&self.reference, &self.path) {
+            (Some(reference), _) => reference.repository.to_string(),
+            (None, Some(path)) => path.display().to_string(),
+            (None, None) => self.place.location.clone(),
+        }
+    }
+
+    /// Everything in the store under the names that it has there, whatever part of it is meant.
+    pub(crate) fn everything(&self) -> Result<Vec<Source>, CommandError> {
+        Ok(locate(&self.store, None, self.reference.as_ref(), None)?)
+    }
+
     pub(crate) fn is_bundle(&self) -> bool {
         self.inventory.is_some()
     }

@@ -103,6 +103,7 @@ mod network {
     use bulla::config::credentials::{DeferredDockerConfig, FirstOf, GivenCredential, PlatformHelper};
     use bulla::evidence::network::HttpEvidence;
     use bulla::http::{CredentialProvider, HttpClient, HttpSettings, ProxySettings, Secret};
+    use bulla::signer::{HttpTimestamps, TimestampSource};
     use bulla::store::registry::{PlainHttp, RegistryClient, RegistrySettings};
 
     use super::{CommandError, Limits, LiveEvidence, Registry, path_variable, variable};
@@ -133,6 +134,18 @@ mod network {
                 insecure_hosts: insecure.iter().map(host).collect(),
                 registry_ca: arguments.registry_ca.clone(),
                 given: given(arguments),
+                limits: limits.clone(),
+                client: OnceLock::new(),
+                evidence: OnceLock::new(),
+            }
+        }
+
+        /// For what is no registry: timestamp authorities and revocation data.
+        pub(crate) fn anywhere(limits: &Limits) -> Self {
+            Self {
+                insecure_hosts: Vec::new(),
+                registry_ca: None,
+                given: None,
                 limits: limits.clone(),
                 client: OnceLock::new(),
                 evidence: OnceLock::new(),
@@ -190,6 +203,14 @@ mod network {
         }
     }
 
+    impl Network {
+        /// A timestamp authority at an address.
+        pub(crate) fn timestamps(&self, url: &str, limits: &Limits) -> Result<Box<dyn TimestampSource>, CommandError> {
+            let client = HttpClient::new(HttpTimestamps::settings(http_settings()?))?;
+            Ok(Box::new(HttpTimestamps::new(Arc::new(client), url, limits)?))
+        }
+    }
+
     /// The credential of the command line, else of the environment. A password without a user is a token.
     fn given(arguments: &Registry) -> Option<GivenCredential> {
         let username = arguments.username.clone().or_else(|| variable("NOTATION_USERNAME")).unwrap_or_default();
@@ -232,6 +253,9 @@ mod network {
 
 #[cfg(not(feature = "registry"))]
 mod network {
+    use bulla::code::DiagnosticCode;
+    use bulla::signer::TimestampSource;
+
     use super::{CommandError, Limits, LiveEvidence, Registry};
 
     /// The air-gap build reaches nothing.
@@ -240,6 +264,15 @@ mod network {
     impl Network {
         pub(crate) fn new(_: &Registry, _: &[&str], _: &Limits) -> Self {
             Self
+        }
+
+        pub(crate) const fn anywhere(_: &Limits) -> Self {
+            Self
+        }
+
+        pub(crate) fn timestamps(&self, url: &str, _: &Limits) -> Result<Box<dyn TimestampSource>, CommandError> {
+            let message = format!("{url} cannot be asked: this build of bulla holds no HTTP client");
+            Err(CommandError::new(DiagnosticCode::HttpSupportMissing, message))
         }
 
         #[expect(clippy::unnecessary_wraps, reason = "the same signature as with the feature")]

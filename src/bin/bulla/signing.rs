@@ -8,13 +8,17 @@ use std::path::{Path, PathBuf};
 
 use bulla::code::DiagnosticCode;
 use bulla::config::{ConfigDirectory, KeySource, SigningKeys};
+use bulla::evidence::LiveEvidence;
 use bulla::limits::Limits;
-use bulla::pki::certificates_from_file;
-use bulla::signer::{KeyFile, LocalKey, LocalSigner, Passphrase, Signer};
+use bulla::ops::sign::authority::CheckedAuthority;
+use bulla::pki::{Certificate, certificates_from_file};
+use bulla::signer::{KeyFile, LocalKey, LocalSigner, Passphrase, Signer, TimestampSource};
 use zeroize::Zeroizing;
 
+use crate::args::sign::AuthorityOptions;
 use crate::args::signing::KeyOptions;
 use crate::error::CommandError;
+use crate::settings::Network;
 use crate::{settings, terminal};
 
 /// Bytes of a key or passphrase file. An RSA-4096 key in PEM has 3,300.
@@ -99,12 +103,15 @@ fn overlaid(mut source: KeySource, told: BTreeMap<String, String>) -> KeySource 
 }
 
 fn certificates_of(path: &Path, limits: &Limits) -> Result<Vec<Vec<u8>>, CommandError> {
+    Ok(read_certificates(path, limits)?.iter().map(|certificate| certificate.der().to_vec()).collect())
+}
+
+fn read_certificates(path: &Path, limits: &Limits) -> Result<Vec<Certificate>, CommandError> {
     let file = File::open(path).map_err(|error| CommandError::io(path, &error))?;
     let mut bytes = Vec::new();
     let most = limits.certificate_bytes.saturating_add(1);
     file.take(most).read_to_end(&mut bytes).map_err(|error| CommandError::io(path, &error))?;
-    let certificates = certificates_from_file(&bytes, limits).map_err(|error| in_file(path, error))?;
-    Ok(certificates.iter().map(|certificate| certificate.der().to_vec()).collect())
+    certificates_from_file(&bytes, limits).map_err(|error| in_file(path, error))
 }
 
 fn in_file(path: &Path, error: impl bulla::code::Diagnostic) -> CommandError {
@@ -158,6 +165,59 @@ impl Secret {
             )),
         }
     }
+}
+
+/// The timestamp authority that the operator names, and what is needed to rely on it.
+pub(crate) struct Authority<'a> {
+    source: Box<dyn TimestampSource + 'a>,
+    root: Certificate,
+    live: Option<&'a dyn LiveEvidence>,
+    limits: &'a Limits,
+}
+
+impl<'a> Authority<'a> {
+    /// The authority of the command line, if it names one.
+    pub(crate) fn of(
+        arguments: &AuthorityOptions,
+        network: &'a Network,
+        limits: &'a Limits,
+    ) -> Result<Option<Self>, CommandError> {
+        let (Some(url), Some(path)) = (&arguments.timestamp_url, &arguments.timestamp_root_cert) else {
+            return Ok(None);
+        };
+        let root = timestamp_root(path, limits)?;
+        let source = network.timestamps(url, limits)?;
+        Ok(Some(Self { source, root, live: network.evidence()?, limits }))
+    }
+
+    /// The authority, every token of which is verified before it is used.
+    pub(crate) fn checked(&self) -> CheckedAuthority<'_> {
+        CheckedAuthority {
+            source: self.source.as_ref(),
+            root: &self.root,
+            live: self.live,
+            supplied: &[],
+            at: terminal::now(),
+            limits: self.limits,
+        }
+    }
+}
+
+/// Exactly one certificate, a root (conformance 9.06).
+fn timestamp_root(path: &Path, limits: &Limits) -> Result<Certificate, CommandError> {
+    let refused = |found: &str| {
+        CommandError::new(DiagnosticCode::UsageInvalid, format!("{}: {found}", path.display())).with_hint(
+            "--timestamp-root-cert names a file with the self-signed root of the timestamp authority, and nothing else",
+        )
+    };
+    let certificates = read_certificates(path, limits)?;
+    let [root] = certificates.as_slice() else {
+        return Err(refused(&format!("{} certificates where one is wanted", certificates.len())));
+    };
+    if !root.is_self_signed() || !root.is_ca() {
+        return Err(refused(&format!("\"{}\" is not the root of an authority", root.subject())));
+    }
+    Ok(root.clone())
 }
 
 #[cfg(test)]

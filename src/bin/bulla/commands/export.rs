@@ -8,8 +8,8 @@ use bulla::archive::{BundleInventory, BundleWriter, Compression as ArchiveCompre
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::ops::closure::WalkOptions;
-use bulla::ops::collect::{Source, collect};
-use bulla::ops::pack::{inventory, pack};
+use bulla::ops::collect::{Collection, Source, collect};
+use bulla::ops::pack::{Supplies, inventory, pack};
 use bulla::ops::progress::{Progress, Stage};
 use bulla::ops::supply::{GapPolicy, Sources, supply};
 use bulla::report::{TOOL, inspection};
@@ -36,23 +36,34 @@ pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
     let gaps = if arguments.allow_missing_evidence { GapPolicy::Record } else { GapPolicy::Refuse };
     let supplies = supply(&collection, &Sources { supplied: &supplied, live }, gaps, &limits)?;
     let inventory = inventory(&collection, &supplies, settings::creation_time()?, TOOL)?;
-    let compression = compression(arguments);
-    if arguments.output == Path::new("-") {
-        let out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
-        let writer = BundleWriter::new(out, &inventory, compression)?;
-        let mut out = pack(&collection, &supplies, &inventory, writer, &progress)?;
-        out.flush().map_err(|error| CommandError::io(Path::new("standard output"), &error))?;
-    } else {
-        let mut file = OutputFile::create(&arguments.output)?;
-        let writer = BundleWriter::new(BufWriter::with_capacity(1 << 20, &mut file), &inventory, compression)?;
-        let mut out = pack(&collection, &supplies, &inventory, writer, &progress)?;
-        out.flush().map_err(|error| CommandError::io(&arguments.output, &error))?;
-        drop(out);
-        file.commit()?;
-    }
+    let compression = compression(arguments.compression, &arguments.output, arguments.level);
+    write(&collection, &supplies, &inventory, &arguments.output, compression, &progress)?;
     bars.done();
     tell(&inventory, &arguments.output);
     Ok(Status::Done)
+}
+
+/// Writes the bundle, whole or not at all; to standard output as it comes.
+pub(super) fn write(
+    collection: &Collection,
+    supplies: &Supplies,
+    inventory: &BundleInventory,
+    output: &Path,
+    compression: ArchiveCompression,
+    progress: &Arc<dyn Progress>,
+) -> Result<(), CommandError> {
+    if output == Path::new("-") {
+        let out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
+        let writer = BundleWriter::new(out, inventory, compression)?;
+        let mut out = pack(collection, supplies, inventory, writer, progress)?;
+        return out.flush().map_err(|error| CommandError::io(Path::new("standard output"), &error));
+    }
+    let mut file = OutputFile::create(output)?;
+    let writer = BundleWriter::new(BufWriter::with_capacity(1 << 20, &mut file), inventory, compression)?;
+    let mut out = pack(collection, supplies, inventory, writer, progress)?;
+    out.flush().map_err(|error| CommandError::io(output, &error))?;
+    drop(out);
+    Ok(file.commit()?)
 }
 
 /// Opens every reference. A name given with `--as` belongs to the reference at its place.
@@ -77,16 +88,16 @@ fn sources(arguments: &Export, network: &Network, limits: &Limits) -> Result<Vec
     Ok(sources)
 }
 
-fn compression(arguments: &Export) -> ArchiveCompression {
-    let by_name = arguments.output.extension().is_some_and(|extension| extension == "zst");
-    match arguments.compression {
-        Compression::Zstd => ArchiveCompression::Zstd { level: arguments.level },
-        Compression::Auto if by_name => ArchiveCompression::Zstd { level: arguments.level },
+pub(super) fn compression(wanted: Compression, output: &Path, level: i32) -> ArchiveCompression {
+    let by_name = output.extension().is_some_and(|extension| extension == "zst");
+    match wanted {
+        Compression::Zstd => ArchiveCompression::Zstd { level },
+        Compression::Auto if by_name => ArchiveCompression::Zstd { level },
         Compression::Auto | Compression::None => ArchiveCompression::None,
     }
 }
 
-fn tell(inventory: &BundleInventory, output: &Path) {
+pub(super) fn tell(inventory: &BundleInventory, output: &Path) {
     for root in &inventory.roots {
         terminal::say(&format!("exported {} ({})", root.reference, root.digest));
     }

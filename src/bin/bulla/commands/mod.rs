@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod blob;
 mod cert;
 mod completion;
 mod demo;
@@ -13,7 +14,10 @@ mod key;
 mod list;
 mod login;
 mod policy;
+mod rebundle;
+mod sign;
 mod table;
+mod timestamp;
 mod verify;
 mod version;
 
@@ -32,6 +36,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<Status, CommandError> {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Evidence(arguments) => evidence::run(&arguments),
+        Command::Sign(arguments) => sign::run(&arguments),
+        Command::Blob(arguments) => blob::run(&arguments),
+        Command::Timestamp(arguments) => timestamp::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
