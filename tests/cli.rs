@@ -22,6 +22,7 @@ mod skip;
 
 mod cli {
     mod bundles;
+    mod commands;
     mod common;
     mod compressed;
     mod configuration;

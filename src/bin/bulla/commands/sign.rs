@@ -88,7 +88,7 @@ pub(super) fn one_target(opened: &Opened) -> Result<Descriptor, CommandError> {
         return Err(CommandError::new(DiagnosticCode::ReferenceAmbiguous, message)
             .with_hint("say which by :TAG or @DIGEST behind it"));
     };
-    opened.warn_of_tag(one);
+    opened.warn_of_tag(&one.descriptor.digest);
     Ok(one.descriptor.clone())
 }
 

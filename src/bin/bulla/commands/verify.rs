@@ -24,9 +24,6 @@ pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
     unique(&arguments.plugin_config, "--plugin-config")?;
     let network = Network::new(&arguments.registry, &[&arguments.target], &limits);
     let opened = open_as(Notation::of(arguments.oci_layout), &arguments.target, &network, &limits)?;
-    if let [root] = opened.meant_once()?.as_slice() {
-        opened.warn_of_tag(root);
-    }
     let report = if arguments.integrity_only {
         check_integrity(&opened, &limits)?
     } else {
@@ -84,6 +81,9 @@ pub(crate) fn judge(
     let live = if arguments.offline || opened.is_bundle() { None } else { network.evidence()? };
     let used = if live.is_some() { NetworkUse::Allowed } else { NetworkUse::Forbidden };
     let subject = subject(opened)?;
+    if let [root] = subject.roots.as_slice() {
+        opened.warn_of_tag(&root.descriptor.digest);
+    }
     let named = subject.roots.iter().filter_map(|root| root.reference.as_ref()).map(|name| &name.repository);
     let scopes: Vec<&Repository> = arguments.scope.as_ref().map_or_else(|| named.collect(), |scope| vec![scope]);
     let terms = Terms::load(arguments, &scopes, used, limits)?;
