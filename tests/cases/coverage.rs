@@ -165,8 +165,10 @@ fn every_fact_is_tested_or_it_is_said_why_not() {
     let neither: Vec<_> = facts.iter().filter(|fact| !coverage.has(fact) && !uncovered.contains_key(*fact)).collect();
     let both: Vec<_> = facts.iter().filter(|fact| coverage.has(fact) && uncovered.contains_key(*fact)).collect();
     let places: Vec<_> = both.iter().map(|fact| (fact, coverage.elsewhere.get(fact.as_str()))).collect();
+    if std::env::var_os("DUMP").is_some() { for (f,p) in &coverage.elsewhere { if !coverage.by_cases.contains(f) { println!("{f} {}", p.display()); } } }
     assert!(neither.is_empty(), "no test, and no reason in not-applicable.json: {neither:?}");
     assert!(both.is_empty(), "tested, yet in not-applicable.json: {places:?}");
+    if std::env::var_os("DUMP").is_some() { for (f,p) in &coverage.elsewhere { if !coverage.by_cases.contains(f) { println!("{f} {}", p.display()); } } }
     let with = |status| uncovered.values().filter(|found| **found == status).count();
     let covered = facts.iter().filter(|fact| coverage.has(fact)).count();
     assert_eq!(covered + uncovered.len(), COUNT);

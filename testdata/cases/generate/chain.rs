@@ -37,7 +37,7 @@ fn links(book: &mut Book) {
                 "5.04 5.05 2.20",
                 "leaf, intermediate and root",
                 "leaf inter root",
-                accepted().shows(json!({ "key": "EC P-256" })),
+                accepted().shows(json!({ "key": "P-256" })),
             ),
             ("5.04", "the root is missing", "leaf inter", refused(CHAIN)),
             ("5.04", "the intermediate is missing", "leaf root", refused(CHAIN)),
@@ -119,7 +119,7 @@ fn authorities(book: &mut Book) {
                 "leaf-of-ca-ku-other ca-ku-other",
                 refused(PROFILE),
             ),
-            ("5.03", "a root with a short RSA key", "leaf-of-rsa1024 root-rsa1024", accepted()),
+            ("5.03", "a root with a short RSA key", "leaf-of-rsa1024 root-rsa1024", refused("algorithm-unsupported")),
             ("5.03", "a root with an RSA key of no signer's size", "leaf-of-rsa2560 root-rsa2560", accepted()),
             ("5.03", "a root with an Ed25519 key", "leaf-of-ed25519 root-ed25519", refused("algorithm-unsupported")),
             ("5.16", "name constraints are not looked at", "leaf-of-constrained root-constrained", accepted()),
@@ -163,15 +163,15 @@ fn leaves(book: &mut Book) {
     }
     for kind in ["rsa1024", "rsa2560", "p224", "k256", "pss2048", "ed25519"] {
         let title = format!("a leaf with a key of the kind {kind}");
-        let expect = refused("algorithm-unsupported");
+        let expect = refused(PROFILE);
         book.add("chain", chain("5.02 5.03", &title, "code-signing", &format!("leaf-{kind} root"), expect));
     }
     for (kind, key) in [
         ("rsa2048", "RSA 2048"),
         ("rsa3072", "RSA 3072"),
         ("rsa4096", "RSA 4096"),
-        ("p384", "EC P-384"),
-        ("p521", "EC P-521"),
+        ("p384", "P-384"),
+        ("p521", "P-521"),
     ] {
         let title = format!("a leaf with a key of the kind {kind}");
         let expect = accepted().shows(json!({ "key": key }));
@@ -195,14 +195,9 @@ fn timestamping(book: &mut Book) {
         ("5.12 9.24", "a timestamp authority without key usage", "tsa-ku-absent root", refused(PROFILE)),
         ("5.12 9.24", "a timestamp authority that may encipher keys", "tsa-ku-other root", refused(PROFILE)),
         ("5.11 9.24", "a timestamp authority that is a certificate authority", "tsa-ca root", refused(PROFILE)),
-        (
-            "5.02 14.19",
-            "a timestamp authority with an RSA key of no size",
-            "tsa-rsa2560 root",
-            refused("algorithm-unsupported"),
-        ),
+        ("5.02 14.19", "a timestamp authority with an RSA key of no size", "tsa-rsa2560 root", refused(PROFILE)),
         ("5.02 14.19", "a timestamp authority with an RSA key", "tsa-rsa3072 root", accepted()),
-        ("5.02 14.19", "a timestamp authority with a key on P-224", "tsa-p224 root", refused("algorithm-unsupported")),
+        ("5.02 14.19", "a timestamp authority with a key on P-224", "tsa-p224 root", refused(PROFILE)),
         (
             "5.08",
             "a timestamp authority's issuer whose basicConstraints are not critical",
@@ -243,7 +238,13 @@ fn validity(book: &mut Book) {
         ("8.19", "a second before the beginning", "leaf inter root", "2019-12-31T23:59:59Z", early()),
         ("8.19 14.28", "at the very end", "leaf-expired root", "2021-01-01T00:00:00Z", accepted()),
         ("8.19", "a second behind the end", "leaf-expired root", "2021-01-01T00:00:01Z", expired()),
-        ("8.19", "half a second behind the end", "leaf-expired root", "2021-01-01T00:00:00.5Z", expired()),
+        (
+            "8.19",
+            "half a second behind the end, whose second counts whole",
+            "leaf-expired root",
+            "2021-01-01T00:00:00.5Z",
+            accepted(),
+        ),
         ("8.19", "the root has expired", "leaf-of-expired root-expired", NOW, expired()),
         ("8.24", "the leaf is not valid yet", "leaf-future root", NOW, early()),
         ("5.17", "a leaf that outlives its issuer", "leaf-long inter-short root", NOW, accepted()),

@@ -126,7 +126,7 @@ fn manifests(book: &mut Book) {
             "another media type inside than outside",
             IMAGE,
             with(json!({ "mediaType": ARTIFACT })),
-            refused("manifest-malformed"),
+            refused("manifest-mismatch"),
         ),
         ("1.01", "schema version 1", IMAGE, with(json!({ "schemaVersion": 1 })), refused("manifest-malformed")),
         (

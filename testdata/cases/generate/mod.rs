@@ -168,7 +168,12 @@ fn regenerating_changes_nothing() {
     on_disk(&root, &root, &mut there);
     if std::env::var_os("BULLA_REGENERATE").is_some() {
         for path in there.keys().filter(|path| !made.contains_key(*path)) {
-            fs::remove_file(root.join(path)).unwrap();
+            let path = root.join(path);
+            fs::remove_file(&path).unwrap();
+            // Folders that are empty now; one that is not stays.
+            for folder in path.ancestors().skip(1).take_while(|folder| *folder != root) {
+                let _ = fs::remove_dir(folder);
+            }
         }
         for (path, bytes) in &made {
             let path = root.join(path);

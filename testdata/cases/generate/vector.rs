@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::envelope::{AUTHENTIC, EXPIRY, JWS, SCHEME, STAMP, TIME};
 use super::{Book, accepted, entry, expect, refused};
+use crate::case::Options;
 
 const NOW: &str = "2026-11-21T20:00:00Z";
 const JWS_PLAIN: &str = "rsa3072-jws";
@@ -173,7 +174,8 @@ fn verdicts(book: &mut Book) {
     ] {
         let mut inputs = members;
         inputs["vector"] = json!(vector);
-        book.add("vectors", entry(facts, title, "vector", inputs, expect).at(at));
+        let options = Options { scope: Some("local/vectors".into()), ..Options::default() };
+        book.add("vectors", entry(facts, title, "vector", inputs, expect).at(at).options(options));
     }
 }
 
