@@ -6,13 +6,19 @@ use serde_json::{Value, json};
 
 use super::envelope::{
     AGENT, AUTHENTIC, AUTHORITY, EXPIRY, JWS, Jws, NOTHING, PAYLOAD_TYPE, PLUGIN, PLUGIN_VERSION, SCHEME, SIGNED_TEXT,
-    STAMP, TIME,
+    STAMP, Signer, TIME,
 };
 use super::{Book, accepted, entry, refused};
 use crate::case::Expect;
 
 const LATER: &str = "2026-07-01T00:00:00Z";
 const MALFORMED: &str = "envelope-malformed";
+
+fn add_padded(book: &mut Book, facts: &str, title: &str, pad: usize, expect: Expect) {
+    let inputs = json!({ "envelope": "envelope.jws", "mediaType": JWS, "pad": pad });
+    let case = entry(facts, title, "envelope", inputs, expect);
+    book.add("jws", case.attach("envelope.jws", Jws::plain().bytes()));
+}
 
 fn add(book: &mut Book, facts: &str, title: &str, envelope: Vec<u8>, expect: Expect) {
     let inputs = json!({ "envelope": "envelope.jws", "mediaType": JWS });
@@ -28,6 +34,41 @@ pub(super) fn make(book: &mut Book) {
     protected_form(book);
     unprotected(book);
     payloads(book);
+    order(book);
+    let size = Jws::plain().bytes().len();
+    let most = 4 << 20;
+    add_padded(book, "1.26", "the largest envelope that is read", most - size, accepted());
+    add_padded(book, "1.26", "an envelope that is one byte larger", most - size + 1, refused("envelope-too-large"));
+}
+
+/// 8.08: what is wrong first is said first.
+fn order(book: &mut Book) {
+    let bad_crit = || Jws::plain().with(json!({ "crit": [] }));
+    let chain = |names: &[&'static str], jws: Jws| {
+        let other = Jws::new(Signer::of("leaf", "ES256", names));
+        jws.header(json!({ "x5c": other.header["x5c"] })).bytes()
+    };
+    let unsigned = bad_crit().changed(json!({ "signature": "AAAA" }));
+    let other_type = || Jws::plain().with(json!({ "cty": "application/json" }));
+    for (facts, title, bytes, expect) in [
+        ("8.08", "a wrong signature comes before a wrong crit", unsigned, refused("signature-invalid")),
+        ("8.08", "a wrong crit comes before a wrong chain", chain(&["leaf", "root"], bad_crit()), refused(MALFORMED)),
+        ("8.08", "a wrong chain behind all else", chain(&["leaf", "root"], Jws::plain()), refused("chain-invalid")),
+        (
+            "8.08",
+            "a wrong payload before a wrong chain",
+            chain(&["leaf", "root"], Jws::plain().payload("[]")),
+            refused("payload-malformed"),
+        ),
+        (
+            "8.08",
+            "a wrong content type before a wrong payload",
+            other_type().payload("[]").bytes(),
+            refused("payload-malformed"),
+        ),
+    ] {
+        add(book, facts, title, bytes, expect);
+    }
 }
 
 /// Sections 2 and 3, by changes to the protected header; null removes.

@@ -93,6 +93,57 @@ fn pkcs1(key: &RsaPrivateKey, digest: &[u8], bits: u32) -> Vec<u8> {
     .unwrap()
 }
 
+/// The generator's signatures under openssl, which knows nothing of the libraries that make and read them here.
+#[test]
+fn openssl_accepts_the_generators_signatures() {
+    use std::process::{Command, Stdio};
+    let found = Command::new("openssl").arg("version").stdout(Stdio::null()).status();
+    if !found.is_ok_and(|status| status.success()) {
+        return crate::skip::tool(format_args!("openssl is not installed"));
+    }
+    let work = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(work.path().join(name), bytes).unwrap();
+    write("message", b"what is signed");
+    for (key, certificate, bits) in [
+        ("rsa2048", "leaf-rsa2048", 256),
+        ("rsa3072", "leaf-rsa3072", 384),
+        ("rsa4096", "leaf-rsa4096", 512),
+        ("leaf", "leaf", 256),
+        ("p384", "leaf-p384", 384),
+        ("p521", "leaf-p521", 512),
+    ] {
+        let signature = sign(key, b"what is signed", bits, Padding::Pss);
+        assert_eq!(signature, sign(key, b"what is signed", bits, Padding::Pss), "{key}: the same each time");
+        let rsa = key.starts_with("rsa");
+        write("signature", &if rsa { signature } else { sequence(&signature) });
+        let pem = folder().join(format!("pki/{certificate}.pem"));
+        let public = Command::new("openssl").args(["x509", "-noout", "-pubkey", "-in"]).arg(pem).output().unwrap();
+        write("public", &public.stdout);
+        let pss = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"];
+        let verified = Command::new("openssl")
+            .current_dir(work.path())
+            .args(["dgst", &format!("-sha{bits}"), "-verify", "public", "-signature", "signature"])
+            .args(if rsa { &pss[..] } else { &[] })
+            .arg("message")
+            .output()
+            .unwrap();
+        assert!(verified.status.success(), "{key}: {}", String::from_utf8_lossy(&verified.stderr));
+    }
+}
+
+/// SEQUENCE { r, s }, by hand.
+fn sequence(raw: &[u8]) -> Vec<u8> {
+    let integer = |bytes: &[u8]| {
+        let digits: Vec<u8> = bytes.iter().copied().skip_while(|byte| *byte == 0).collect();
+        let sign = if digits[0] >= 0x80 { vec![0] } else { Vec::new() };
+        [vec![2, (sign.len() + digits.len()) as u8], sign, digits].concat()
+    };
+    let (r, s) = raw.split_at(raw.len() / 2);
+    let body = [integer(r), integer(s)].concat();
+    let long = if body.len() >= 0x80 { vec![0x81] } else { Vec::new() };
+    [vec![0x30], long, vec![body.len() as u8], body].concat()
+}
+
 /// "Randomness" that is a function of what is signed. Fit for test data and for nothing else.
 struct Stream {
     seed: Vec<u8>,

@@ -284,7 +284,7 @@ fn discovery(book: &mut Book) {
     let good = || trusted().shows(json!({ "signatures": 1, "statement": "one" }));
     let invalid = || rejected("signature-manifest-invalid");
     for (facts, title, layout, expect) in [
-        ("1.02 1.15 1.34 8.01 8.02", "a signature", "plain", good()),
+        ("1.02 8.01 8.02", "a signature", "plain", good()),
         ("1.07 8.06", "a signature in COSE", "cose", good()),
         ("1.03 1.05 1.23", "the legacy form", "legacy", good()),
         ("1.22 14.32", "an artifact manifest", "artifact-manifest", good()),
@@ -561,6 +561,10 @@ fn authenticity(book: &mut Book) {
         book.add("verdict", judged.case(facts, title, expect));
     }
     let scoped = |scope: &str| Options { scope: Some(scope.into()), ..Options::default() };
+    let mut copied = plain().options(scoped("mirror.local/copy"));
+    copied.statement["registryScopes"] = json!(["mirror.local/copy"]);
+    let title = "an artifact that was copied to another registry";
+    book.add("verdict", copied.case("1.34 7.21 7.23", title, trusted()));
     for (facts, title, scope, expect) in [
         ("7.21 7.23", "the scope that is given", "registry.example/app", trusted()),
         (
@@ -613,7 +617,7 @@ fn time(book: &mut Book) {
             trusted(),
         ),
         (
-            "8.19 8.23",
+            "8.19",
             "the claimed signing time lies behind the verification time",
             Judged::of("plain").at("2026-01-01T00:00:00Z"),
             trusted(),
