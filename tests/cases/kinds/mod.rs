@@ -1,0 +1,36 @@
+//! What a case can run. One file a kind; each has its own `Inputs`, read strictly.
+
+mod payload;
+
+use crate::case::Case;
+use crate::judging;
+use crate::outcome::Outcome;
+
+/// What running a case gives.
+pub(crate) enum Ran {
+    /// What came of it.
+    Outcome(Outcome),
+    /// It cannot be run on this machine, and why. The suite says so aloud.
+    Skipped(String),
+}
+
+impl From<Outcome> for Ran {
+    fn from(outcome: Outcome) -> Self {
+        Self::Outcome(outcome)
+    }
+}
+
+/// Runs a case. An error means that the case itself is wrong, never that bulla refused something.
+pub(crate) type Run = fn(&Case) -> Result<Ran, String>;
+
+const OWN: &[(&str, Run)] = &[("payload", payload::run)];
+
+/// Every kind, by the name in `case.json`.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, Run)> {
+    OWN.iter().chain(judging::KINDS).copied()
+}
+
+/// The kind of that name.
+pub(crate) fn find(name: &str) -> Option<Run> {
+    all().find(|(known, _)| *known == name).map(|(_, run)| run)
+}
