@@ -13,6 +13,7 @@ ARTIFACT = (
     '"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":'
     '"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}'
 ).encode()
+(SHARED / "artifact.json").write_bytes(ARTIFACT)
 SCHEME, TIME, AUTHENTIC = "io.cncf.notary.signingScheme", "io.cncf.notary.signingTime", "io.cncf.notary.authenticSigningTime"
 
 

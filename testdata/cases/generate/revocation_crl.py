@@ -1,7 +1,7 @@
 """Complete CRLs (conformance 10.15 to 10.24, RFC 5280 section 5)."""
 
 import crl
-from case import AT
+from case import trusted
 from der import bits, ECDSA, explicit, extension, null, oid, parts, inside, integer, later, seq, tlv, enumerated
 from roles import ROLES, SIGNING, TIME
 from tools import SHARED, openssl
@@ -35,7 +35,7 @@ for role in ROLES:
     one("missing", "There is no CRL of the leaf's issuer", ["10.01", "10.04"], role.undecided("crl-missing"))
     one("missing-of-root", "There is no CRL of the root", ["10.01"], role.undecided("crl-missing", authority), crls=spare, root_crls=[])
     one("none-offered", "The leaf names neither OCSP nor a CRL", ["10.01"],
-        {"verdict": "trusted", "codes": [], "checks": [role.found(role.neither, "notApplicable", "revocation-not-offered")]},
+        trusted(role.found(role.neither, "not applicable", "revocation-not-offered")),
         leaf=role.neither)
     one("revoked-leaf", "The leaf is revoked, for no reason", ["10.23", "10.04"], role.revoked(), crls=[made(role, [(leaf, BEFORE)])])
     one("revoked-intermediate", "The authority is revoked", ["10.23"], role.revoked(authority), crls=spare,

@@ -76,7 +76,7 @@ for role in ROLES:
         return ocsp.by_hand([ocsp.answer(holder, ocsp.GOOD, this, next)], role.ca, produced or this)
 
     def one(name, title, this, next, code=None, role=role, holder=holder, produced=None, **more):
-        role.case(f"fresh-ocsp-{name}", title, ["10.11"], code and role.undecided(code, holder), ocsp=[response(this, next, produced)],
+        role.case(f"fresh-ocsp-{name}", f"OCSP, {title}", ["10.11"], code and role.undecided(code, holder), ocsp=[response(this, next, produced)],
                   leaf=holder, **more)
 
     one("current-at-begin", "current, at its thisUpdate", AT, later(AT, DAY))

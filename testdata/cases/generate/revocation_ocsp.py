@@ -83,7 +83,7 @@ for role in ROLES:
     for name, statuses, expected in [("good-revoked", [SAYS_GOOD, revoked(BEFORE)], role.revoked(holder)),
                                      ("revoked-good", [revoked(BEFORE), SAYS_GOOD], role.revoked(holder)),
                                      ("good-unknown", [SAYS_GOOD, UNKNOWN], role.undecided("ocsp-unknown", holder))]:
-        one(f"two-answers-{name}", "The response says two things about the certificate: the worse one counts", ["10.10"], expected,
+        one(f"two-answers-{name}", f"The response says two things about the certificate, {name.replace('-', ' and ')}: the worse one counts", ["10.10"], expected,
             ocsp=[by_hand([answer(holder, status, THIS, NEXT) for status in statuses], role.ca, THIS)])
     one("critical-of-answer", "The answer has an unknown critical extension", ["10.14"], invalid, ocsp=[response(extensions=[UNKNOWN_CRITICAL])])
     critical = by_hand([answer(holder, SAYS_GOOD, THIS, NEXT)], role.ca, THIS, extensions=[UNKNOWN_CRITICAL])

@@ -16,7 +16,7 @@ EXCUSED = [SIGNING.found(signer, "excused", "revoked-after-signing")]
 
 
 def one(name, title, facts, checks, entry, revocation="point-in-time", this=THIS, next=NEXT, stamps=STAMPS, **more):
-    verdict = {"failed": rejected, "excused": trusted, "undetermined": undecided}[checks[0]["result"]]
+    verdict = {"failed": rejected, "excused": trusted, "undetermined": undecided}[checks[0].result]
     SIGNING.case(f"reading-{name}", title, facts, verdict(*checks), crls=[crl.by_hand(ca, this, next, [entry]), GOOD["tsa-ca"], GOOD["tsa-root"]],
                  revocation=revocation, **stamps, **more)
 
@@ -69,7 +69,7 @@ TIME.case("reading-invalidity-after", "The timestamp authority's invalidity date
 
 
 def by_ocsp(name, title, checks, status, extensions=(), revocation="point-in-time"):
-    verdict = {"failed": rejected, "excused": trusted}[checks[0]["result"]]
+    verdict = {"failed": rejected, "excused": trusted}[checks[0].result]
     answered = ocsp.by_hand([ocsp.answer(asked, status, THIS, NEXT, extensions)], ca, THIS)
     token = stamped(tsa, ENVELOPES["asked"])
     SIGNING.case(f"reading-ocsp-{name}", title, ["10.12", "8.32", "14.08"], verdict(*checks), leaf=asked, ocsp=[answered],

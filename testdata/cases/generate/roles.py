@@ -9,8 +9,8 @@ class Role:
     """One of the chains: `leaf` by CRL, `asked` by OCSP, `both`, `neither`, `fresh` with delta CRLs, `muted` below an authority that
     may not sign CRLs; `rollover` is the authority `ca` with another key."""
 
-    def __init__(self, prefix, kind, **holders):
-        self.prefix, self.kind = prefix, kind
+    def __init__(self, prefix, who, kind, **holders):
+        self.prefix, self.who, self.kind = prefix, who, kind
         self.__dict__.update(holders)
 
     def found(self, holder, result, code):
@@ -32,12 +32,12 @@ class Role:
             crls += [good["ca"], good["root"]]
         envelope = more.pop("envelope", PLAIN if self is TIME else ENVELOPES[leaf.name])
         facts = facts + (["9.30"] if self is TIME else ["8.31"])
-        case("revocation", f"{self.prefix}-{name}", title, facts, envelope, expected or trusted(), crls=crls, ocsp=ocsp, ca=[root], **more)
+        case("revocation", f"{self.prefix}-{name}", f"{self.who}: {title[0].lower()}{title[1:]}", facts, envelope, expected or trusted(), crls=crls, ocsp=ocsp, ca=[root], **more)
 
 
-SIGNING = Role("signing", CODE, leaf=signer, ca=ca, root=root, asked=asked, both=both, neither=neither, fresh=fresh, muted=muted,
+SIGNING = Role("signing", "Signer", CODE, leaf=signer, ca=ca, root=root, asked=asked, both=both, neither=neither, fresh=fresh, muted=muted,
                rollover=next_ca, delegate=delegate)
-TIME = Role("tsa", STAMP, leaf=tsa, ca=tsa_ca, root=tsa_root, asked=tsa_asked, both=tsa_both, neither=tsa_neither, fresh=tsa_fresh,
+TIME = Role("tsa", "Timestamp authority", STAMP, leaf=tsa, ca=tsa_ca, root=tsa_root, asked=tsa_asked, both=tsa_both, neither=tsa_neither, fresh=tsa_fresh,
             muted=tsa_muted, rollover=tsa_next_ca, delegate=tsa_delegate)
 ROLES = [SIGNING, TIME]
 __all__ = ["AT", "ROLES", "SIGNING", "TIME"]

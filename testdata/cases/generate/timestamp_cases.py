@@ -2,7 +2,7 @@
 
 import tsp
 import world
-from case import Shared
+from case import Shared, check, trusted
 from der import later, stamp as digits, tlv
 from stamps import INVALID, OUTSIDE, stamp
 from tsp import ETSI, accuracy, gen_time, token
@@ -89,14 +89,17 @@ tsa_short_root = certificate("tsa-short-root", "TSA short root", None, 0x2104, C
 tsa_below_root = stamper("below-short-root", 0x2105, TSA, issuer=tsa_short_root)
 PATH = ["9.23", "14.19"]
 of_ca = {"crls": [world.good(tsa_short_ca, "tsa-short-ca")]}
-for holder, name, more in [(tsa_short, "tsa", {}), (tsa_below, "tsa-ca", of_ca), (tsa_below_root, "tsa-root", {"tsa": [tsa_short_root]})]:
+for which, holder, name, more in [
+    ("timestamp authority's", tsa_short, "tsa", {}),
+    ("intermediate", tsa_below, "tsa-ca", of_ca),
+    ("root's", tsa_below_root, "tsa-root", {"tsa": [tsa_short_root]}),
+]:
     noted = None
     if holder is tsa_below_root:
-        from case import check, trusted
-        noted = trusted(check(world.STAMP, holder, "notApplicable", "revocation-not-offered"))
-    stamp(f"{name}-end-exactly", "genTime is the last second of a certificate of the timestamp authority's chain", PATH,
+        noted = trusted(check(world.STAMP, holder, "not applicable", "revocation-not-offered"))
+    stamp(f"{name}-end-exactly", f"genTime is the last second of the {which} certificate", PATH,
           token(PLAIN.signature, GEN, holder), noted, **more)
-    stamp(f"{name}-end-after", "genTime lies after the end of a certificate of the timestamp authority's chain", PATH,
+    stamp(f"{name}-end-after", f"genTime lies after the end of the {which} certificate", PATH,
           token(PLAIN.signature, later(GEN, 1), holder), INVALID, **more)
 stamp("tsa-begin-exactly", "genTime is the first second of the timestamp authority's certificate", PATH, token(PLAIN.signature, GEN, tsa_late))
 stamp("tsa-begin-before", "genTime lies before the timestamp authority's certificate begins", PATH,

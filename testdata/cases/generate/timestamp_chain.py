@@ -59,7 +59,7 @@ ABOVE = ["9.24", "5.08", "5.10"]
 def above(name, title, facts, extensions, expected=None, issuer=tsa_root, leaf_extensions=TSA, **more):
     authority = certificate(f"tsa-ca-{name}", f"TSA CA {name}", issuer, next(numbers), extensions + (at("tsa-root") if issuer is tsa_root else ""))
     holder = stamper(f"under-{name}", next(numbers), leaf_extensions, issuer=authority)
-    notes = [check(STAMP, one, "notApplicable", "revocation-not-offered") for one in holder.chain if b"crl.example" not in one.der and one.issuer]
+    notes = [check(STAMP, one, "not applicable", "revocation-not-offered") for one in holder.chain if b"crl.example" not in one.der and one.issuer]
     stamp(f"chain-ca-{name}", title, facts, token(PLAIN.signature, GEN, holder), expected or trusted(*notes), **more)
     return authority
 

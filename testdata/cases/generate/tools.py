@@ -8,7 +8,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 CASES = HERE.parent
 KEYS = HERE / "keys"
-SHARED = CASES / "openssl"
+SHARED = CASES / "pki"
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="bulla-cases-"))
 
 
