@@ -164,7 +164,7 @@ fn every_fact_is_tested_or_it_is_said_why_not() {
     let uncovered = uncovered(&facts);
     let neither: Vec<_> = facts.iter().filter(|fact| !coverage.has(fact) && !uncovered.contains_key(*fact)).collect();
     let both: Vec<_> = facts.iter().filter(|fact| coverage.has(fact) && uncovered.contains_key(*fact)).collect();
-    let places: Vec<_> = both.iter().map(|fact| (fact, coverage.elsewhere.get(**fact))).collect();
+    let places: Vec<_> = both.iter().map(|fact| (fact, coverage.elsewhere.get(fact.as_str()))).collect();
     assert!(neither.is_empty(), "no test, and no reason in not-applicable.json: {neither:?}");
     assert!(both.is_empty(), "tested, yet in not-applicable.json: {places:?}");
     let with = |status| uncovered.values().filter(|found| **found == status).count();

@@ -12,7 +12,7 @@ use crate::facts::{Facts, folder};
 use crate::kinds::{self, Ran};
 
 /// Folders below `testdata/cases` that are no areas.
-const NO_AREAS: [&str; 2] = ["generate", "pki"];
+const NO_AREAS: [&str; 3] = ["generate", "layouts", "pki"];
 
 /// The folders in a folder, by name.
 fn folders(path: &Path) -> Vec<(String, PathBuf)> {
