@@ -159,16 +159,28 @@ one("ended", "The delegate's certificate ended before it answered", ["10.10"], i
     ocsp=[delegated(delegate_old, "2026-06-11T00:00:00Z")])
 one("ended-since", "The delegate's certificate has ended since it answered", ["10.10"], ocsp=[delegated(delegate_old, "2026-06-09T00:00:00Z")])
 one("unchecked", "The delegate's own revocation cannot be told", ["10.13"], unchecked, delegate_checked)
-one("checked", "The delegate is on no CRL", ["10.13"], None, delegate_checked, [GOOD["ca"]])
+# Scoped to the delegates' distribution point, so that they say nothing of the signer, who names none.
+SCOPE = (crl.number(1) + "issuingDistributionPoint=critical,@idp\n", "[idp]\nfullname=URI:http://crl.example/ca.crl\n")
+one("checked", "The delegate is on no CRL", ["10.13"], None, delegate_checked, [crl.by_openssl(ca, THIS, NEXT, (), *SCOPE)])
 one("revoked", "The delegate is revoked", ["10.13"], unchecked, delegate_checked,
-    [crl.by_openssl(ca, THIS, NEXT, [(delegate_checked, BEFORE, "keyCompromise")])])
+    [crl.by_openssl(ca, THIS, NEXT, [(delegate_checked, BEFORE, "keyCompromise")], *SCOPE)])
 one("crl-expired", "The CRL for the delegate is past its nextUpdate", ["10.13"], unchecked, delegate_checked,
-    [crl.by_openssl(ca, OLD_THIS, OLD_NEXT)])
+    [crl.by_openssl(ca, OLD_THIS, OLD_NEXT, (), *SCOPE)])
 one("offers-nothing", "The delegate names no CRL, and a CRL of its issuer is at hand", ["10.13"], None, delegate_offers_nothing, [GOOD["ca"]])
 one("offers-nothing-unchecked", "The delegate names no CRL, and none is at hand", ["10.13"], unchecked, delegate_offers_nothing)
 # A compromise of the delegate taints its answers, and a signature of before does not help it.
 one("revoked-later", "The delegate was revoked after the signature, under point-in-time", ["10.13", "10.12"], unchecked, delegate_checked,
-    [crl.by_openssl(ca, THIS, NEXT, [(delegate_checked, BEFORE, "superseded")])], revocation="point-in-time")
+    [crl.by_openssl(ca, THIS, NEXT, [(delegate_checked, BEFORE, "superseded")], *SCOPE)], revocation="point-in-time")
+
+
+SIGNING.case("ocsp-unknown-and-foreign-crl", "OCSP does not know a certificate that names no CRL, and there is one of another scope", ["10.05", "10.21"],
+             SIGNING.undecided("ocsp-unknown", asked), leaf=asked, ocsp=[by_hand([answer(asked, UNKNOWN, THIS, NEXT)], ca, THIS)],
+             crls=[crl.by_openssl(ca, THIS, NEXT, (), *SCOPE)])
+# What no rule forbids: the issuer's whole and fresh CRL answers for a certificate that names OCSP only.
+SIGNING.case("ocsp-crl-instead", "The certificate names OCSP only, and its issuer's CRL is at hand", ["10.01"], leaf=asked, crls=[GOOD["ca"]])
+SIGNING.case("ocsp-crl-instead-lists", "The certificate names OCSP only, and its issuer's CRL lists it", ["10.01", "10.23"],
+             SIGNING.revoked(asked), leaf=asked, ocsp=[by_hand([answer(asked, SAYS_GOOD, THIS, NEXT)], ca, THIS)],
+             crls=[crl.by_openssl(ca, THIS, NEXT, [(asked, BEFORE, "superseded")])])
 
 
 # An authority whose own status is asked by OCSP.

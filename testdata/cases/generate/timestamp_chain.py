@@ -88,11 +88,6 @@ other = certificate("tsa-other-root", "TSA other root", None, 0x2300, CA)
 leaf_only = token(PLAIN.signature, GEN, tsa, [tsa])
 whole = token(PLAIN.signature, GEN, tsa, [tsa, tsa_ca, tsa_root])
 stamp("path-no-intermediate", "The token lacks the intermediate certificate", STORES, leaf_only, UNTRUSTED)
-stamp("path-intermediate-in-store", "The token lacks the intermediate certificate, and the trust store has it", STORES, leaf_only,
-      tsa=[tsa_root, tsa_ca])
-stamp("path-intermediate-twice", "Token and trust store have the intermediate certificate", STORES, stamped(tsa), tsa=[tsa_ca, tsa_root])
-stamp("path-only-intermediate-trusted", "The trust store has the intermediate certificate and no root", [*STORES, "5.04"], stamped(tsa), INVALID,
-      tsa=[tsa_ca])
 stamp("path-root-along", "The root comes along, though it need not", STORES, whole)
 stamp("path-other-root", "The trust store has another root", STORES, stamped(tsa), UNTRUSTED, tsa=[other])
 stamp("path-root-along-only", "The root comes along, and the trust store has another", STORES, whole, UNTRUSTED, tsa=[other])
@@ -104,6 +99,3 @@ stamp("path-same-name", "The intermediate certificate is that of another key of 
 stamp("path-both-names", "There are two intermediate certificates of the name", STORES, token(PLAIN.signature, GEN, tsa, [tsa, tsa_next_ca, tsa_ca]))
 stamp("path-strangers", "Certificates come along that nobody needs", STORES, token(PLAIN.signature, GEN, tsa, [tsa, tsa_ca, signer, other]))
 stamp("path-no-certificates", "No certificate comes along", ["9.10", "9.17"], token(PLAIN.signature, GEN, tsa, []), INVALID)
-alone = certificate("tsa-alone", "TSA alone", None, 0x2301, TSA)
-stamp("path-alone", "A self-signed timestamp authority, itself in the trust store", ["5.07", "9.23"], token(PLAIN.signature, GEN, alone, [alone]),
-      tsa=[alone])
