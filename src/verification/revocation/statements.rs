@@ -114,8 +114,7 @@ pub(super) fn crl_statements(
             Err(error) => refused.push(error),
         }
     }
-    let reader =
-        Reader { certificate, issuer, deltas: &deltas, named: !sources.http_freshest_urls().is_empty(), rules };
+    let reader = Reader { certificate, issuer, deltas: &deltas, named: sources.has_freshest_crl, rules };
     for crl in evidence.candidates(certificate) {
         match reader.read(crl) {
             Ok(statement) => statements.found.push(statement),
@@ -183,11 +182,11 @@ impl Reader<'_> {
         }
     }
 
-    /// Where changes are published, silence takes both, and both must be fresh (conformance 10.25 to 10.27).
+    /// Where changes are published, over HTTP or not, silence takes both, and both must be fresh (conformance 10.25 to 10.27).
     fn check(&self, base: &Crl, delta: Option<&Crl>) -> Result<(), Failure> {
         let (freshness, clocks) = (self.rules.freshness, self.rules.clocks);
         freshness.check(base, clocks)?;
-        if base.http_freshest_urls().is_empty() && !self.named {
+        if base.freshest_urls().is_empty() && !self.named {
             return Ok(());
         }
         let Some(delta) = delta else {
