@@ -47,6 +47,7 @@ fn links(book: &mut Book) {
             ("5.04 5.06", "the root twice", "leaf inter root root", refused(CHAIN)),
             ("5.04 5.06", "the leaf twice", "leaf leaf inter root", refused(CHAIN)),
             ("5.05", "a root of the right name with another key", "leaf inter impostor", refused(CHAIN)),
+            ("5.05", "a key identifier that is not the issuer's", "leaf-wrong-aki root", accepted()),
             (
                 "5.06",
                 "a self-signed certificate in the place of the intermediate",
@@ -88,6 +89,24 @@ fn authorities(book: &mut Book) {
             ("5.08", "an authority without basicConstraints", "leaf-of-ca-absent ca-absent", refused(PROFILE)),
             ("5.08", "an authority that says to be none", "leaf-of-ca-false ca-false", refused(PROFILE)),
             ("5.09", "a path length of 0 with a leaf below", "leaf-of-ca-pathlen0 ca-pathlen0", accepted()),
+            (
+                "5.09",
+                "a path length of 0 with the authority's own new key below",
+                "leaf-of-rollover0 rollover-of-pathlen0 ca-pathlen0",
+                refused(PROFILE),
+            ),
+            (
+                "5.09",
+                "a path length of 1 with the authority's own new key below",
+                "leaf-of-rollover1 rollover-of-pathlen1 ca-pathlen1",
+                accepted(),
+            ),
+            (
+                "5.13 5.16",
+                "an intermediate's purposes are not looked at",
+                "leaf-of-inter-for-servers inter-for-servers root",
+                accepted(),
+            ),
             (
                 "5.09",
                 "a path length of 0 with an intermediate below",
@@ -238,13 +257,7 @@ fn validity(book: &mut Book) {
         ("8.19", "a second before the beginning", "leaf inter root", "2019-12-31T23:59:59Z", early()),
         ("8.19 14.28", "at the very end", "leaf-expired root", "2021-01-01T00:00:00Z", accepted()),
         ("8.19", "a second behind the end", "leaf-expired root", "2021-01-01T00:00:01Z", expired()),
-        (
-            "8.19",
-            "half a second behind the end",
-            "leaf-expired root",
-            "2021-01-01T00:00:00.5Z",
-            expired(),
-        ),
+        ("8.19", "half a second behind the end", "leaf-expired root", "2021-01-01T00:00:00.5Z", expired()),
         ("8.19", "the root has expired", "leaf-of-expired root-expired", NOW, expired()),
         ("8.24", "the leaf is not valid yet", "leaf-future root", NOW, early()),
         ("5.17", "a leaf that outlives its issuer", "leaf-long inter-short root", NOW, accepted()),

@@ -59,6 +59,12 @@ fn protected(book: &mut Book) {
         ),
         ("4.09 2.14", "no content type", plain().without(3), refused(MALFORMED)),
         ("4.09 2.14", "another content type", plain().with(3, "application/json"), refused("payload-malformed")),
+        (
+            "4.09",
+            "a content type with a parameter",
+            plain().with(3, "application/vnd.cncf.notary.payload.v1+json; charset=utf-8"),
+            refused("payload-malformed"),
+        ),
         ("4.09", "a content type as a number", plain().with(3, 50), refused(MALFORMED)),
         (
             "2.15",
@@ -99,6 +105,12 @@ fn critical(book: &mut Book) {
             refused(MALFORMED),
         ),
         ("4.06", "crit names the content type", plain().critical([3.into()]), refused(MALFORMED)),
+        (
+            "4.06 4.17",
+            "crit names a key identifier that is there",
+            plain().with(4, b"k".to_vec()).critical([4.into()]),
+            refused("critical-attribute-unknown"),
+        ),
         ("4.06", "crit names the algorithm", plain().critical([1.into()]), refused(MALFORMED)),
         ("4.06", "crit names something absent", plain().critical(["com.example.absent".into()]), refused(MALFORMED)),
         ("4.08", "crit names the signing time", plain().critical([TIME.into()]), refused(MALFORMED)),

@@ -1,7 +1,7 @@
 //! Area `jws`: sections 2 and 3.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::envelope::{
@@ -101,6 +101,24 @@ fn attributes(book: &mut Book) {
         ),
         ("2.14 3.09", "another content type", json!({ "cty": "application/json" }), refused("payload-malformed")),
         ("2.14 3.05 3.09", "no content type", json!({ "cty": null }), refused(MALFORMED)),
+        (
+            "3.09",
+            "a content type with a parameter",
+            json!({ "cty": "application/vnd.cncf.notary.payload.v1+json; charset=utf-8" }),
+            refused("payload-malformed"),
+        ),
+        (
+            "3.09",
+            "a content type without application, as RFC 7515 allows",
+            json!({ "cty": "vnd.cncf.notary.payload.v1+json" }),
+            refused("payload-malformed"),
+        ),
+        (
+            "3.09",
+            "a content type in another case",
+            json!({ "cty": "Application/vnd.cncf.notary.payload.v1+json" }),
+            refused("payload-malformed"),
+        ),
         ("3.09", "a content type that is a number", json!({ "cty": 1 }), refused(MALFORMED)),
         ("3.05", "no algorithm", json!({ "alg": null }), refused(MALFORMED)),
         ("3.07", "the algorithm none", json!({ "alg": "none" }), refused("algorithm-unsupported")),
@@ -183,6 +201,17 @@ fn times(book: &mut Book) {
         ("2.24 3.13", "a signing time with a fraction", at("2026-06-01T00:00:00.5Z"), shows("2026-06-01T00:00:00.5Z")),
         ("3.13", "a signing time in lower case", at("2026-06-01t00:00:00z"), refused(MALFORMED)),
         ("3.13", "a signing time without a zone", at("2026-06-01T00:00:00"), refused(MALFORMED)),
+        ("3.13", "a blank in place of the T", at("2026-06-01 00:00:00Z"), refused(MALFORMED)),
+        ("3.13", "an offset without colon", at("2026-06-01T08:00:00+0800"), refused(MALFORMED)),
+        ("3.13", "an offset of hours alone", at("2026-06-01T08:00:00+08"), refused(MALFORMED)),
+        ("3.13", "an offset of a day", at("2026-06-01T00:00:00+24:00"), refused(MALFORMED)),
+        ("3.13", "a fraction behind a comma", at("2026-06-01T00:00:00,5Z"), refused(MALFORMED)),
+        ("3.13", "a leap second", at("2026-06-30T23:59:60Z"), refused(MALFORMED)),
+        ("3.13", "the hour 24", at("2026-06-01T24:00:00Z"), refused(MALFORMED)),
+        ("3.13", "a time without seconds", at("2026-06-01T00:00Z"), refused(MALFORMED)),
+        ("3.13", "a time with a zone's name", at("2026-06-01T00:00:00Z[UTC]"), refused(MALFORMED)),
+        ("3.13", "a blank behind the time", at("2026-06-01T00:00:00Z "), refused(MALFORMED)),
+        ("3.13", "a year of five digits", at("12026-06-01T00:00:00Z"), refused(MALFORMED)),
         ("3.13", "a signing date", at("2026-06-01"), refused(MALFORMED)),
         ("3.13", "a signing time that does not exist", at("2026-02-30T00:00:00Z"), refused(MALFORMED)),
         ("3.13", "a signing time as a number", json!({ TIME: 1_780_272_000 }), refused(MALFORMED)),
@@ -409,6 +438,11 @@ fn unprotected(book: &mut Book) {
     let x5c = jws().header["x5c"].clone();
     let without_padding: Vec<String> =
         x5c.as_array().unwrap().iter().map(|text| text.as_str().unwrap().trim_end_matches('=').to_owned()).collect();
+    let broken_lines: Vec<String> =
+        x5c.as_array().unwrap().iter().map(|text| text.as_str().unwrap().replacen("M", "\nM", 3)).collect();
+    let mut trailing = STANDARD.decode(x5c[0].as_str().unwrap()).unwrap();
+    trailing.push(0);
+    let trailing = STANDARD.encode(trailing);
     let url: Vec<String> = without_padding.iter().map(|text| text.replace('+', "-").replace('/', "_")).collect();
     assert!(x5c.to_string().contains(['+', '/']), "a certificate whose two base64 forms differ");
     for (facts, title, members, expect) in [
@@ -449,6 +483,20 @@ fn unprotected(book: &mut Book) {
         ),
         ("2.20 3.16 8.08", "x5c is null", json!({ "x5c": null }), refused(MALFORMED)),
         ("2.20 3.17", "x5c is empty", json!({ "x5c": [] }), refused(MALFORMED)),
+        ("3.17", "x5c with line breaks", json!({ "x5c": broken_lines }), refused(MALFORMED)),
+        ("3.17", "x5c holds a number", json!({ "x5c": [x5c[0], 1] }), refused(MALFORMED)),
+        (
+            "3.17",
+            "x5c holds more certificates than any chain",
+            json!({ "x5c": vec![x5c[0].clone(); 65] }),
+            refused(MALFORMED),
+        ),
+        (
+            "3.17",
+            "x5c holds bytes behind a certificate",
+            json!({ "x5c": [trailing, x5c[1], x5c[2]] }),
+            refused("certificate-malformed"),
+        ),
         ("3.17", "x5c is a string", json!({ "x5c": x5c[0] }), refused(MALFORMED)),
         ("3.17 14.13", "x5c in base64url", json!({ "x5c": url }), refused(MALFORMED)),
         ("3.17", "x5c without padding", json!({ "x5c": without_padding }), refused(MALFORMED)),

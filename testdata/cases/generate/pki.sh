@@ -117,6 +117,16 @@ cert leaf-below-inters p384 inter-below-inter/leaf "$LEAF"
 # 5.06: a root in the middle.
 cert inter-self inter - "$CA" "" "" "" /C=US/ST=WA/O=Acme/CN=inter
 
+# 5.05: key identifiers that do not fit; 5.09: a certificate authority's new key under its old name; 5.13: a purpose that the
+# issuer has.
+cert leaf-wrong-aki leaf root/root "$LEAF; 2.5.29.35=DER:30:06:80:04:DE:AD:BE:EF"
+cert rollover-of-pathlen0 inter ca-pathlen0/other "$CA" "" "" "" /C=US/ST=WA/O=Acme/CN=ca-pathlen0
+cert leaf-of-rollover0 leaf rollover-of-pathlen0/inter "$LEAF"
+cert rollover-of-pathlen1 inter ca-pathlen1/other "$CA" "" "" "" /C=US/ST=WA/O=Acme/CN=ca-pathlen1
+cert leaf-of-rollover1 leaf rollover-of-pathlen1/inter "$LEAF"
+cert inter-for-servers inter root/root "$CA; extendedKeyUsage=serverAuth"
+cert leaf-of-inter-for-servers leaf inter-for-servers/inter "$LEAF"
+
 # 5.11 to 5.13: leaves that break a rule, or do not.
 leaf() { cert "leaf-$1" leaf root/root "$2"; }
 leaf ca "basicConstraints=critical,CA:TRUE; $LEAF"
@@ -171,6 +181,7 @@ name name-comma '/C=US/ST=WA/O=Acme, Inc./CN=x'
 name name-spaces '/C=US/ST=WA/O= Acme  Ltd /CN=x'
 name name-order '/CN=x/O=Acme/ST=WA/C=US'
 name name-umlaut '/C=DE/ST=Thüringen/O=Acme/CN=x'
+name name-two-l '/C=US/ST=WA/L=a/L=b/O=Acme/CN=x'
 multi=1 name name-multi '/C=US/ST=WA/O=Acme+OU=Dev/CN=x'
 
 # 5.14, 5.19, 9.24: timestamp authorities.

@@ -84,6 +84,7 @@ fn documents(book: &mut Book) {
         ("7.04", "a member twice", whole.replacen('{', "{\"version\":\"1.0\",", 1), refused(INVALID)),
         ("7.04", "an array in place of the document", "[]".into(), refused(INVALID)),
         ("7.04", "an empty file", String::new(), refused(INVALID)),
+        ("7.04", "a byte order mark", format!("\u{feff}{whole}"), refused(INVALID)),
     ] {
         book.add("policy", text(facts, title, document, expect));
     }
@@ -293,6 +294,15 @@ fn scope_rules(book: &mut Book) {
         ("7.18", "two slashes", &["h//app"]),
         ("7.18", "a slash at the end", &["h/app/"]),
         ("7.18", "three underscores", &["h/a___b"]),
+        ("7.18", "a port that is no number", &["h:port/app"]),
+        ("7.18", "an empty port", &["h:/app"]),
+        ("7.18", "two dots in the host", &["a..b/app"]),
+        ("7.18", "a dot in front of the host", &[".a/app"]),
+        ("7.18", "an address of version 6", &["[::1]:5000/app"]),
+        ("7.18", "a dash in front of a part of the path", &["h/-a"]),
+        ("7.18", "a dash behind a part of the path", &["h/a-"]),
+        ("7.18", "two dots in the path", &["h/a..b"]),
+        ("7.18", "no host", &["/app"]),
         ("7.18", "an empty text", &[""]),
         ("7.18", "a blank", &["h/app "]),
         ("7.19", "one twice", &["h/app", "h/app"]),

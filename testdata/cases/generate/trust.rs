@@ -179,6 +179,14 @@ fn subjects(book: &mut Book) {
             "name-two-cn",
             untrusted(),
         ),
+        (
+            "7.35",
+            "a subject with two attributes in one part",
+            &["x509.subject: C=US, ST=WA, O=Acme, OU=Dev"],
+            "name-multi",
+            trusted(),
+        ),
+        ("7.35", "a subject with two localities", &[ACME], "name-two-l", untrusted()),
         ("7.35", "a subject with two units, for everyone", &["*"], "name-two-ou", trusted()),
     ];
     for (facts, title, identities, certificate, expect) in cases {
@@ -307,6 +315,19 @@ fn stores(book: &mut Book) {
             json!({ "real/a.pem": pem(&["root"]), DIR: link("real") }),
             refused(BAD),
         ),
+        (
+            "6.02",
+            "a link above the store",
+            json!({ "real/x509/ca/acme/a.pem": pem(&["root"]), "truststore": link("real") }),
+            holds(1, none()),
+        ),
+        (
+            "6.06",
+            "lines that end as on Windows",
+            tree(&[("a.pem", json!({ "text": root_pem().replace('\n', "\r\n") }))]),
+            holds(1, none()),
+        ),
+        ("6.06", "PEM that breaks off", tree(&[("a.pem", json!({ "text": &root_pem()[..200] }))]), refused(BAD)),
         ("6.02", "a file in place of the store", json!({ DIR: pem(&["root"]) }), refused(BAD)),
         ("6.14", "an expired root", tree(&[("a.pem", pem(&["root-expired"]))]), holds(1, none())),
     ] {

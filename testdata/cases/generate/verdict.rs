@@ -309,7 +309,9 @@ fn discovery(book: &mut Book) {
 /// Section 7b and 8.02: the same failures at every level.
 fn levels(book: &mut Book) {
     const ORDER: [&str; 3] = ["strict", "permissive", "audit"];
-    let failures: [(&str, &str, fn() -> Judged, &str, [bool; 3]); 8] = [
+    /// Facts, title, what is judged, the code, and at which of the levels it is only logged.
+    type Failure = (&'static str, &'static str, fn() -> Judged, &'static str, [bool; 3]);
+    let failures: [Failure; 8] = [
         (
             "7.13 8.02 8.07",
             "a signature value that is wrong",
