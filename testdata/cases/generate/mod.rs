@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Once;
 
 use serde_json::Value;
 
@@ -160,28 +161,44 @@ fn on_disk(root: &Path, below: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
     }
 }
 
+/// Writes everything anew where `BULLA_REGENERATE` asks for it: once, before anything else reads the tree.
+pub(crate) fn refresh_if_asked() {
+    static ONCE: Once = Once::new();
+    if std::env::var_os("BULLA_REGENERATE").is_some() {
+        ONCE.call_once(|| write(&Book::make().files));
+    }
+}
+
+/// Brings the tree to `made`.
+fn write(made: &BTreeMap<String, Vec<u8>>) {
+    let root = folder();
+    let there = tree();
+    for path in there.keys().filter(|path| !made.contains_key(*path)) {
+        let path = root.join(path);
+        fs::remove_file(&path).unwrap();
+        // Folders that are empty now; one that is not stays.
+        for folder in path.ancestors().skip(1).take_while(|folder| *folder != root) {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+    for (path, bytes) in made.iter().filter(|(path, bytes)| there.get(*path) != Some(*bytes)) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+/// What is there of what is made here.
+fn tree() -> BTreeMap<String, Vec<u8>> {
+    let (root, mut there) = (folder(), BTreeMap::new());
+    on_disk(&root, &root, &mut there);
+    there
+}
+
 #[test]
 fn regenerating_changes_nothing() {
-    let made = Book::make().files;
-    let root = folder();
-    let mut there = BTreeMap::new();
-    on_disk(&root, &root, &mut there);
-    if std::env::var_os("BULLA_REGENERATE").is_some() {
-        for path in there.keys().filter(|path| !made.contains_key(*path)) {
-            let path = root.join(path);
-            fs::remove_file(&path).unwrap();
-            // Folders that are empty now; one that is not stays.
-            for folder in path.ancestors().skip(1).take_while(|folder| *folder != root) {
-                let _ = fs::remove_dir(folder);
-            }
-        }
-        for (path, bytes) in &made {
-            let path = root.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
-        }
-        return;
-    }
+    refresh_if_asked();
+    let (made, there) = (Book::make().files, tree());
     let differing = |(path, bytes): &(&String, &Vec<u8>)| there.get(*path) != Some(*bytes);
     let changed: Vec<_> = made.iter().filter(differing).map(|(path, _)| path).collect();
     let stray: Vec<_> = there.keys().filter(|path| !made.contains_key(*path)).collect();
