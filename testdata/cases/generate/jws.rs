@@ -174,7 +174,7 @@ fn critical(book: &mut Book) {
         ),
         (
             "2.15 3.21 14.01",
-            "an unknown critical attribute that is null",
+            "an unknown critical attribute that is an array",
             json!({ "crit": [SCHEME, unknown], unknown: [] }),
             refused("critical-attribute-unknown"),
         ),
@@ -261,6 +261,12 @@ fn times(book: &mut Book) {
         Jws::plain().protected_text(&null).bytes(),
         accepted().shows(json!({ "expiry": null })),
     );
+    let critical = null
+        .replace(EXPIRY, "com.example.x")
+        .replace(&format!("[\"{SCHEME}\""), &format!("[\"{SCHEME}\",\"com.example.x\""));
+    let title = "an unknown critical attribute that is null";
+    let expect = refused("critical-attribute-unknown");
+    add(book, "2.15 3.21 14.01", title, Jws::plain().protected_text(critical).bytes(), expect);
     let null = null.replace(&format!("\"{SIGNED_TEXT}\""), "null");
     add(
         book,

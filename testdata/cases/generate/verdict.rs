@@ -432,6 +432,13 @@ fn levels(book: &mut Book) {
         "integrity (enforce): failed signature-invalid", "authenticity (enforce): not-run", "authenticTimestamp (enforce): not-run",
         "expiry (enforce): not-run", "revocation (enforce): not-run",
     ] });
+    let of_chain = json!({ "checks": [
+        "integrity (enforce): failed certificate-profile-violated", "authenticity (log): not-run",
+        "authenticTimestamp (log): not-run", "expiry (log): not-run", "revocation (log): not-run",
+    ] });
+    let title = "nobody is asked whether a chain that breaks a rule is revoked";
+    let expect = rejected("certificate-profile-violated").shows(of_chain);
+    book.add("verdict", Judged::of("server").level("audit").case("5.18 10.03", title, expect));
     let expect = rejected("signature-invalid").shows(checks);
     book.add(
         "verdict",
