@@ -14,6 +14,8 @@
 mod case;
 mod coverage;
 mod facts;
+#[path = "../../testdata/cases/generate/mod.rs"]
+mod generate;
 mod judging;
 mod kinds;
 mod outcome;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::case::Case;
 use crate::facts::{Facts, folder};
+use crate::generate;
 use crate::kinds::{self, Ran};
 
 /// Folders below `testdata/cases` that are no areas.
@@ -28,6 +29,7 @@ fn folders(path: &Path) -> Vec<(String, PathBuf)> {
 
 /// Every case by its id, and what is wrong with those that cannot be read.
 pub(crate) fn cases() -> (Vec<Case>, Vec<String>) {
+    generate::refresh_if_asked();
     let facts = Facts::load();
     let (mut cases, mut problems) = (Vec::new(), Vec::new());
     for (area, path) in folders(&folder()).into_iter().filter(|(name, _)| !NO_AREAS.contains(&name.as_str())) {
