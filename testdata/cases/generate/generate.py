@@ -9,6 +9,7 @@ from tools import WORK
 try:
     import revocation_crl
     import revocation_delta
+    import revocation_forms
     import revocation_freshness
     import revocation_ocsp
     import revocation_reading

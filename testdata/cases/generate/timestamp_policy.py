@@ -19,6 +19,7 @@ elsewhere = token(SHORT.signature, GEN, tsa)   # good, but of another signature
 WANTED = ["8.18", "8.20"]
 stamp("wanted-absent", "The policy names a tsa store, and there is no token", WANTED, None, ABSENT)
 stamp("wanted-absent-always", "The policy says always, and there is no token", WANTED, None, ABSENT, verification=ALWAYS)
+stamp("wanted-empty", "The policy names a tsa store, and the token is empty", WANTED, b"", ABSENT)
 stamp("wanted-always", "The policy says always, and there is a token", WANTED, stamped(tsa), verification=ALWAYS)
 stamp("wanted-invalid", "The policy says always, the certificates are valid, and the token is another's", WANTED, elsewhere, INVALID,
       verification=ALWAYS)
