@@ -104,6 +104,7 @@ enum Failed {
     Unknown { url: String },
     NoIssuer,
     NoResponderCrl,
+    NoHttpDelta,
 }
 
 impl Failed {
@@ -115,6 +116,7 @@ impl Failed {
             Self::Unknown { .. } => DiagnosticCode::OcspUnknown,
             Self::NoIssuer => DiagnosticCode::OcspMissing,
             Self::NoResponderCrl => DiagnosticCode::OcspResponderUnchecked,
+            Self::NoHttpDelta => DiagnosticCode::DeltaCrlMissing,
         }
     }
 
@@ -128,6 +130,7 @@ impl Failed {
             Self::NoResponderCrl => {
                 "the responder's certificate wants its revocation checked by a CRL and names none".to_owned()
             }
+            Self::NoHttpDelta => "changes to the CRL are published as delta CRLs, but not over HTTP".to_owned(),
         }
     }
 }
@@ -315,7 +318,8 @@ impl<'a> Gatherer<'a> {
     fn delta(&mut self, base: &Crl, need: &EvidenceNeed) -> Result<Option<Named>, Failed> {
         let mut urls: Vec<String> = base.http_freshest_urls().into_iter().map(str::to_owned).collect();
         urls.extend(need.delta_urls.iter().cloned());
-        if urls.is_empty() {
+        let by_certificate = need.certificate.revocation_sources().is_ok_and(|sources| sources.has_freshest_crl);
+        if base.freshest_urls().is_empty() && !by_certificate {
             return Ok(None);
         }
         let named = |crl: &Crl, urls: Vec<String>| Some(Named { piece: Piece::Crl(crl.clone()), urls });
@@ -336,7 +340,7 @@ impl<'a> Gatherer<'a> {
         match (at_hand(&self.carried), failure) {
             (Some(delta), _) => Ok(named(&delta, urls)),
             (None, Some(failure)) => Err(failure),
-            (None, None) => Ok(None),
+            (None, None) => Err(Failed::NoHttpDelta),
         }
     }
 

@@ -385,7 +385,7 @@ pub(super) fn fetch_missing<'s>(
 fn is_answered(need: &EvidenceNeed, evidence: &CarriedEvidence, clocks: Clocks, most: usize) -> bool {
     let by_crl = evidence.bases_for(&need.certificate, most).pieces.into_iter().any(|crl| {
         let fits = need.issuer.as_ref().is_none_or(|issuer| evidence::accept(crl, issuer, &need.certificate).is_ok());
-        let whole = crl.http_freshest_urls().is_empty() && need.delta_urls.is_empty();
+        let whole = crl.freshest_urls().is_empty() && need.delta_urls.is_empty();
         fits && whole && Freshness::Current.check(crl, clocks).is_ok()
     });
     let by_ocsp = need.issuer.as_ref().is_some_and(|issuer| {

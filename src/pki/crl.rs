@@ -249,11 +249,17 @@ impl Crl {
         })
     }
 
+    /// What is listed twice is as bad as both lines together.
     fn find(&self, serial: &SerialNumber) -> Result<Option<Line>, CrlError> {
         let entries = self.0.der.get(self.0.entries.clone()).unwrap_or_default();
-        let found = self.0.index.find(entries, self.entry_count(), serial.as_bytes())?;
-        let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
-        found.map(|entry| read_line(&entry).map_err(failed)).transpose()
+        let mut found: Option<Line> = None;
+        self.0.index.visit(entries, self.entry_count(), serial.as_bytes(), |entry| -> Result<(), CrlError> {
+            let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
+            let line = read_line(entry).map_err(failed)?;
+            found = Some(found.map_or(line, |known| known.and(line)));
+            Ok(())
+        })?;
+        Ok(found)
     }
 }
 
@@ -352,7 +358,7 @@ struct Entry<'a> {
 impl<'a> Entry<'a> {
     fn read(cursor: &mut Cursor<'a>) -> der::Result<Self> {
         let mut fields = cursor.enter(Tag::Sequence)?;
-        let serial = fields.expect(Tag::Integer)?.value;
+        let serial = fields.integer()?;
         let date = fields.any()?;
         let extensions = fields.optional(Tag::Sequence)?;
         fields.finish()?;
@@ -414,10 +420,22 @@ impl VerifiedCrl {
 }
 
 /// What one entry says.
+#[derive(Clone, Copy)]
 enum Line {
     Revoked(Revocation),
     /// A hold, or a certificate that has expired: no longer listed since then.
     Removed(UnixTime),
+}
+
+impl Line {
+    /// What two entries about one certificate say together. No honest list has them, so nothing good comes of it.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Revoked(one), Self::Revoked(other)) => Self::Revoked(one.and(&other)),
+            (revoked @ Self::Revoked(_), Self::Removed(_)) | (Self::Removed(_), revoked @ Self::Revoked(_)) => revoked,
+            (Self::Removed(one), Self::Removed(other)) => Self::Removed(one.min(other)),
+        }
+    }
 }
 
 fn read_line(entry: &Entry<'_>) -> Result<Line, &'static str> {

@@ -170,10 +170,13 @@ fn weigh(
         }
     }
     let unknown = ocsp.found.iter().find(|statement| matches!(statement.says, Says::Unknown));
-    if let (Some(statement), true) = (unknown, crls.failures.is_empty()) {
+    // A CRL that fails explains nothing about a certificate that names none.
+    let by_crl = !sources.crl_points.is_empty();
+    if let (Some(statement), true) = (unknown, crls.failures.is_empty() || !by_crl) {
         return (Finding::Undetermined(unknown_failure(certificate, statement)), statement.used.clone());
     }
-    let failure = crls.failures.first().or(ocsp.failures.first()).cloned();
+    let (first, second) = if by_crl { (crls, ocsp) } else { (ocsp, crls) };
+    let failure = first.failures.first().or(second.failures.first()).cloned();
     (Finding::Undetermined(failure.unwrap_or_else(|| no_evidence(certificate, sources))), Vec::new())
 }
 

@@ -139,8 +139,7 @@ pub(super) fn crl_statements(
             Err(error) => refused.push(error),
         }
     }
-    let reader =
-        Reader { certificate, issuer, deltas: &deltas, named: !sources.http_freshest_urls().is_empty(), rules };
+    let reader = Reader { certificate, issuer, deltas: &deltas, named: sources.has_freshest_crl, rules };
     let no_base = bases.pieces.is_empty() && bases.out_of_scope.is_empty();
     for crl in bases.pieces {
         if !statements.admits(at_hand, crl.digest(), issuer, 1) {
@@ -221,11 +220,11 @@ impl Reader<'_> {
         }
     }
 
-    /// Where changes are published, silence takes both, and both must be fresh (conformance 10.25 to 10.27).
+    /// Where changes are published, over HTTP or not, silence takes both, and both must be fresh (conformance 10.25 to 10.27).
     fn check(&self, base: &Crl, delta: Option<&Crl>) -> Result<(), Failure> {
         let (freshness, clocks) = (self.rules.freshness, self.rules.clocks);
         freshness.check(base, clocks)?;
-        if base.http_freshest_urls().is_empty() && !self.named {
+        if base.freshest_urls().is_empty() && !self.named {
             return Ok(());
         }
         let Some(delta) = delta else {
