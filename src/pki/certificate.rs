@@ -15,7 +15,7 @@ use super::algorithm::SignatureAlgorithm;
 use super::asn1_time::read_time;
 use super::extension::{self, BasicConstraints, Extension, ExtensionsError, in_extension, read_extensions};
 use super::tlv::{Cursor, Tlv, constructed, only, primitive};
-use super::{CertificateError, Name, PublicKey, SignatureError};
+use super::{CertificateError, Name, PublicKey, SignatureError, WeakHashes};
 use crate::digest::{Digest, hex};
 use crate::time::ValidityPeriod;
 
@@ -179,6 +179,14 @@ impl Certificate {
     pub fn verify_signed_by(&self, issuer: &Certificate) -> Result<(), SignatureError> {
         let scheme = self.0.algorithm.scheme()?;
         issuer.public_key().verify(scheme, self.tbs(), &self.0.signature)
+    }
+
+    /// As [`Certificate::verify_signed_by`], where SHA-1 may be allowed.
+    ///
+    /// # Errors
+    /// Those of [`Certificate::verify_signed_by`].
+    pub(crate) fn verify_signed_by_with(&self, issuer: &Certificate, weak: WeakHashes) -> Result<(), SignatureError> {
+        self.0.algorithm.verify(issuer.public_key(), weak, self.tbs(), &self.0.signature)
     }
 
     pub(crate) fn extensions(&self) -> &[Extension] {

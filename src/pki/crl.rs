@@ -11,10 +11,13 @@ use der::asn1::ObjectIdentifier;
 use super::algorithm::SignatureAlgorithm;
 use super::asn1_time::{parse_time, read_optional_time, read_time};
 use super::chain::shown;
+use super::general_name::GeneralName;
 use super::extension::{self, Extension, ExtensionsError, read_extensions};
 use super::revocation::{ReasonCode, reason_code};
 use super::tlv::{Cursor, Tlv, constructed, only};
-use super::{Certificate, CrlError, IssuingDistributionPoint, Name, Revocation, RevocationReason, SerialNumber};
+use super::{
+    Certificate, CrlError, IssuingDistributionPoint, Name, Revocation, RevocationReason, SerialNumber, WeakHashes, scope,
+};
 use crate::digest::Digest;
 use crate::time::UnixTime;
 
@@ -201,6 +204,32 @@ impl Crl {
         Ok(VerifiedDelta { crl: self.clone(), issuer: issuer.clone() })
     }
 
+    /// As [`Crl::verify`] and [`Crl::verify_delta`] by RFC 5280 alone: an indirect CRL is understood, and whoever has the name
+    /// and the key may sign, CA or not, where `usage` allows it (§6.3.3 f and g). Whether to believe the signer is the
+    /// caller's business.
+    pub(crate) fn verify_general(
+        &self,
+        signer: &Certificate,
+        usage: SignerUsage,
+        weak: WeakHashes,
+    ) -> Result<Verified, CrlError> {
+        let name = || shown(signer.subject());
+        if !signer.subject().matches(self.issuer()) {
+            return Err(CrlError::IssuerMismatch { expected: name(), found: shown(self.issuer()) });
+        }
+        if usage == SignerUsage::Counts && signer.key_usage().is_some_and(|usage| !usage.crl_sign()) {
+            return Err(CrlError::IssuerMayNotSign { issuer: name() });
+        }
+        self.verify_signed_by(signer, weak)?;
+        self.check_entry_extensions()?;
+        let (crl, issuer) = (self.clone(), signer.clone());
+        Ok(if self.is_delta() {
+            Verified::Delta(VerifiedDelta { crl, issuer })
+        } else {
+            Verified::Complete(VerifiedCrl { crl, issuer })
+        })
+    }
+
     fn verify_signature(&self, issuer: &Certificate) -> Result<(), CrlError> {
         let name = || shown(issuer.subject());
         if issuer.subject() != self.issuer() {
@@ -209,24 +238,31 @@ impl Crl {
         if !issuer.may_sign_crls() {
             return Err(CrlError::IssuerMayNotSign { issuer: name() });
         }
-        let scheme = self.0.algorithm.scheme();
-        scheme
-            .and_then(|scheme| issuer.public_key().verify(scheme, self.tbs(), &self.0.signature))
-            .map_err(|source| CrlError::Signature { issuer: name(), source })?;
-        if let Some(oid) = self.0.extensions.unsupported {
-            return Err(CrlError::UnsupportedExtension { issuer: name(), extension: oid.to_string() });
-        }
+        self.verify_signed_by(issuer, WeakHashes::Refused)?;
         if self.idp().is_some_and(|idp| idp.indirect) {
             return Err(CrlError::Indirect { issuer: name() });
         }
         Ok(())
     }
 
+    /// The signature, and that nothing critical is left unread.
+    fn verify_signed_by(&self, signer: &Certificate, weak: WeakHashes) -> Result<(), CrlError> {
+        let issuer = || shown(signer.subject());
+        self.0
+            .algorithm
+            .verify(signer.public_key(), weak, self.tbs(), &self.0.signature)
+            .map_err(|source| CrlError::Signature { issuer: issuer(), source })?;
+        match self.0.extensions.unsupported {
+            Some(oid) => Err(CrlError::UnsupportedExtension { issuer: issuer(), extension: oid.to_string() }),
+            None => Ok(()),
+        }
+    }
+
     fn covers(&self, certificate: &Certificate) -> Result<(), CrlError> {
         let scope = if certificate.issuer() != self.issuer() {
             Err("it is another issuer's")
         } else {
-            self.idp().map_or(Ok(()), |idp| idp.covers(certificate))
+            scope::covers_wholly(self.idp(), certificate)
         };
         scope.map_err(|scope| CrlError::OutOfScope {
             issuer: shown(self.issuer()),
@@ -235,18 +271,95 @@ impl Crl {
         })
     }
 
-    /// Walks the whole list: about 0.1 s for a million entries.
-    fn find(&self, serial: &SerialNumber) -> Result<Option<Line>, CrlError> {
-        let mut cursor = Cursor::new(self.0.der.get(self.0.entries.clone()).unwrap_or_default())?;
+    fn entries(&self) -> &[u8] {
+        self.0.der.get(self.0.entries.clone()).unwrap_or_default()
+    }
+
+    /// Walks the whole list: about 0.1 s for a million entries. In an indirect CRL an entry is of the issuer that it, or the
+    /// last one before it, names (RFC 5280 §5.3.3).
+    fn find(&self, serial: &SerialNumber, issuer: &Name) -> Result<Option<Line>, CrlError> {
+        let indirect = self.idp().is_some_and(|idp| idp.indirect);
+        let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
+        let mut cursor = Cursor::new(self.entries())?;
+        let mut named: Option<&[u8]> = None;
         while !cursor.is_finished() {
             let entry = Entry::read(&mut cursor)?;
-            if entry.serial == serial.as_bytes() {
-                let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
-                return read_line(&entry).map(Some).map_err(failed);
+            if indirect {
+                named = entry_extension(&entry, CERTIFICATE_ISSUER)?.or(named);
+            }
+            if entry.serial != serial.as_bytes() {
+                continue;
+            }
+            let is_ours = match named {
+                Some(names) => names_issuer(names, issuer).map_err(failed)?,
+                None => self.issuer().matches(issuer),
+            };
+            if is_ours {
+                return read_line(&entry, indirect).map(Some).map_err(failed);
             }
         }
         Ok(None)
     }
+
+    /// RFC 5280 §5.3: a list with a critical entry extension that nobody knows says nothing of any certificate. Walks the
+    /// whole list.
+    fn check_entry_extensions(&self) -> Result<(), CrlError> {
+        let indirect = self.idp().is_some_and(|idp| idp.indirect);
+        let mut cursor = Cursor::new(self.entries())?;
+        while !cursor.is_finished() {
+            let entry = Entry::read(&mut cursor)?;
+            let list = entry.extensions.map_or(&[][..], |list| list.value);
+            // BOOLEAN TRUE: without it nothing can be critical, and nearly all entries are done with.
+            if !list.windows(3).any(|octets| octets == [1, 1, 0xff]) {
+                continue;
+            }
+            let known = [REASON_CODE, INVALIDITY_DATE];
+            let unknown = read_extensions(list).map_err(list_error)?.into_iter().find(|extension| {
+                extension.critical
+                    && !known.contains(&extension.oid)
+                    && !(indirect && extension.oid == CERTIFICATE_ISSUER)
+            });
+            if let Some(extension) = unknown {
+                let (issuer, extension) = (shown(self.issuer()), extension.oid.to_string());
+                return Err(CrlError::UnsupportedExtension { issuer, extension });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether keyUsage of a CRL's signer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignerUsage {
+    Counts,
+    /// Of a trust anchor that is a name and a key, there is no usage.
+    Unknown,
+}
+
+/// A CRL whose signature holds.
+pub(crate) enum Verified {
+    Complete(VerifiedCrl),
+    Delta(VerifiedDelta),
+}
+
+/// The value of one extension of an entry, without an allocation.
+fn entry_extension<'a>(entry: &Entry<'a>, wanted: ObjectIdentifier) -> der::Result<Option<&'a [u8]>> {
+    let mut list = Cursor::new(entry.extensions.map_or(&[][..], |list| list.value))?;
+    while !list.is_finished() {
+        let mut fields = list.enter(Tag::Sequence)?;
+        if fields.expect(Tag::ObjectIdentifier)?.value == wanted.as_bytes() {
+            fields.optional(Tag::Boolean)?;
+            return Ok(Some(fields.expect(Tag::OctetString)?.value));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether `GeneralNames` name that issuer.
+fn names_issuer(names: &[u8], issuer: &Name) -> Result<bool, &'static str> {
+    let names = only(names, Tag::Sequence).and_then(|list| GeneralName::read_all(list.value, extension::MOST_POINTS));
+    let names = names.map_err(|_| "its certificate issuer is malformed")?;
+    Ok(names.iter().any(|name| matches!(name, GeneralName::Directory(name) if name.matches(issuer))))
 }
 
 struct TbsCertList<'a> {
@@ -395,7 +508,12 @@ impl VerifiedCrl {
     /// # Errors
     /// The entry is there but cannot be interpreted.
     pub fn lookup(&self, serial: &SerialNumber) -> Result<CrlEntry, CrlError> {
-        match self.crl.find(serial)? {
+        self.lookup_of(serial, self.crl.issuer())
+    }
+
+    /// As [`VerifiedCrl::lookup`], for a certificate of `issuer`: an indirect CRL lists those of several.
+    pub(crate) fn lookup_of(&self, serial: &SerialNumber, issuer: &Name) -> Result<CrlEntry, CrlError> {
+        match self.crl.find(serial, issuer)? {
             None => Ok(CrlEntry::NotListed),
             Some(Line::Revoked(revocation)) => Ok(CrlEntry::Revoked(revocation)),
             Some(Line::Removed(_)) => {
@@ -412,7 +530,7 @@ enum Line {
     Removed(UnixTime),
 }
 
-fn read_line(entry: &Entry<'_>) -> Result<Line, &'static str> {
+fn read_line(entry: &Entry<'_>, indirect: bool) -> Result<Line, &'static str> {
     let date = parse_time(&entry.date).map_err(|_| "its revocation date is malformed")?;
     let mut revocation = Revocation { date, reason: RevocationReason::Unspecified, invalidity_date: None };
     let mut removed = false;
@@ -427,6 +545,7 @@ fn read_line(entry: &Entry<'_>) -> Result<Line, &'static str> {
                 let time = only(&extension.value, Tag::GeneralizedTime).and_then(|time| parse_time(&time));
                 revocation.invalidity_date = Some(time.map_err(|_| "its invalidity date is malformed")?);
             }
+            CERTIFICATE_ISSUER if indirect => {}
             CERTIFICATE_ISSUER => return Err("it is of another issuer (indirect CRL)"),
             _ if extension.critical => return Err("it has an unknown critical extension"),
             _ => {}

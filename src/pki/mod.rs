@@ -10,6 +10,7 @@ mod crl;
 mod error;
 mod extension;
 mod file;
+mod general_name;
 mod key;
 mod name;
 mod ocsp;
@@ -25,6 +26,7 @@ pub(crate) use chain::check_valid_at;
 pub(crate) use extension::first_critical;
 pub(crate) use tlv::{Cursor, Tlv, constructed, only, primitive, to_u32};
 
+pub use algorithm::WeakHashes;
 pub use certificate::{Certificate, DistributionPoint, RevocationSources, SerialNumber};
 pub use chain::{CertificateChain, ConformingChain, TrustedChain, ValidityFailure};
 pub use crl::{Crl, CrlEntry, DeltaEntry, VerifiedCrl, VerifiedDelta};

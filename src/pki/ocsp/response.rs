@@ -15,7 +15,7 @@ use crate::pki::asn1_time::parse_time;
 use crate::pki::extension::{Extension, ExtensionsError, read_extensions};
 use crate::pki::revocation::{ReasonCode, reason_code};
 use crate::pki::tlv::{Cursor, Tlv, constructed, only, primitive};
-use crate::pki::{Certificate, Name, Revocation, RevocationReason, SerialNumber};
+use crate::pki::{Certificate, Name, Revocation, RevocationReason, SerialNumber, WeakHashes};
 use crate::time::UnixTime;
 
 const BASIC_RESPONSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.1");
@@ -176,9 +176,12 @@ impl OcspResponse {
         self.0.data.critical
     }
 
-    pub(super) fn verify_signed_by(&self, responder: &Certificate) -> Result<(), crate::pki::SignatureError> {
-        let scheme = self.0.algorithm.scheme()?;
-        responder.public_key().verify(scheme, self.tbs(), &self.0.signature)
+    pub(super) fn verify_signed_by(
+        &self,
+        responder: &Certificate,
+        weak: WeakHashes,
+    ) -> Result<(), crate::pki::SignatureError> {
+        self.0.algorithm.verify(responder.public_key(), weak, self.tbs(), &self.0.signature)
     }
 }
 
