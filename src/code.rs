@@ -75,6 +75,11 @@ codes! {
         CertificateProfileViolated = "certificate-profile-violated", "A certificate breaks the Notary Project's rules for its place in the chain (key usage, basic constraints, key size …).";
         ChainInvalid = "chain-invalid", "The certificate chain does not hold together: each certificate must be signed by the next, up to a self-signed root.";
         ChainUntrusted = "chain-untrusted", "The certificate chain does not lead to a certificate in the trust stores that the policy names.";
+        PathInvalid = "path-invalid", "A certificate breaks a rule of RFC 5280 for its place in the path: basicConstraints, path length, keyUsage, or the form of an extension.";
+        CriticalExtensionUnknown = "critical-extension-unknown", "A certificate has a critical extension that is unknown, or that RFC 5280 forbids to be critical. Whoever does not understand it must not rely on the certificate.";
+        NameConstraintsViolated = "name-constraints-violated", "A name in a certificate lies outside what an authority above it may certify, or cannot be compared with those constraints.";
+        CertificatePolicyUnmet = "certificate-policy-unmet", "The path is not valid under any of the certificate policies that are asked for.";
+        CertificatePurposeMismatch = "certificate-purpose-mismatch", "keyUsage or extKeyUsage of a certificate does not allow the purpose that was asked for.";
         CertificateExpired = "certificate-expired", "A certificate was past its validity at the time that counts. A trusted timestamp would have kept the signature good.";
         CertificateNotYetValid = "certificate-not-yet-valid", "A certificate was not valid yet at the time that counts. If the host's clock is right, the signature is wrong.";
         CertificateRevoked = "certificate-revoked", "The certificate's issuer has revoked it.";

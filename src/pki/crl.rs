@@ -54,6 +54,7 @@ struct Inner {
 #[derive(Default)]
 struct Extensions {
     number: Option<SerialNumber>,
+    number_is_critical: bool,
     base_crl_number: Option<SerialNumber>,
     idp: Option<IssuingDistributionPoint>,
     freshest_urls: Vec<String>,
@@ -146,6 +147,11 @@ impl Crl {
     /// The CRL number.
     pub fn number(&self) -> Option<&SerialNumber> {
         self.0.extensions.number.as_ref()
+    }
+
+    /// Whether the CRL number is marked critical, which RFC 5280 §5.2.3 forbids.
+    pub(crate) fn has_critical_number(&self) -> bool {
+        self.0.extensions.number_is_critical
     }
 
     /// Whether it only lists changes.
@@ -337,6 +343,7 @@ pub(crate) enum SignerUsage {
 }
 
 /// A CRL whose signature holds.
+#[derive(Clone)]
 pub(crate) enum Verified {
     Complete(VerifiedCrl),
     Delta(VerifiedDelta),
@@ -415,7 +422,10 @@ impl Extensions {
     fn take(&mut self, extension: &Extension) -> der::Result<()> {
         let value = extension.value.as_slice();
         match extension.oid {
-            CRL_NUMBER => self.number = Some(number(value)?),
+            CRL_NUMBER => {
+                self.number = Some(number(value)?);
+                self.number_is_critical = extension.critical;
+            }
             DELTA_CRL_INDICATOR => self.base_crl_number = Some(number(value)?),
             ISSUING_DISTRIBUTION_POINT => self.idp = Some(IssuingDistributionPoint::parse(value)?),
             extension::FRESHEST_CRL => {

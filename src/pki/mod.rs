@@ -19,6 +19,7 @@ mod profile;
 mod revocation;
 mod scope;
 mod tlv;
+pub mod validation;
 
 pub(crate) use algorithm::{SignatureAlgorithm, parse_hash};
 pub(crate) use asn1_time::{parse_generalized, parse_time};
