@@ -131,6 +131,7 @@ codes! {
         TrustStoreInvalid = "trust-store-invalid", "A trust store holds something that is not a usable certificate.";
         ConfigInvalid = "config-invalid", "A configuration file cannot be understood.";
         DestinationUnsupported = "destination-unsupported", "The destination cannot take this content.";
+        InputUnreadable = "input-unreadable", "A file that the command names cannot be read, or is neither PEM nor DER of what it should hold.";
         KeyInvalid = "key-invalid", "A private key or its certificate chain cannot be used to sign.";
     }
     // ── damaged or malformed input ──────────────────────────────────────────────────────────────────────────────
@@ -179,6 +180,7 @@ codes! {
         EvidenceMissing = "evidence-missing", "The bundle was exported without some revocation data, on the operator's word.";
         RevokedAfterSigning = "revoked-after-signing", "A certificate was revoked after the authenticated signing time, and --revocation-time point-in-time lets the signature stand.";
         RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";
+        ProfileDeparture = "profile-departure", "A certificate or CRL departs from the profile that RFC 5280 sets for authorities, without being invalid for it. A stricter validator may refuse it; --strict-profile does.";
         ContentOmitted = "content-omitted", "Part of the content was left out of the bundle on request.";
         ClockBehind = "clock-behind", "The host's clock is behind times that the input proves.";
     }

@@ -12,6 +12,7 @@ pub mod import;
 pub mod inspect;
 pub mod integrity;
 pub mod pack;
+pub mod path;
 pub mod progress;
 pub mod signatures;
 pub mod supply;

@@ -309,6 +309,11 @@ impl SerialNumber {
         Ok(Self(octets.to_vec()))
     }
 
+    /// A number as it stands in a list, for people.
+    pub(crate) fn from_content(octets: &[u8]) -> Self {
+        Self(octets.to_vec())
+    }
+
     /// The content octets of the INTEGER.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

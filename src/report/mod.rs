@@ -2,6 +2,7 @@
 
 pub mod evidence;
 pub mod inspection;
+pub mod path;
 pub mod receipt;
 mod tables;
 pub mod text;

@@ -1,10 +1,14 @@
 //! The command line.
 
+mod cert;
+
 use std::path::PathBuf;
 
 use bulla::oci::{Platform, Reference, Repository};
 use bulla::time::UnixTime;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use cert::{AskRevocation, Cert, CertCrl, CertCrlShow, CertVerify, ForPurpose};
 
 /// Carries signed software across air gaps.
 #[derive(Debug, Parser)]
@@ -28,6 +32,9 @@ pub(crate) enum Command {
     /// Hand the revocation data that a bundle carries to other verifiers
     #[command(subcommand)]
     Evidence(Evidence),
+    /// Certificates and CRLs: judge a path, look into a list
+    #[command(subcommand, alias = "certificate")]
+    Cert(Cert),
     /// Walk the whole road with an embedded example: export, carry, verify offline, import
     Demo(Demo),
     /// Explain a diagnostic code, or list them all
@@ -247,6 +254,7 @@ impl Command {
             Self::Inspect(inspect) => inspect.output.format,
             Self::Verify(verify) => verify.output.format,
             Self::Import(import) => import.output.format,
+            Self::Cert(cert) => cert.format(),
             Self::Export(_) | Self::Evidence(_) | Self::Demo(_) | Self::Explain(_) => Format::Text,
         }
     }

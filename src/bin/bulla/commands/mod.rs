@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod cert;
 mod demo;
 mod evidence;
 mod explain;
@@ -19,6 +20,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Status, CommandError> {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Evidence(arguments) => evidence::run(&arguments),
+        Command::Cert(arguments) => cert::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
     }
