@@ -3,9 +3,7 @@
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::limits::Limits;
 use crate::pki::validation::{Material, PathError, PathSettings, ValidPath, validate};
-use crate::pki::{
-    Certificate, Crl, OcspResponse, certificate_encodings, crl_encodings, ocsp_encodings,
-};
+use crate::pki::{Certificate, Crl, OcspResponse, certificate_encodings, crl_encodings, ocsp_encodings};
 
 /// A file that was read, and how the operator calls it.
 #[derive(Debug, Clone, PartialEq, Eq)]

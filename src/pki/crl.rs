@@ -11,12 +11,13 @@ use der::asn1::ObjectIdentifier;
 use super::algorithm::SignatureAlgorithm;
 use super::asn1_time::{parse_time, read_optional_time, read_time};
 use super::chain::shown;
-use super::general_name::GeneralName;
 use super::extension::{self, Extension, ExtensionsError, read_extensions};
+use super::general_name::GeneralName;
 use super::revocation::{ReasonCode, reason_code};
 use super::tlv::{Cursor, Tlv, constructed, only};
 use super::{
-    Certificate, CrlError, IssuingDistributionPoint, Name, Revocation, RevocationReason, SerialNumber, WeakHashes, scope,
+    Certificate, CrlError, IssuingDistributionPoint, Name, Revocation, RevocationReason, SerialNumber, WeakHashes,
+    scope,
 };
 use crate::digest::Digest;
 use crate::time::UnixTime;

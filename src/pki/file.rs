@@ -87,10 +87,13 @@ pub fn ocsp_encodings(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, Ocs
     if size > limit {
         return Err(OcspError::TooLarge { size, limit });
     }
-    let found = labelled(bytes, "OCSP RESPONSE").map_err(|_| OcspError::from(der::Error::from(Tag::Sequence.value_error())))?;
+    let found =
+        labelled(bytes, "OCSP RESPONSE").map_err(|_| OcspError::from(der::Error::from(Tag::Sequence.value_error())))?;
     match found.len() {
         0 => Err(der::Error::from(Tag::Sequence.length_error()).into()),
-        count if count > limits.certificates => Err(OcspError::TooMany { what: "responses", limit: limits.certificates }),
+        count if count > limits.certificates => {
+            Err(OcspError::TooMany { what: "responses", limit: limits.certificates })
+        }
         _ => Ok(found),
     }
 }

@@ -295,9 +295,9 @@ impl PublicKey {
             (Key::RsaPss { key, only, .. }, SignatureScheme::RsaPssSalt { salt_len, .. }) => {
                 may_use(only, PssHash::Strong(hash), salt_len) && pss(key, hash, salt_len, &hashed, signature)
             }
-            (Key::Ed25519(key), SignatureScheme::Ed25519) => EdSignature::from_slice(signature)
-                .and_then(|value| key.verify_strict(message, &value))
-                .is_ok(),
+            (Key::Ed25519(key), SignatureScheme::Ed25519) => {
+                EdSignature::from_slice(signature).and_then(|value| key.verify_strict(message, &value)).is_ok()
+            }
             (Key::P256(key), SignatureScheme::EcdsaDer(_)) => p256::ecdsa::Signature::from_der(signature)
                 .and_then(|value| key.verify_prehash(&hashed, &value))
                 .is_ok(),

@@ -302,7 +302,9 @@ mod tests {
     fn names_match_whatever_their_case_white_space_and_string_type() {
         let one = |tag, text: &[u8]| name(&[attribute(tag, text)]).unwrap();
         let plain = one(0x13, b"Example CA");
-        for (tag, text) in [(0x0c, &b"example ca"[..]), (0x13, b"  EXAMPLE   CA "), (0x1e, b"\0E\0x\0a\0m\0p\0l\0e\0 \0C\0A")] {
+        for (tag, text) in
+            [(0x0c, &b"example ca"[..]), (0x13, b"  EXAMPLE   CA "), (0x1e, b"\0E\0x\0a\0m\0p\0l\0e\0 \0C\0A")]
+        {
             assert!(plain.matches(&one(tag, text)), "{text:?}");
             assert_ne!(plain, one(tag, text), "conformance 5.05");
         }

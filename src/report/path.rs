@@ -144,8 +144,7 @@ impl PathReport {
             self.path.push(PathCertificate::new(certificate, position == anchor, known));
             if let Some(CertificateRevocation { standing: Standing::Undetermined, gaps, .. }) = known {
                 let why = gaps.first().map(|gap| format!(": {}", gap.message)).unwrap_or_default();
-                let message =
-                    format!("whether \"{}\" is revoked could not be determined{why}", certificate.subject());
+                let message = format!("whether \"{}\" is revoked could not be determined{why}", certificate.subject());
                 self.notices.push(Notice { code: DiagnosticCode::RevocationUnknown, message });
             }
         }
@@ -231,7 +230,11 @@ pub fn write_path(report: &PathReport, out: &mut dyn Write) -> io::Result<()> {
         let role = if certificate.anchor { " (trust anchor)" } else { "" };
         let number = index.saturating_add(1);
         writeln!(out, "  certificate  {number}. {}{role}", Clean(&certificate.subject))?;
-        writeln!(out, "               serial {}, {} to {}", certificate.serial, certificate.not_before, certificate.not_after)?;
+        writeln!(
+            out,
+            "               serial {}, {} to {}",
+            certificate.serial, certificate.not_before, certificate.not_after
+        )?;
         if let Some(standing) = &certificate.standing {
             let source = standing.source.as_deref().map(|source| format!(": {source}")).unwrap_or_default();
             writeln!(out, "               revocation {}{}", standing.status, Clean(&source))?;

@@ -108,7 +108,8 @@ impl Case {
             crls: named(&self.crls),
             ocsp: named(&self.ocsp),
         };
-        verify_path(&files, &self.settings(duties), &path_limits()).unwrap_or_else(|error| panic!("{}: {error}", self.id))
+        verify_path(&files, &self.settings(duties), &path_limits())
+            .unwrap_or_else(|error| panic!("{}: {error}", self.id))
     }
 
     /// The command line of the case; `place` says where a file lies.
@@ -119,9 +120,8 @@ impl Case {
                 words.extend([format!("--{option}"), value.clone()]);
             }
         };
-        let places = |names: &[String]| -> Vec<String> {
-            names.iter().map(|name| place(name).display().to_string()).collect()
-        };
+        let places =
+            |names: &[String]| -> Vec<String> { names.iter().map(|name| place(name).display().to_string()).collect() };
         add("trust-anchor", &places(&self.trust_anchors));
         add("untrusted", &places(&self.untrusted));
         add("crl", &places(&self.crls));

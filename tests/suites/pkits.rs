@@ -15,7 +15,7 @@ const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         id: "4.1.5",
-        reason: "DSA with inherited parameters: withdrawn by FIPS 186-5, forbidden for new certificates by RFC 8813's kin",
+        reason: "DSA, with parameters that are inherited besides: withdrawn for signing by FIPS 186-5; bulla has no DSA",
     },
 ];
 

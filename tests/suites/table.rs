@@ -33,7 +33,8 @@ impl Table {
 
     /// Writes it past the test runner, which keeps what a passing test prints to itself.
     pub(crate) fn print(&self, name: &str) {
-        let mut out = format!("{name}\n{:50} {:>6} {:>14} {:>14}\n", "section", "cases", "false accepts", "false rejects");
+        let mut out =
+            format!("{name}\n{:50} {:>6} {:>14} {:>14}\n", "section", "cases", "false accepts", "false rejects");
         let (mut cases, mut accepts, mut rejects) = (0, 0, 0);
         for (section, row) in &self.rows {
             let (a, r) = (row.false_accepts.len(), row.false_rejects.len());

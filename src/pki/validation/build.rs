@@ -229,11 +229,7 @@ impl Pool {
 }
 
 fn no_path(leaf: &Certificate, last: &Certificate) -> PathError {
-    PathError::NoPath {
-        subject: shown(leaf.subject()),
-        last: shown(last.subject()),
-        issuer: shown(last.issuer()),
-    }
+    PathError::NoPath { subject: shown(leaf.subject()), last: shown(last.subject()), issuer: shown(last.issuer()) }
 }
 
 struct Search<'a, 'j, T> {

@@ -50,7 +50,8 @@ fn of_certificate(certificate: &Certificate, is_anchor: bool) -> Vec<&'static st
     let lax = |oid| has(oid) && !certificate.is_critical(oid);
     let is_self_signed = is_anchor && state::is_self_issued(certificate);
     let serial = certificate.serial().as_bytes();
-    let names = certificate.extension(SUBJECT_ALT_NAME).map(|found| alternative_names(&found.value)).unwrap_or_default();
+    let names =
+        certificate.extension(SUBJECT_ALT_NAME).map(|found| alternative_names(&found.value)).unwrap_or_default();
     let hosts = || {
         names.iter().filter_map(|name| match name {
             GeneralName::Dns(host) => Some(host.as_str()),
@@ -69,7 +70,10 @@ fn of_certificate(certificate: &Certificate, is_anchor: bool) -> Vec<&'static st
         ),
         (hosts().any(|host| !is_preferred(host)), "a dNSName is not in the preferred name syntax (§4.2.1.6)"),
         (hosts().any(is_address), "a dNSName is an address (§4.2.1.6)"),
-        (serial == [0] || serial.first().is_some_and(|octet| *octet >= 0x80), "the serial number is not positive (§4.1.2.2)"),
+        (
+            serial == [0] || serial.first().is_some_and(|octet| *octet >= 0x80),
+            "the serial number is not positive (§4.1.2.2)",
+        ),
     ];
     rules.into_iter().filter(|(is_broken, _)| *is_broken).map(|(_, what)| what).collect()
 }
@@ -90,7 +94,9 @@ fn alternative_names(value: &[u8]) -> Vec<GeneralName> {
 fn is_preferred(host: &str) -> bool {
     let host = host.strip_prefix("*.").unwrap_or(host);
     !host.is_empty()
-        && host.split('.').all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+        && host
+            .split('.')
+            .all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
 }
 
 fn is_address(host: &str) -> bool {

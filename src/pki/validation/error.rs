@@ -119,6 +119,9 @@ pub enum PathError {
         /// The rule.
         what: String,
     },
+    /// A profile beyond RFC 5280 refuses the path, and tells why in its own terms.
+    #[error("the path does not conform to its profile")]
+    NotConforming,
     /// A certificate is revoked.
     #[error("{place} (serial {serial}) was revoked: {says}")]
     Revoked {
@@ -175,6 +178,7 @@ impl Diagnostic for PathError {
             Self::Rule { .. } | Self::Extension { .. } | Self::EmptyName { .. } | Self::Departure { .. } => {
                 DiagnosticCode::PathInvalid
             }
+            Self::NotConforming => DiagnosticCode::CertificateProfileViolated,
             Self::UnknownCritical { .. } => DiagnosticCode::CriticalExtensionUnknown,
             Self::NameConstraints { .. } => DiagnosticCode::NameConstraintsViolated,
             Self::Policy { .. } => DiagnosticCode::CertificatePolicyUnmet,
@@ -188,7 +192,9 @@ impl Diagnostic for PathError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NoPath { .. } => "give the missing issuer among the untrusted certificates, or the right trust anchor",
+            Self::NoPath { .. } => {
+                "give the missing issuer among the untrusted certificates, or the right trust anchor"
+            }
             Self::NotSignedBy { source: SignatureError::WeakAlgorithm { .. }, .. } => {
                 "SHA-1 can be allowed explicitly, for old archives; MD5 cannot"
             }

@@ -47,8 +47,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 5] =
-        [Self::CodeSigning, Self::Timestamping, Self::ServerAuth, Self::ClientAuth, Self::Any];
+    pub const ALL: [Self; 5] = [Self::CodeSigning, Self::Timestamping, Self::ServerAuth, Self::ClientAuth, Self::Any];
 
     /// The name in documents.
     pub const fn as_str(self) -> &'static str {

@@ -114,7 +114,9 @@ impl Subtree {
 /// A domain name in lower case: labels of visible ASCII, none empty. The empty name is the whole of DNS.
 fn dns(host: &str) -> Option<String> {
     let label = |label: &str| {
-        !label.is_empty() && label.len() < 64 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        !label.is_empty()
+            && label.len() < 64
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     (host.is_empty() || host.split('.').all(label)).then(|| host.to_ascii_lowercase())
 }
@@ -260,7 +262,8 @@ impl Constraints {
         let own = (!subject.is_empty()).then(|| GeneralName::Directory(subject.clone()));
         let addresses = mail_addresses(subject);
         for name in own.iter().chain(&addresses).chain(names) {
-            let outcome = self.judge(name).map_err(|()| PathError::TooManyNames { place: place(position, certificate) })?;
+            let outcome =
+                self.judge(name).map_err(|()| PathError::TooManyNames { place: place(position, certificate) })?;
             if let Some(why) = outcome {
                 let name = name.describe();
                 return Err(PathError::NameConstraints { place: place(position, certificate), name, why });

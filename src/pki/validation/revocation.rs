@@ -90,12 +90,23 @@ impl<'a> Inquiry<'a> {
         pool: &mut Pool,
         path: &LinkedPath,
     ) -> Result<Vec<CertificateRevocation>, PathError> {
+        self.check_above(pool, path, 0)
+    }
+
+    /// As [`Inquiry::check_path`], from a position of the path upward.
+    fn check_above(
+        &mut self,
+        pool: &mut Pool,
+        path: &LinkedPath,
+        lowest: usize,
+    ) -> Result<Vec<CertificateRevocation>, PathError> {
         if self.settings.revocation == RevocationMode::Off {
             return Ok(Vec::new());
         }
         let mut found = Vec::new();
         let issuers = path.certificates().iter().skip(1);
-        for ((position, certificate), issuer) in path.below_anchor().zip(issuers).collect::<Vec<_>>().into_iter().rev() {
+        let pairs: Vec<_> = path.below_anchor().zip(issuers).skip(lowest).collect();
+        for ((position, certificate), issuer) in pairs.into_iter().rev() {
             let context = Context { issuer, anchor: path.anchor() };
             found.push(self.check(pool, certificate, position, context)?);
         }
@@ -132,11 +143,9 @@ impl<'a> Inquiry<'a> {
             Found::Undetermined if self.settings.revocation == RevocationMode::Require => {
                 Err(PathError::RevocationUnknown { place, gaps })
             }
-            Found::Undetermined => Ok(CertificateRevocation {
-                certificate: certificate.clone(),
-                standing: Standing::Undetermined,
-                gaps,
-            }),
+            Found::Undetermined => {
+                Ok(CertificateRevocation { certificate: certificate.clone(), standing: Standing::Undetermined, gaps })
+            }
             Found::Good(source) => {
                 Ok(CertificateRevocation { certificate: certificate.clone(), standing: Standing::Good(source), gaps })
             }
@@ -163,8 +172,7 @@ impl<'a> Inquiry<'a> {
             (found @ Found::Good(_), _) | (_, found) => found,
         };
         if matches!(found, Found::Undetermined) && gaps.is_empty() {
-            let message =
-                format!("no CRL and no OCSP response speaks of \"{}\"", shown(certificate.subject()));
+            let message = format!("no CRL and no OCSP response speaks of \"{}\"", shown(certificate.subject()));
             gaps.push(Gap { code: DiagnosticCode::CrlMissing, message });
         }
         (found, gaps)
@@ -219,11 +227,7 @@ impl<'a> Inquiry<'a> {
     fn check_current(&self, response: &VerifiedOcsp) -> Result<(), Gap> {
         let (this, next) = (response.this_update(), response.next_update());
         check_period("OCSP response", this, next, self.settings.at).map_err(|message| Gap {
-            code: if this > self.settings.at {
-                DiagnosticCode::OcspNotYetIssued
-            } else {
-                DiagnosticCode::OcspExpired
-            },
+            code: if this > self.settings.at { DiagnosticCode::OcspNotYetIssued } else { DiagnosticCode::OcspExpired },
             message,
         })
     }
@@ -246,19 +250,20 @@ impl<'a> Inquiry<'a> {
     }
 
     /// Whether a signer of CRLs may be believed: its own path holds, ends at the same anchor (RFC 5280 §6.3.3 f), and nothing
-    /// on it is revoked.
+    /// on it is revoked; of one that is in question now, the same without its own standing.
     fn check_signer(
         &mut self,
         pool: &mut Pool,
         signer: &Certificate,
         anchor: &Certificate,
+        is_in_question: bool,
     ) -> Result<(), PathError> {
         let mut settings = self.settings.clone();
         settings.purpose = Purpose::Any;
         settings.policies = super::PolicyInputs::default();
         pool.search_to(signer, EndsAt::This(anchor), &mut |pool, path| {
             state::process(path, &settings)?;
-            self.check_path(pool, path).map(|_| ())
+            self.check_above(pool, path, usize::from(is_in_question)).map(|_| ())
         })
     }
 

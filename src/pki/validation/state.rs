@@ -135,7 +135,8 @@ impl<'a> State<'a> {
         }
         let found = self.valid_policies();
         if self.explicit_policy == 0 && found.user_constrained.is_empty() {
-            let why = "an explicit policy is required, and none of those that are asked for is valid for the whole path";
+            let why =
+                "an explicit policy is required, and none of those that are asked for is valid for the whole path";
             return Err(PathError::Policy { place: place(0, certificate), why: why.into() });
         }
         Ok(found)
@@ -191,8 +192,7 @@ impl<'a> State<'a> {
         if let Some(allowed) = certificate.basic_constraints().and_then(|constraints| constraints.path_len) {
             let left = usize::try_from(allowed).unwrap_or(usize::MAX);
             if self.path_length.as_ref().is_none_or(|length| left < length.left) {
-                self.path_length =
-                    Some(PathLength { left, allowed, by: (position, certificate.clone()), below: 0 });
+                self.path_length = Some(PathLength { left, allowed, by: (position, certificate.clone()), below: 0 });
             }
         }
     }

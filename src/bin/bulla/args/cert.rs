@@ -34,8 +34,8 @@ pub(crate) enum CertCrl {
 /// check an answer that is unusable counts as none and is reported; but a revocation for good counts however old the list
 /// that tells of it. Names are compared without case and white space; constraints on names of a form that cannot be
 /// compared forbid every name of that form. extKeyUsage of an issuer, where there is one, limits those below. An issuer of
-/// CRLs other than the certificate's must have a valid path to the same anchor. Whoever vouches for others is asked
-/// about too: under require, nothing may rest on itself.
+/// CRLs other than the certificate's must have a valid path to the same anchor, and be in good standing itself; its own
+/// list may say so, where there is no other.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct CertVerify {

@@ -177,7 +177,8 @@ impl Inquiry<'_> {
     }
 
     /// §6.3.3 f and g: finds who signed the CRL and checks that its path holds. The certificate's own issuer stands in a
-    /// path that is being judged already.
+    /// path that is being judged already. A signer that is itself in question may be found good by its own list, where RFC
+    /// 5280 has no other (PKITS 4.14.30): its path must hold all the same, and being listed there counts.
     fn verify(&mut self, pool: &mut Pool, crl: &Crl, context: Context<'_>) -> Result<Verified, Refusal> {
         let mut refusal: Option<Refusal> = None;
         let own = context.issuer.subject().matches(crl.issuer()).then(|| context.issuer.clone());
@@ -193,7 +194,8 @@ impl Inquiry<'_> {
             if signer == *context.issuer {
                 return Ok(verified);
             }
-            match self.check_signer(pool, &signer, context.anchor) {
+            let is_in_question = self.asking.last() == Some(&signer);
+            match self.check_signer(pool, &signer, context.anchor, is_in_question) {
                 Ok(()) => return Ok(verified),
                 Err(error) => {
                     let message = format!(
@@ -213,7 +215,8 @@ impl Inquiry<'_> {
 
     /// The signature by one key, checked once.
     fn verify_by(&mut self, crl: &Crl, signer: &Certificate, context: Context<'_>) -> Result<Verified, Refusal> {
-        let usage = if self.is_bare_anchor(signer, context.anchor) { SignerUsage::Unknown } else { SignerUsage::Counts };
+        let usage =
+            if self.is_bare_anchor(signer, context.anchor) { SignerUsage::Unknown } else { SignerUsage::Counts };
         let key = (crl.der().as_ptr().addr(), signer.der().as_ptr().addr());
         if let Some(known) = self.crls.verified.get(&key) {
             return Ok(known.clone()?);
