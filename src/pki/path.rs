@@ -11,6 +11,8 @@ use crate::time::UnixTime;
 const MOST_SIGNATURES: usize = 100;
 /// Times that a path may be made longer by one.
 const MOST_STEPS: usize = 1_000;
+/// Paths that are judged.
+const MOST_PATHS: usize = 32;
 /// Certificates in one path.
 const MOST_DEPTH: usize = 10;
 
@@ -30,7 +32,12 @@ pub fn build_timestamping_chain(
     at: UnixTime,
     limits: &Limits,
 ) -> Result<ConformingChain, ChainError> {
-    let bounds = Bounds { signatures: MOST_SIGNATURES, steps: MOST_STEPS, depth: MOST_DEPTH.min(limits.certificates) };
+    let bounds = Bounds {
+        signatures: MOST_SIGNATURES,
+        steps: MOST_STEPS,
+        paths: MOST_PATHS,
+        depth: MOST_DEPTH.min(limits.certificates),
+    };
     let settings = PathSettings::new(at);
     let mut pool = Pool::new(roots, candidates, WeakHashes::Refused, at, bounds);
     // What the Notary Project asks beyond RFC 5280 is told in its own terms.

@@ -54,6 +54,10 @@ const DUTIES: &[Exception] = &[
         reason: "§4.2.1.6 binds authorities; as a host name the text stands for no address, and no constraint is at stake",
     },
     Exception {
+        id: "rfc5280::serial::negative",
+        reason: "§4.1.2.2 asks who relies on certificates to handle such numbers, and PKITS 4.4.14 wants them accepted",
+    },
+    Exception {
         id: "rfc5280::serial::zero",
         reason: "§4.1.2.2 asks who relies on certificates to handle such numbers; PKITS 4.4.14 wants negative ones accepted",
     },

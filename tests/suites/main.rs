@@ -12,7 +12,11 @@
 )]
 
 mod case;
+mod contract;
 mod limbo;
+#[path = "../pki/openssl.rs"]
+#[allow(dead_code, reason = "another program needs the rest")]
+mod openssl;
 mod pkits;
 mod program;
 #[path = "../support/skip.rs"]

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::case::{Case, load};
 use crate::pkits;
 
-/// Runs `bulla`; its exit status and the document that it prints, which must follow the published schema.
-fn run(arguments: &[String]) -> (i32, Value) {
+/// Runs `bulla cert verify --format json`; its exit status and the document, which must follow the published schema.
+pub(crate) fn run(arguments: &[String]) -> (i32, Value) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bulla"));
     let output = command.args(arguments).env_clear().output().unwrap();
     let document: Value = serde_json::from_slice(&output.stdout)
@@ -18,7 +18,7 @@ fn run(arguments: &[String]) -> (i32, Value) {
     (output.status.code().unwrap(), document)
 }
 
-fn conforms(schema: &str, document: &Value) {
+pub(crate) fn conforms(schema: &str, document: &Value) {
     let path = format!("{}/schemas/{schema}.schema.json", env!("CARGO_MANIFEST_DIR"));
     let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let validator = jsonschema::draft202012::new(&schema).unwrap();

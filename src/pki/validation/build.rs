@@ -25,6 +25,8 @@ pub(crate) struct Bounds {
     pub(crate) signatures: usize,
     /// Times that a path may be made longer by one.
     pub(crate) steps: usize,
+    /// Paths that lead to an anchor and may be judged.
+    pub(crate) paths: usize,
     /// Certificates in one path.
     pub(crate) depth: usize,
 }
@@ -83,6 +85,7 @@ pub(crate) struct Pool {
     depth: usize,
     signature_budget: Budget,
     step_budget: Budget,
+    path_budget: Budget,
     is_exhausted: bool,
 }
 
@@ -124,6 +127,7 @@ impl Pool {
             depth: bounds.depth,
             signature_budget: Budget::new(bounds.signatures),
             step_budget: Budget::new(bounds.steps),
+            path_budget: Budget::new(bounds.paths),
             is_exhausted: false,
         }
     }
@@ -251,6 +255,10 @@ impl<T> Search<'_, '_, T> {
         if self.is_end(pool, current)
             && let Some(path) = self.linked(pool)
         {
+            if !pool.path_budget.spend() {
+                pool.is_exhausted = true;
+                return None;
+            }
             match (self.judge)(pool, &path) {
                 Ok(found) => return Some(found),
                 Err(failure) => self.note(failure),

@@ -27,8 +27,9 @@ use super::{Certificate, Crl, OcspResponse, WeakHashes};
 use crate::pki::profile::TIME_STAMPING;
 use crate::time::UnixTime;
 
-/// What one search may cost. An honest path takes five signatures, and about as many steps.
-const BOUNDS: Bounds = Bounds { signatures: 1_000, steps: 20_000, depth: 32 };
+/// What one search may cost. An honest path takes five signatures, about as many steps, and is among the first to be judged;
+/// so is that of each signer of a CRL.
+const BOUNDS: Bounds = Bounds { signatures: 1_000, steps: 20_000, paths: 256, depth: 32 };
 
 /// What the leaf is to be used for (RFC 5280 §4.2.1.12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

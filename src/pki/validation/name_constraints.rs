@@ -15,7 +15,7 @@ use crate::pki::tlv::{Cursor, constructed, only};
 /// Subtrees in one extension. Real ones have up to a few hundred.
 const MOST_SUBTREES: usize = 10_000;
 /// Comparisons of a name with a subtree in one path.
-const MOST_COMPARISONS: usize = 250_000;
+const MOST_COMPARISONS: usize = 100_000;
 const EMAIL_ADDRESS: &str = "1.2.840.113549.1.9.1";
 
 /// `NameConstraints ::= SEQUENCE { permittedSubtrees [0] OPTIONAL, excludedSubtrees [1] OPTIONAL }`
@@ -151,11 +151,28 @@ fn ip_base(octets: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     contiguous.then(|| (base.to_vec(), mask.to_vec()))
 }
 
+/// A name that is held against many subtrees.
+struct Candidate<'a> {
+    name: &'a GeneralName,
+    /// Of a directoryName: what is compared.
+    canonical: Vec<CanonicalRdn>,
+}
+
+impl<'a> Candidate<'a> {
+    fn new(name: &'a GeneralName) -> Self {
+        let canonical = match name {
+            GeneralName::Directory(name) => name.canonical(),
+            _ => Vec::new(),
+        };
+        Self { name, canonical }
+    }
+}
+
 /// Whether a name lies in a subtree; `Err` with the reason where that cannot be told.
-fn lies_in(name: &GeneralName, subtree: &Subtree) -> Result<bool, &'static str> {
-    match (name, subtree) {
+fn lies_in(candidate: &Candidate<'_>, subtree: &Subtree) -> Result<bool, &'static str> {
+    match (candidate.name, subtree) {
         (_, Subtree::Unusable(_, why)) => Err(why),
-        (GeneralName::Directory(name), Subtree::Directory(base)) => Ok(name.canonical().starts_with(base)),
+        (GeneralName::Directory(_), Subtree::Directory(base)) => Ok(candidate.canonical.starts_with(base)),
         (GeneralName::Dns(name), Subtree::Dns(base)) => {
             let host = name.strip_prefix("*.").unwrap_or(name);
             let host = dns(host).filter(|host| !host.is_empty()).ok_or("it is no domain name")?;
@@ -219,9 +236,9 @@ fn may_stand_for(name: &GeneralName, subtree: &Subtree) -> bool {
 
 /// Unicode has several ways to write one text, and names are compared without normalising it: where that could hide a
 /// name from an excluded subtree, it does not.
-fn may_be_equivalent(name: &GeneralName, subtree: &Subtree) -> bool {
-    let (GeneralName::Directory(name), Subtree::Directory(base)) = (name, subtree) else { return false };
-    let name = name.canonical();
+fn may_be_equivalent(candidate: &Candidate<'_>, subtree: &Subtree) -> bool {
+    let Subtree::Directory(base) = subtree else { return false };
+    let name = &candidate.canonical;
     name.len() >= base.len()
         && name.iter().zip(base).all(|(ours, theirs)| ours == theirs || !ours.is_ascii() || !theirs.is_ascii())
 }
@@ -274,15 +291,15 @@ impl Constraints {
 
     /// What is wrong with a name; an error when too much was compared.
     fn judge(&mut self, name: &GeneralName) -> Result<Option<String>, ()> {
-        let form = name.form();
+        let (form, candidate) = (name.form(), Candidate::new(name));
         for subtree in self.excluded.iter().filter(|subtree| subtree.form() == form) {
             if !self.budget.spend() {
                 return Err(());
             }
-            match lies_in(name, subtree) {
+            match lies_in(&candidate, subtree) {
                 Err(why) => return Ok(Some(format!("cannot be held against the excluded names: {why}"))),
                 Ok(true) => return Ok(Some("is among the names that an authority above excludes".into())),
-                Ok(false) if may_stand_for(name, subtree) || may_be_equivalent(name, subtree) => {
+                Ok(false) if may_stand_for(name, subtree) || may_be_equivalent(&candidate, subtree) => {
                     return Ok(Some("may be among the names that an authority above excludes".into()));
                 }
                 Ok(false) => {}
@@ -298,7 +315,7 @@ impl Constraints {
                 if !self.budget.spend() {
                     return Err(());
                 }
-                match lies_in(name, subtree) {
+                match lies_in(&candidate, subtree) {
                     Err(why) => return Ok(Some(format!("cannot be held against the permitted names: {why}"))),
                     Ok(inside) => is_inside |= inside,
                 }

@@ -75,7 +75,8 @@ pub(super) fn check_validity(certificate: &Certificate, at: UnixTime) -> Result<
 impl<'a> State<'a> {
     /// §6.1.2, for a path of `length` certificates below the anchor.
     fn new(settings: &'a PathSettings, length: usize) -> Self {
-        let all = length.saturating_add(1);
+        // A leaf that is its own anchor counts as a path of one.
+        let all = length.max(1).saturating_add(1);
         let unless = |set: bool| if set { 0 } else { all };
         Self {
             settings,

@@ -24,20 +24,29 @@ pub(crate) enum CertCrl {
     Show(CertCrlShow),
 }
 
-/// A path is built from LEAF over the untrusted certificates, in whatever order, to a trust anchor, and judged by RFC 5280
-/// §6.1 and §6.3. Where several fail, the failure of the path that came furthest is told.
-///
-/// Choices: A trust anchor's own validity, basic constraints, key usage, critical extensions and name, length and policy
-/// constraints count; --anchor-as-key reduces it to a name and a key, as RFC 5280 allows. Without --initial-policy the set
-/// is anyPolicy. notBefore and notAfter are inclusive, in whole seconds. SHA-1 is refused unless --allow-sha1; MD5 and DSA
-/// always are, and RSA keys below 2048 bits. A CRL or OCSP response without nextUpdate is not current. Under --revocation
-/// check an answer that is unusable counts as none and is reported; but a revocation for good counts however old the list
-/// that tells of it. Names are compared without case and white space; constraints on names of a form that cannot be
-/// compared forbid every name of that form. extKeyUsage of an issuer, where there is one, limits those below. An issuer of
-/// CRLs other than the certificate's must have a valid path to the same anchor, and be in good standing itself; its own
-/// list may say so, where there is no other.
+/// What RFC 5280 leaves open, and `--help` must tell.
+const CHOICES: &str = "\
+A path is built from LEAF over the untrusted certificates, in whatever order, to a trust anchor, and judged by
+RFC 5280 §6.1 and §6.3. Choices:
+
+- A trust anchor's own validity, basic constraints, key usage, critical extensions, and its constraints on
+  names, path length and policies count; --anchor-as-key reduces it to a name and a key, as RFC 5280 allows.
+- Without --initial-policy the set is anyPolicy.
+- notBefore and notAfter are inclusive, in whole seconds. --at is the time at which the whole chain and its
+  revocation data are judged.
+- SHA-1 is refused unless --allow-sha1; MD5, DSA and RSA keys below 2048 bits always are.
+- A CRL or OCSP response without nextUpdate is not current.
+- Under --revocation check, which is the default, an answer that is unusable counts as none and is reported; but
+  a revocation for good counts however old the list that tells of it.
+- An issuer of CRLs other than the certificate's needs a valid path to the same anchor, and must be in good
+  standing itself; its own list may say so where there is no other.
+- Names are compared without case and white space. A name constraint on a form that cannot be compared forbids
+  every name of that form.
+- extKeyUsage of an issuer, where there is one, limits those below it.
+- With several failing paths, the failure of the one that came furthest is told.";
+
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = CHOICES)]
 pub(crate) struct CertVerify {
     /// The certificate, PEM or DER; further certificates in the file are untrusted
     #[arg(value_name = "LEAF")]
