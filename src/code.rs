@@ -75,6 +75,11 @@ codes! {
         CertificateProfileViolated = "certificate-profile-violated", "A certificate breaks the Notary Project's rules for its place in the chain (key usage, basic constraints, key size …).";
         ChainInvalid = "chain-invalid", "The certificate chain does not hold together: each certificate must be signed by the next, up to a self-signed root.";
         ChainUntrusted = "chain-untrusted", "The certificate chain does not lead to a certificate in the trust stores that the policy names.";
+        PathInvalid = "path-invalid", "A certificate breaks a rule of RFC 5280 for its place in the path: basicConstraints, path length, keyUsage, or the form of an extension.";
+        CriticalExtensionUnknown = "critical-extension-unknown", "A certificate has a critical extension that is unknown, or that RFC 5280 forbids to be critical. Whoever does not understand it must not rely on the certificate.";
+        NameConstraintsViolated = "name-constraints-violated", "A name in a certificate lies outside what an authority above it may certify, or cannot be compared with those constraints.";
+        CertificatePolicyUnmet = "certificate-policy-unmet", "The path is not valid under any of the certificate policies that are asked for.";
+        CertificatePurposeMismatch = "certificate-purpose-mismatch", "keyUsage or extKeyUsage of a certificate does not allow the purpose that was asked for.";
         CertificateExpired = "certificate-expired", "A certificate was past its validity at the time that counts. A trusted timestamp would have kept the signature good.";
         CertificateNotYetValid = "certificate-not-yet-valid", "A certificate was not valid yet at the time that counts. If the host's clock is right, the signature is wrong.";
         CertificateRevoked = "certificate-revoked", "The certificate's issuer has revoked it.";
@@ -133,6 +138,7 @@ codes! {
         DestinationUnsupported = "destination-unsupported", "The destination cannot take this content.";
         KeyMissing = "key-missing", "No signing key was named, or none of that name is in signingkeys.json.";
         PassphraseNeeded = "passphrase-needed", "The private key is encrypted, and there is neither a file with its passphrase nor a terminal to ask for it.";
+        InputUnreadable = "input-unreadable", "A file that the command names cannot be read, or is neither PEM nor DER of what it should hold.";
         KeyInvalid = "key-invalid", "A private key or its certificate chain cannot be used to sign.";
     }
     // ── damaged or malformed input ──────────────────────────────────────────────────────────────────────────────
@@ -186,6 +192,7 @@ codes! {
         RevokedAfterSigning = "revoked-after-signing", "A certificate was revoked after the authenticated signing time, and --revocation-time point-in-time lets the signature stand.";
         RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";
         SignaturesNotJudged = "signatures-not-judged", "More signatures are attached to an artifact than --max-signatures lets be judged, and none of those that were judged is good.";
+        ProfileDeparture = "profile-departure", "A certificate or CRL departs from the profile that RFC 5280 sets for authorities, without being invalid for it. A stricter validator may refuse it; --strict-profile does.";
         ContentOmitted = "content-omitted", "Part of the content was left out of the bundle on request.";
         ClockBehind = "clock-behind", "The host's clock is behind times that the input proves.";
     }

@@ -14,6 +14,7 @@ pub mod inspect;
 pub mod integrity;
 pub mod listing;
 pub mod pack;
+pub mod path;
 pub mod progress;
 pub mod seal;
 pub mod sign;

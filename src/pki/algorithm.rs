@@ -4,11 +4,13 @@ use der::Tag;
 use der::asn1::ObjectIdentifier;
 
 use super::tlv::{Cursor, Tlv, constructed, only, to_u32};
-use super::{HashAlgorithm, SignatureError, SignatureScheme};
+use super::{HashAlgorithm, PublicKey, SignatureError, SignatureScheme};
 
 const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
 /// More salt than the largest accepted RSA key has room for.
 const MOST_SALT: u32 = 1024;
+
+const SHA1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.26");
 
 /// What a signature's AlgorithmIdentifier says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,9 +18,37 @@ pub(crate) enum SignatureAlgorithm {
     /// One that is implemented and strong enough.
     Known(SignatureScheme),
     /// SHA-1 or MD5 is in it (conformance 5.15).
-    Weak(ObjectIdentifier),
+    Weak(WeakAlgorithm),
     /// Anything else.
     Unknown(ObjectIdentifier),
+}
+
+/// An algorithm that is refused, and the way to check it where an operator asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WeakAlgorithm {
+    oid: ObjectIdentifier,
+    sha1: Option<Sha1Scheme>,
+}
+
+/// A scheme over SHA-1, apart from [`SignatureScheme`], so that nothing can use it by accident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sha1Scheme {
+    /// RSASSA-PKCS1-v1_5
+    RsaPkcs1,
+    /// RSASSA-PSS with MGF1 over SHA-1 too.
+    RsaPss { salt_len: usize },
+    /// ECDSA, signature as DER.
+    Ecdsa,
+}
+
+/// Whether SHA-1 counts as a hash. MD5 and MD2 never do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WeakHashes {
+    /// SHA-1 is refused (conformance 5.15), as everywhere but in old test suites and archives.
+    #[default]
+    Refused,
+    /// SHA-1 is let through, on the operator's word.
+    Sha1Allowed,
 }
 
 impl SignatureAlgorithm {
@@ -26,8 +56,24 @@ impl SignatureAlgorithm {
     pub(crate) fn scheme(&self) -> Result<SignatureScheme, SignatureError> {
         match self {
             Self::Known(scheme) => Ok(*scheme),
-            Self::Weak(oid) => Err(SignatureError::WeakAlgorithm { oid: oid.to_string() }),
+            Self::Weak(weak) => Err(SignatureError::WeakAlgorithm { oid: weak.oid.to_string() }),
             Self::Unknown(oid) => Err(SignatureError::UnknownAlgorithm { oid: oid.to_string() }),
+        }
+    }
+
+    /// Checks a signature by `key` over `message`.
+    pub(crate) fn verify(
+        &self,
+        key: &PublicKey,
+        weak: WeakHashes,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
+        match (self, weak) {
+            (Self::Weak(WeakAlgorithm { sha1: Some(scheme), .. }), WeakHashes::Sha1Allowed) => {
+                key.verify_sha1(*scheme, message, signature)
+            }
+            _ => key.verify(self.scheme()?, message, signature),
         }
     }
 
@@ -37,21 +83,22 @@ impl SignatureAlgorithm {
         if let Some(scheme) = without_parameters(oid) {
             return no_parameters(parameters).map(|()| Self::Known(scheme));
         }
-        Ok(match oid.to_string().as_str() {
-            "1.2.840.113549.1.1.10" => match pss_scheme(parameters)? {
-                Some(scheme) => Self::Known(scheme),
-                None => Self::Weak(oid),
+        let weak = |sha1| Ok(Self::Weak(WeakAlgorithm { oid, sha1 }));
+        match oid.to_string().as_str() {
+            "1.2.840.113549.1.1.10" => match pss_parameters(parameters)? {
+                (PssHash::Strong(hash), salt_len) => Ok(Self::Known(SignatureScheme::RsaPssSalt { hash, salt_len })),
+                (PssHash::Sha1, salt_len) => weak(Some(Sha1Scheme::RsaPss { salt_len })),
+                (PssHash::Other, _) => weak(None),
             },
-            // md2, md5 and sha1 with RSA; the same of OIW; ECDSA and DSA with SHA-1.
-            "1.2.840.113549.1.1.2"
-            | "1.2.840.113549.1.1.4"
-            | "1.2.840.113549.1.1.5"
-            | "1.3.14.3.2.29"
-            | "1.3.14.3.2.27"
-            | "1.2.840.10045.4.1"
-            | "1.2.840.10040.4.3" => Self::Weak(oid),
-            _ => Self::Unknown(oid),
-        })
+            // RFC 8410 §3: parameters are absent.
+            "1.3.101.112" if parameters.is_none() => Ok(Self::Known(SignatureScheme::Ed25519)),
+            // SHA-1 with RSA, of PKCS#1 and of OIW; ECDSA with SHA-1.
+            "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => weak(Some(Sha1Scheme::RsaPkcs1)),
+            "1.2.840.10045.4.1" => weak(Some(Sha1Scheme::Ecdsa)),
+            // MD2 and MD5 with RSA; DSA with SHA-1, of OIW and of X9.57.
+            "1.2.840.113549.1.1.2" | "1.2.840.113549.1.1.4" | "1.3.14.3.2.27" | "1.2.840.10040.4.3" => weak(None),
+            _ => Ok(Self::Unknown(oid)),
+        }
     }
 }
 
@@ -97,21 +144,30 @@ fn without_parameters(oid: ObjectIdentifier) -> Option<SignatureScheme> {
     })
 }
 
+/// The hash of RSASSA-PSS and of its mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PssHash {
+    Strong(HashAlgorithm),
+    Sha1,
+    /// Another hash, or two different ones.
+    Other,
+}
+
 /// `RSASSA-PSS-params ::= SEQUENCE { [0] hash DEFAULT sha1, [1] mgf DEFAULT mgf1SHA1, [2] saltLength DEFAULT 20,
-/// [3] trailerField DEFAULT 1 }`; `None` where SHA-1 or two different hashes come out.
+/// [3] trailerField DEFAULT 1 }`: the hash and the length of the salt in octets.
 ///
 /// Our own, because the crate's type holds the salt length in an octet and openssl writes up to 478 of RSA 4096.
-fn pss_scheme(parameters: Option<Tlv<'_>>) -> der::Result<Option<SignatureScheme>> {
+pub(crate) fn pss_parameters(parameters: Option<Tlv<'_>>) -> der::Result<(PssHash, usize)> {
     let Some(parameters) = parameters else { return Err(Tag::Sequence.value_error().into()) };
     parameters.tag.assert_eq(Tag::Sequence)?;
     let mut fields = Cursor::new(parameters.value)?;
     let hash = match fields.optional(constructed(0))? {
-        Some(field) => parse_hash(&only(field.value, Tag::Sequence)?)?,
-        None => None,
+        Some(field) => pss_hash(&only(field.value, Tag::Sequence)?)?,
+        None => PssHash::Sha1,
     };
     let mask = match fields.optional(constructed(1))? {
         Some(field) => parse_mask(&only(field.value, Tag::Sequence)?)?,
-        None => None,
+        None => PssHash::Sha1,
     };
     let salt_len = match fields.optional(constructed(2))? {
         Some(field) => small(field.value)?,
@@ -125,13 +181,20 @@ fn pss_scheme(parameters: Option<Tlv<'_>>) -> der::Result<Option<SignatureScheme
     if trailer != 1 || salt_len > MOST_SALT {
         return Err(Tag::Integer.value_error().into());
     }
-    let salt_len = usize::try_from(salt_len)?;
-    Ok(hash.filter(|_| hash == mask).map(|hash| SignatureScheme::RsaPssSalt { hash, salt_len }))
+    Ok((if hash == mask { hash } else { PssHash::Other }, usize::try_from(salt_len)?))
 }
 
-fn parse_mask(identifier: &Tlv<'_>) -> der::Result<Option<HashAlgorithm>> {
+fn pss_hash(identifier: &Tlv<'_>) -> der::Result<PssHash> {
+    Ok(match parse_hash(identifier)? {
+        Some(hash) => PssHash::Strong(hash),
+        None if split(identifier)?.0 == SHA1 => PssHash::Sha1,
+        None => PssHash::Other,
+    })
+}
+
+fn parse_mask(identifier: &Tlv<'_>) -> der::Result<PssHash> {
     match split(identifier)? {
-        (MGF1, Some(hash)) => parse_hash(&hash),
+        (MGF1, Some(hash)) => pss_hash(&hash),
         (_, parameters) => Err(parameters.map_or(Tag::Sequence, |value| value.tag).value_error().into()),
     }
 }

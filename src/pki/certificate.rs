@@ -16,7 +16,7 @@ use super::asn1_time::read_time;
 use super::extension::{self, BasicConstraints, Extension, ExtensionsError, in_extension, read_extensions};
 use super::remembered::CheckedUnder;
 use super::tlv::{Cursor, Tlv, constructed, only, primitive};
-use super::{CertificateError, Name, PublicKey, SignatureError};
+use super::{CertificateError, Name, PublicKey, SignatureError, WeakHashes};
 use crate::digest::{Digest, hex};
 use crate::time::ValidityPeriod;
 
@@ -181,9 +181,16 @@ impl Certificate {
     /// # Errors
     /// The signature does not verify, or its algorithm is weak (SHA-1), unknown or not one for the key.
     pub fn verify_signed_by(&self, issuer: &Certificate) -> Result<(), SignatureError> {
-        let scheme = self.0.algorithm.scheme()?;
-        let check = || issuer.public_key().verify(scheme, self.tbs(), &self.0.signature);
-        self.0.checked.once(issuer, check)
+        self.verify_signed_by_with(issuer, WeakHashes::Refused)
+    }
+
+    /// As [`Certificate::verify_signed_by`], where SHA-1 may be allowed.
+    ///
+    /// # Errors
+    /// Those of [`Certificate::verify_signed_by`].
+    pub(crate) fn verify_signed_by_with(&self, issuer: &Certificate, weak: WeakHashes) -> Result<(), SignatureError> {
+        let check = || self.0.algorithm.verify(issuer.public_key(), weak, self.tbs(), &self.0.signature);
+        self.0.checked.once(issuer, weak, check)
     }
 
     pub(crate) fn extensions(&self) -> &[Extension] {
@@ -304,6 +311,11 @@ impl SerialNumber {
             return Err(Tag::Integer.length_error().into());
         }
         Ok(Self(octets.to_vec()))
+    }
+
+    /// A number as it stands in a list, for people.
+    pub(crate) fn from_content(octets: &[u8]) -> Self {
+        Self(octets.to_vec())
     }
 
     /// The content octets of the INTEGER.

@@ -12,10 +12,14 @@ use super::algorithm::SignatureAlgorithm;
 use super::asn1_time::{parse_time, read_optional_time, read_time};
 use super::chain::shown;
 use super::extension::{self, Extension, ExtensionsError, read_extensions};
+use super::general_name::GeneralName;
 use super::remembered::CheckedUnder;
 use super::revocation::{ReasonCode, reason_code};
 use super::tlv::{Cursor, Tlv, constructed, only};
-use super::{Certificate, CrlError, IssuingDistributionPoint, Name, Revocation, RevocationReason, SerialNumber};
+use super::{
+    Certificate, CrlError, IssuingDistributionPoint, Name, Revocation, RevocationReason, SerialNumber, WeakHashes,
+    scope,
+};
 use crate::digest::Digest;
 use crate::time::UnixTime;
 
@@ -58,6 +62,7 @@ struct Inner {
 #[derive(Default)]
 struct Extensions {
     number: Option<SerialNumber>,
+    number_is_critical: bool,
     base_crl_number: Option<SerialNumber>,
     idp: Option<IssuingDistributionPoint>,
     freshest_urls: Vec<String>,
@@ -155,6 +160,11 @@ impl Crl {
         self.0.extensions.number.as_ref()
     }
 
+    /// Whether the CRL number is marked critical, which RFC 5280 §5.2.3 forbids.
+    pub(crate) fn has_critical_number(&self) -> bool {
+        self.0.extensions.number_is_critical
+    }
+
     /// Whether it only lists changes.
     pub fn is_delta(&self) -> bool {
         self.0.extensions.base_crl_number.is_some()
@@ -185,6 +195,26 @@ impl Crl {
         self.0.entry_count
     }
 
+    /// What it lists, in its order, for people: nothing is believed here.
+    pub fn lines(&self) -> impl Iterator<Item = CrlLine> {
+        let indirect = self.is_indirect();
+        // The entries could be read once, when the CRL was.
+        let mut cursor = Cursor::new(self.entries()).ok();
+        let mut named: Option<Name> = None;
+        std::iter::from_fn(move || {
+            let cursor = cursor.as_mut().filter(|cursor| !cursor.is_finished())?;
+            let entry = Entry::read(cursor).ok()?;
+            if let Ok(Some(names)) = entry_extension(&entry, CERTIFICATE_ISSUER) {
+                named = directory_name(names).or(named.take());
+            }
+            Some(CrlLine::read(&entry, indirect, named.clone()))
+        })
+    }
+
+    fn is_indirect(&self) -> bool {
+        self.idp().is_some_and(|idp| idp.indirect)
+    }
+
     /// Checks that `issuer` may sign CRLs and signed this one, and that it needs nothing that is not supported. Times are not
     /// looked at.
     ///
@@ -211,6 +241,32 @@ impl Crl {
         Ok(VerifiedDelta { crl: self.clone(), issuer: issuer.clone() })
     }
 
+    /// As [`Crl::verify`] and [`Crl::verify_delta`] by RFC 5280 alone: an indirect CRL is understood, and whoever has the name
+    /// and the key may sign, CA or not, where `usage` allows it (§6.3.3 f and g). Whether to believe the signer is the
+    /// caller's business.
+    pub(crate) fn verify_general(
+        &self,
+        signer: &Certificate,
+        usage: SignerUsage,
+        weak: WeakHashes,
+    ) -> Result<Verified, CrlError> {
+        let name = || shown(signer.subject());
+        if !signer.subject().matches(self.issuer()) {
+            return Err(CrlError::IssuerMismatch { expected: name(), found: shown(self.issuer()) });
+        }
+        if usage == SignerUsage::Counts && signer.key_usage().is_some_and(|usage| !usage.crl_sign()) {
+            return Err(CrlError::IssuerMayNotSign { issuer: name() });
+        }
+        self.verify_signed_by(signer, weak)?;
+        self.check_entry_extensions()?;
+        let (crl, issuer) = (self.clone(), signer.clone());
+        Ok(if self.is_delta() {
+            Verified::Delta(VerifiedDelta { crl, issuer })
+        } else {
+            Verified::Complete(VerifiedCrl { crl, issuer })
+        })
+    }
+
     fn verify_signature(&self, issuer: &Certificate) -> Result<(), CrlError> {
         let name = || shown(issuer.subject());
         if issuer.subject() != self.issuer() {
@@ -219,20 +275,22 @@ impl Crl {
         if !issuer.may_sign_crls() {
             return Err(CrlError::IssuerMayNotSign { issuer: name() });
         }
-        let scheme = self.0.algorithm.scheme();
-        scheme
-            .and_then(|scheme| {
-                let check = || issuer.public_key().verify(scheme, self.tbs(), &self.0.signature);
-                self.0.checked.once(issuer, check)
-            })
-            .map_err(|source| CrlError::Signature { issuer: name(), source })?;
-        if let Some(oid) = self.0.extensions.unsupported {
-            return Err(CrlError::UnsupportedExtension { issuer: name(), extension: oid.to_string() });
-        }
-        if self.idp().is_some_and(|idp| idp.indirect) {
+        self.verify_signed_by(issuer, WeakHashes::Refused)?;
+        if self.is_indirect() {
             return Err(CrlError::Indirect { issuer: name() });
         }
         Ok(())
+    }
+
+    /// The signature, and that nothing critical is left unread.
+    fn verify_signed_by(&self, signer: &Certificate, weak: WeakHashes) -> Result<(), CrlError> {
+        let issuer = || shown(signer.subject());
+        let check = || self.0.algorithm.verify(signer.public_key(), weak, self.tbs(), &self.0.signature);
+        self.0.checked.once(signer, weak, check).map_err(|source| CrlError::Signature { issuer: issuer(), source })?;
+        match self.0.extensions.unsupported {
+            Some(oid) => Err(CrlError::UnsupportedExtension { issuer: issuer(), extension: oid.to_string() }),
+            None => Ok(()),
+        }
     }
 
     /// Whether `certificate` is in its scope, by its own word: nothing is said about who signed it.
@@ -240,7 +298,7 @@ impl Crl {
         let scope = if certificate.issuer() != self.issuer() {
             Err("it is another issuer's")
         } else {
-            self.idp().map_or(Ok(()), |idp| idp.covers(certificate))
+            scope::covers_wholly(self.idp(), certificate)
         };
         scope.map_err(|scope| CrlError::OutOfScope {
             issuer: shown(self.issuer()),
@@ -249,18 +307,116 @@ impl Crl {
         })
     }
 
-    /// What is listed twice is as bad as both lines together.
-    fn find(&self, serial: &SerialNumber) -> Result<Option<Line>, CrlError> {
-        let entries = self.0.der.get(self.0.entries.clone()).unwrap_or_default();
+    fn entries(&self) -> &[u8] {
+        self.0.der.get(self.0.entries.clone()).unwrap_or_default()
+    }
+
+    /// What it says of a certificate of `issuer`. What is listed twice is as bad as both lines together.
+    fn find(&self, serial: &SerialNumber, issuer: &Name) -> Result<Option<Line>, CrlError> {
+        let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
         let mut found: Option<Line> = None;
-        self.0.index.visit(entries, self.entry_count(), serial.as_bytes(), |entry| -> Result<(), CrlError> {
-            let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
-            let line = read_line(entry).map_err(failed)?;
+        let indirect = self.is_indirect();
+        let mut take = |entry: &Entry<'_>| -> Result<(), CrlError> {
+            let line = read_line(entry, indirect).map_err(failed)?;
             found = Some(found.map_or(line, |known| known.and(line)));
             Ok(())
-        })?;
+        };
+        if indirect {
+            self.visit_indirect(serial, issuer, take)?;
+        } else if self.issuer().matches(issuer) {
+            self.0.index.visit(self.entries(), self.entry_count(), serial.as_bytes(), &mut take)?;
+        }
         Ok(found)
     }
+
+    /// Walks the whole list: an entry of an indirect CRL is of the issuer that it, or the last one before it, names
+    /// (RFC 5280 §5.3.3).
+    fn visit_indirect(
+        &self,
+        serial: &SerialNumber,
+        issuer: &Name,
+        mut visit: impl FnMut(&Entry<'_>) -> Result<(), CrlError>,
+    ) -> Result<(), CrlError> {
+        let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
+        let mut cursor = Cursor::new(self.entries())?;
+        let mut named: Option<&[u8]> = None;
+        while !cursor.is_finished() {
+            let entry = Entry::read(&mut cursor)?;
+            named = entry_extension(&entry, CERTIFICATE_ISSUER)?.or(named);
+            if entry.serial != serial.as_bytes() {
+                continue;
+            }
+            let is_ours = match named {
+                Some(names) => names_issuer(names, issuer).map_err(failed)?,
+                None => self.issuer().matches(issuer),
+            };
+            if is_ours {
+                visit(&entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// RFC 5280 §5.3: a list with a critical entry extension that nobody knows says nothing of any certificate. Walks the
+    /// whole list.
+    fn check_entry_extensions(&self) -> Result<(), CrlError> {
+        let indirect = self.is_indirect();
+        let mut cursor = Cursor::new(self.entries())?;
+        while !cursor.is_finished() {
+            let entry = Entry::read(&mut cursor)?;
+            let list = entry.extensions.map_or(&[][..], |list| list.value);
+            // BOOLEAN TRUE: without it nothing can be critical, and nearly all entries are done with.
+            if !list.windows(3).any(|octets| octets == [1, 1, 0xff]) {
+                continue;
+            }
+            let known = [REASON_CODE, INVALIDITY_DATE];
+            let unknown = read_extensions(list).map_err(list_error)?.into_iter().find(|extension| {
+                extension.critical
+                    && !known.contains(&extension.oid)
+                    && !(indirect && extension.oid == CERTIFICATE_ISSUER)
+            });
+            if let Some(extension) = unknown {
+                let (issuer, extension) = (shown(self.issuer()), extension.oid.to_string());
+                return Err(CrlError::UnsupportedExtension { issuer, extension });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether keyUsage of a CRL's signer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignerUsage {
+    Counts,
+    /// Of a trust anchor that is a name and a key, there is no usage.
+    Unknown,
+}
+
+/// A CRL whose signature holds.
+#[derive(Clone)]
+pub(crate) enum Verified {
+    Complete(VerifiedCrl),
+    Delta(VerifiedDelta),
+}
+
+/// The value of one extension of an entry, without an allocation.
+fn entry_extension<'a>(entry: &Entry<'a>, wanted: ObjectIdentifier) -> der::Result<Option<&'a [u8]>> {
+    let mut list = Cursor::new(entry.extensions.map_or(&[][..], |list| list.value))?;
+    while !list.is_finished() {
+        let mut fields = list.enter(Tag::Sequence)?;
+        if fields.expect(Tag::ObjectIdentifier)?.value == wanted.as_bytes() {
+            fields.optional(Tag::Boolean)?;
+            return Ok(Some(fields.expect(Tag::OctetString)?.value));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether `GeneralNames` name that issuer.
+fn names_issuer(names: &[u8], issuer: &Name) -> Result<bool, &'static str> {
+    let names = only(names, Tag::Sequence).and_then(|list| GeneralName::read_all(list.value, extension::MOST_POINTS));
+    let names = names.map_err(|_| "its certificate issuer is malformed")?;
+    Ok(names.iter().any(|name| matches!(name, GeneralName::Directory(name) if name.matches(issuer))))
 }
 
 struct TbsCertList<'a> {
@@ -316,7 +472,10 @@ impl Extensions {
     fn take(&mut self, extension: &Extension) -> der::Result<()> {
         let value = extension.value.as_slice();
         match extension.oid {
-            CRL_NUMBER => self.number = Some(number(value)?),
+            CRL_NUMBER => {
+                self.number = Some(number(value)?);
+                self.number_is_critical = extension.critical;
+            }
             DELTA_CRL_INDICATOR => self.base_crl_number = Some(number(value)?),
             ISSUING_DISTRIBUTION_POINT => self.idp = Some(IssuingDistributionPoint::parse(value)?),
             extension::FRESHEST_CRL => {
@@ -409,7 +568,12 @@ impl VerifiedCrl {
     /// # Errors
     /// The entry is there but cannot be interpreted.
     pub fn lookup(&self, serial: &SerialNumber) -> Result<CrlEntry, CrlError> {
-        match self.crl.find(serial)? {
+        self.lookup_of(serial, self.crl.issuer())
+    }
+
+    /// As [`VerifiedCrl::lookup`], for a certificate of `issuer`: an indirect CRL lists those of several.
+    pub(crate) fn lookup_of(&self, serial: &SerialNumber, issuer: &Name) -> Result<CrlEntry, CrlError> {
+        match self.crl.find(serial, issuer)? {
             None => Ok(CrlEntry::NotListed),
             Some(Line::Revoked(revocation)) => Ok(CrlEntry::Revoked(revocation)),
             Some(Line::Removed(_)) => {
@@ -438,7 +602,7 @@ impl Line {
     }
 }
 
-fn read_line(entry: &Entry<'_>) -> Result<Line, &'static str> {
+fn read_line(entry: &Entry<'_>, indirect: bool) -> Result<Line, &'static str> {
     let date = parse_time(&entry.date).map_err(|_| "its revocation date is malformed")?;
     let mut revocation = Revocation { date, reason: RevocationReason::Unspecified, invalidity_date: None };
     let mut removed = false;
@@ -453,12 +617,52 @@ fn read_line(entry: &Entry<'_>) -> Result<Line, &'static str> {
                 let time = only(&extension.value, Tag::GeneralizedTime).and_then(|time| parse_time(&time));
                 revocation.invalidity_date = Some(time.map_err(|_| "its invalidity date is malformed")?);
             }
+            CERTIFICATE_ISSUER if indirect => {}
             CERTIFICATE_ISSUER => return Err("it is of another issuer (indirect CRL)"),
             _ if extension.critical => return Err("it has an unknown critical extension"),
             _ => {}
         }
     }
     Ok(if removed { Line::Removed(date) } else { Line::Revoked(revocation) })
+}
+
+/// One line of a CRL as it stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrlLine {
+    /// The serial number.
+    pub serial: SerialNumber,
+    /// Of an indirect CRL: who issued the certificate, if not the CRL's issuer.
+    pub certificate_issuer: Option<Name>,
+    /// What it says, or why it cannot be interpreted.
+    pub says: Result<LineSays, &'static str>,
+}
+
+/// What a line of a CRL says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineSays {
+    /// Revoked.
+    Revoked(Revocation),
+    /// Of a delta CRL: no longer on the list, since then.
+    Removed(UnixTime),
+}
+
+impl CrlLine {
+    fn read(entry: &Entry<'_>, indirect: bool, certificate_issuer: Option<Name>) -> Self {
+        let says = read_line(entry, indirect).map(|line| match line {
+            Line::Revoked(revocation) => LineSays::Revoked(revocation),
+            Line::Removed(date) => LineSays::Removed(date),
+        });
+        Self { serial: SerialNumber::from_content(entry.serial), certificate_issuer, says }
+    }
+}
+
+fn directory_name(names: &[u8]) -> Option<Name> {
+    let list = only(names, Tag::Sequence).ok()?;
+    let names = GeneralName::read_all(list.value, extension::MOST_POINTS).ok()?;
+    names.into_iter().find_map(|name| match name {
+        GeneralName::Directory(name) => Some(name),
+        _ => None,
+    })
 }
 
 /// What a CRL says of one serial number.

@@ -173,6 +173,12 @@ pub enum ChainError {
         /// The extension's object identifier.
         extension: String,
     },
+    /// Path validation refuses it for another reason: constraints on names or policies, a malformed extension.
+    #[error("{source}")]
+    Path {
+        /// Why.
+        source: Box<super::validation::PathError>,
+    },
     /// No certificate of the chain is among the trusted ones.
     #[error("no certificate of the chain of \"{subject}\" is trusted")]
     Untrusted {
@@ -212,6 +218,7 @@ impl Diagnostic for ChainError {
             | Self::RootInside { .. } => DiagnosticCode::ChainInvalid,
             Self::Profile { .. } | Self::UnsupportedExtension { .. } => DiagnosticCode::CertificateProfileViolated,
             Self::Validity { source } => source.code(),
+            Self::Path { source } => source.code(),
             Self::Untrusted { .. } | Self::NoPath { .. } => DiagnosticCode::ChainUntrusted,
         }
     }

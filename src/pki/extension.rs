@@ -2,9 +2,10 @@
 
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Tag};
-use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
-use x509_cert::ext::pkix::{AuthorityInfoAccessSyntax, CrlDistributionPoints};
+use x509_cert::ext::pkix::AuthorityInfoAccessSyntax;
+use x509_cert::ext::pkix::name::GeneralName;
 
+use super::scope::Point;
 use super::tlv::{Cursor, boolean, only, to_u32};
 use super::{CertificateError, DistributionPoint};
 
@@ -94,37 +95,13 @@ fn path_len(octets: &[u8]) -> der::Result<u32> {
     }
 }
 
-/// Reads CRLDistributionPoints or FreshestCRL, which have the same form.
-pub(crate) fn crl_points(value: &[u8]) -> der::Result<Vec<x509_cert::ext::pkix::crl::dp::DistributionPoint>> {
-    let points = CrlDistributionPoints::from_der(value)?.0;
-    if points.len() > MOST_POINTS
-        || points.iter().any(|point| names(point.distribution_point.as_ref()).len() > MOST_POINTS)
-    {
-        return Err(der::ErrorKind::Overlength.into());
-    }
-    Ok(points)
-}
-
 /// The distribution points as callers see them.
 pub(crate) fn public_points(value: &[u8]) -> der::Result<Vec<DistributionPoint>> {
-    let point = |point: &x509_cert::ext::pkix::crl::dp::DistributionPoint| DistributionPoint {
-        urls: urls(names(point.distribution_point.as_ref())),
-        has_reasons: point.reasons.is_some(),
-        has_crl_issuer: point.crl_issuer.is_some(),
-    };
-    Ok(crl_points(value)?.iter().map(point).collect())
-}
-
-/// The names of a distribution point's full name.
-pub(crate) fn names(name: Option<&DistributionPointName>) -> &[GeneralName] {
-    match name {
-        Some(DistributionPointName::FullName(names)) => names,
-        Some(DistributionPointName::NameRelativeToCRLIssuer(_)) | None => &[],
-    }
+    Ok(Point::read_all(value)?.iter().map(Point::public).collect())
 }
 
 /// Those of the names that are URLs.
-pub(crate) fn urls(names: &[GeneralName]) -> Vec<String> {
+fn urls(names: &[GeneralName]) -> Vec<String> {
     let url = |name: &GeneralName| match name {
         GeneralName::UniformResourceIdentifier(url) => Some(url.as_str().to_owned()),
         _ => None,

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use der::Tag;
 
 use super::tlv::Cursor;
-use super::{Certificate, CertificateError, Crl, CrlError};
+use super::{Certificate, CertificateError, Crl, CrlError, OcspError};
 use crate::limits::Limits;
 
 const BEGIN: &str = "-----BEGIN ";
@@ -18,6 +18,20 @@ const DASHES: &str = "-----";
 /// # Errors
 /// No certificate, anything else among the blocks or behind the DER, or more than the limits allow.
 pub fn certificates_from_file(bytes: &[u8], limits: &Limits) -> Result<Vec<Certificate>, CertificateError> {
+    let encodings = certificate_encodings(bytes, limits)?;
+    let read = |(index, der): (usize, &Vec<u8>)| {
+        let position = index.saturating_add(1);
+        Certificate::from_der(der).map_err(|source| CertificateError::InFile { position, source: Box::new(source) })
+    };
+    encodings.iter().enumerate().map(read).collect()
+}
+
+/// The DER of the certificates of a file, none of them looked into: PEM if it holds any PEM block, otherwise DER, one behind
+/// the other. Never empty.
+///
+/// # Errors
+/// No certificate, no frame of DER or PEM, or more than the limits allow.
+pub fn certificate_encodings(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, CertificateError> {
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if size > limits.certificate_bytes {
         return Err(CertificateError::TooLarge { size, limit: limits.certificate_bytes });
@@ -32,36 +46,23 @@ pub fn certificates_from_file(bytes: &[u8], limits: &Limits) -> Result<Vec<Certi
     if encodings.len() > limits.certificates {
         return Err(CertificateError::TooMany { what: "certificates in one file", limit: limits.certificates });
     }
-    let read = |(index, der): (usize, &Vec<u8>)| {
-        let position = index.saturating_add(1);
-        Certificate::from_der(der).map_err(|source| CertificateError::InFile { position, source: Box::new(source) })
-    };
-    encodings.iter().enumerate().map(read).collect()
+    Ok(encodings)
 }
 
-/// The DER of the CRLs of a file: PEM blocks `X509 CRL`, or one DER CRL. Never empty.
+/// The DER of the CRLs of a file, none of them looked into: PEM blocks `X509 CRL`, or one DER value. Never empty.
 ///
 /// # Errors
-/// No CRL, anything else among the blocks or behind the DER, or more than the limits allow.
-pub fn crls_from_file(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, CrlError> {
+/// No CRL, anything else among the blocks, no frame of DER or PEM, or more than the limits allow.
+pub fn crl_encodings(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, CrlError> {
     // PEM takes a third more room, and headers.
     let limit = limits.crl_bytes.saturating_mul(3) / 2;
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if size > limit {
         return Err(CrlError::TooLarge { size, limit });
     }
-    if bytes.is_empty() {
-        return Err(CrlError::NoCrl);
-    }
-    let mut found = Vec::new();
-    for (index, block) in pem_blocks(bytes).map_err(|block| CrlError::Pem { block })?.into_iter().enumerate() {
-        if block.label != "X509 CRL" {
-            return Err(CrlError::Pem { block: index.saturating_add(1) });
-        }
-        found.push(block.der);
-    }
+    let found = labelled(bytes, "X509 CRL").map_err(|block| CrlError::Pem { block })?;
     if found.is_empty() {
-        found.push(bytes.to_vec());
+        return Err(CrlError::NoCrl);
     }
     if found.len() > limits.certificates {
         return Err(CrlError::TooMany { limit: limits.certificates });
@@ -71,6 +72,51 @@ pub fn crls_from_file(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, Crl
         if size > limits.crl_bytes {
             return Err(CrlError::TooLarge { size, limit: limits.crl_bytes });
         }
+    }
+    Ok(found)
+}
+
+/// The DER of the OCSP responses of a file, none of them looked into: PEM blocks `OCSP RESPONSE`, or one DER value. Never
+/// empty.
+///
+/// # Errors
+/// Nothing there, anything else among the blocks, or more than the limits allow.
+pub fn ocsp_encodings(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, OcspError> {
+    let limit = limits.ocsp_bytes.saturating_mul(2);
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if size > limit {
+        return Err(OcspError::TooLarge { size, limit });
+    }
+    let found =
+        labelled(bytes, "OCSP RESPONSE").map_err(|_| OcspError::from(der::Error::from(Tag::Sequence.value_error())))?;
+    match found.len() {
+        0 => Err(der::Error::from(Tag::Sequence.length_error()).into()),
+        count if count > limits.certificates => {
+            Err(OcspError::TooMany { what: "responses", limit: limits.certificates })
+        }
+        _ => Ok(found),
+    }
+}
+
+/// PEM blocks that must all have that label, or the file as it is; an empty file holds nothing.
+fn labelled(bytes: &[u8], label: &str) -> Result<Vec<Vec<u8>>, usize> {
+    let blocks = pem_blocks(bytes)?;
+    if let Some(index) = blocks.iter().position(|block| block.label != label) {
+        return Err(index.saturating_add(1));
+    }
+    if blocks.is_empty() && !bytes.is_empty() {
+        return Ok(vec![bytes.to_vec()]);
+    }
+    Ok(blocks.into_iter().map(|block| block.der).collect())
+}
+
+/// The DER of the CRLs of a file: PEM blocks `X509 CRL`, or one DER CRL. Never empty.
+///
+/// # Errors
+/// No CRL, anything else among the blocks or behind the DER, or more than the limits allow.
+pub fn crls_from_file(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, CrlError> {
+    let found = crl_encodings(bytes, limits)?;
+    for der in &found {
         Crl::from_der(der.as_slice())?;
     }
     Ok(found)

@@ -5,13 +5,18 @@ use std::fmt;
 use der::Tag;
 use der::asn1::ObjectIdentifier;
 use ecdsa::signature::hazmat::PrehashVerifier;
+use ed25519_dalek::{Signature as EdSignature, VerifyingKey as EdKey};
 use rsa::{BoxedUint, Pkcs1v15Sign, Pss, RsaPublicKey};
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::SignatureError;
-use super::tlv::{Cursor, only};
+use super::algorithm::{PssHash, Sha1Scheme, pss_parameters};
+use super::tlv::{Cursor, Tlv, only};
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const SECP256R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
@@ -152,6 +157,8 @@ pub enum SignatureScheme {
     EcdsaDer(HashAlgorithm),
     /// ECDSA, signature as r and s of fixed width behind each other.
     EcdsaRaw(HashAlgorithm),
+    /// Ed25519 (RFC 8032), over the message itself. No Notary Project signer has it; authorities may.
+    Ed25519,
 }
 
 impl SignatureScheme {
@@ -163,6 +170,8 @@ impl SignatureScheme {
             | Self::RsaPssSalt { hash, .. }
             | Self::EcdsaDer(hash)
             | Self::EcdsaRaw(hash) => hash,
+            // What the algorithm uses inside (RFC 8032 §5.1), and what goes with it in CMS (RFC 8419 §3.1).
+            Self::Ed25519 => HashAlgorithm::Sha512,
         }
     }
 }
@@ -173,6 +182,7 @@ impl fmt::Display for SignatureScheme {
             Self::RsaPkcs1(_) => "RSA PKCS#1 v1.5",
             Self::RsaPss(_) | Self::RsaPssSalt { .. } => "RSA-PSS",
             Self::EcdsaDer(_) | Self::EcdsaRaw(_) => "ECDSA",
+            Self::Ed25519 => return f.write_str("Ed25519"),
         };
         write!(f, "{name} with {}", self.hash())
     }
@@ -195,6 +205,13 @@ enum Key {
     P256(p256::ecdsa::VerifyingKey),
     P384(p384::ecdsa::VerifyingKey),
     P521(p521::ecdsa::VerifyingKey),
+    /// An RSA key that its own certificate restricts to PSS (RFC 4055 §1.2): to any, or to one hash and a least salt.
+    RsaPss {
+        key: RsaPublicKey,
+        octets: usize,
+        only: Option<(PssHash, usize)>,
+    },
+    Ed25519(EdKey),
     /// A kind that is not implemented, or parameters outside what is accepted.
     Unusable {
         description: String,
@@ -213,6 +230,8 @@ impl PublicKey {
         info.finish()?;
         let key = match oid {
             RSA_ENCRYPTION => rsa_key(bits)?,
+            RSASSA_PSS => pss_key(bits, parameters)?,
+            ED25519 => ed25519_key(bits, parameters),
             EC_PUBLIC_KEY => match parameters.filter(|value| value.tag == Tag::ObjectIdentifier) {
                 Some(curve) => ec_key(ObjectIdentifier::from_bytes(curve.value)?, bits),
                 None => unusable("EC with explicit parameters"),
@@ -228,7 +247,7 @@ impl PublicKey {
             Key::Rsa { octets: 256, .. } => Some(KeyKind::Rsa2048),
             Key::Rsa { octets: 384, .. } => Some(KeyKind::Rsa3072),
             Key::Rsa { octets: 512, .. } => Some(KeyKind::Rsa4096),
-            Key::Rsa { .. } | Key::Unusable { .. } => None,
+            Key::Rsa { .. } | Key::RsaPss { .. } | Key::Ed25519(_) | Key::Unusable { .. } => None,
             Key::P256(_) => Some(KeyKind::P256),
             Key::P384(_) => Some(KeyKind::P384),
             Key::P521(_) => Some(KeyKind::P521),
@@ -244,6 +263,8 @@ impl PublicKey {
     pub fn describe(&self) -> String {
         match &self.key {
             Key::Rsa { octets, .. } => format!("RSA {}", octets.saturating_mul(8)),
+            Key::RsaPss { octets, .. } => format!("RSA {} restricted to PSS", octets.saturating_mul(8)),
+            Key::Ed25519(_) => "Ed25519".into(),
             Key::P256(_) => KeyKind::P256.to_string(),
             Key::P384(_) => KeyKind::P384.to_string(),
             Key::P521(_) => KeyKind::P521.to_string(),
@@ -266,6 +287,16 @@ impl PublicKey {
             (Key::Rsa { key, .. }, SignatureScheme::RsaPss(_)) => pss(key, hash, hash.output_len(), &hashed, signature),
             (Key::Rsa { key, .. }, SignatureScheme::RsaPssSalt { salt_len, .. }) => {
                 pss(key, hash, salt_len, &hashed, signature)
+            }
+            (Key::RsaPss { key, only, .. }, SignatureScheme::RsaPss(_)) => {
+                let salt_len = hash.output_len();
+                may_use(only, PssHash::Strong(hash), salt_len) && pss(key, hash, salt_len, &hashed, signature)
+            }
+            (Key::RsaPss { key, only, .. }, SignatureScheme::RsaPssSalt { salt_len, .. }) => {
+                may_use(only, PssHash::Strong(hash), salt_len) && pss(key, hash, salt_len, &hashed, signature)
+            }
+            (Key::Ed25519(key), SignatureScheme::Ed25519) => {
+                EdSignature::from_slice(signature).and_then(|value| key.verify_strict(message, &value)).is_ok()
             }
             (Key::P256(key), SignatureScheme::EcdsaDer(_)) => p256::ecdsa::Signature::from_der(signature)
                 .and_then(|value| key.verify_prehash(&hashed, &value))
@@ -291,10 +322,60 @@ impl PublicKey {
     }
 }
 
+impl PublicKey {
+    /// Checks a signature over SHA-1, which only an operator's explicit word allows.
+    pub(crate) fn verify_sha1(
+        &self,
+        scheme: Sha1Scheme,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
+        let hashed = Sha1::digest(message);
+        let rsa_pss =
+            |key: &RsaPublicKey, salt_len| key.verify(Pss::<Sha1>::new_with_salt(salt_len), &hashed, signature).is_ok();
+        let good = match (&self.key, scheme) {
+            (Key::Unusable { description }, _) => {
+                return Err(SignatureError::KeyUnusable { key: description.clone() });
+            }
+            (Key::Rsa { key, .. }, Sha1Scheme::RsaPkcs1) => {
+                key.verify(Pkcs1v15Sign::new::<Sha1>(), &hashed, signature).is_ok()
+            }
+            (Key::Rsa { key, .. }, Sha1Scheme::RsaPss { salt_len }) => rsa_pss(key, salt_len),
+            (Key::RsaPss { key, only, .. }, Sha1Scheme::RsaPss { salt_len }) => {
+                may_use(only, PssHash::Sha1, salt_len) && rsa_pss(key, salt_len)
+            }
+            (Key::P256(key), Sha1Scheme::Ecdsa) => p256::ecdsa::Signature::from_der(signature)
+                .and_then(|value| key.verify_prehash(&hashed, &value))
+                .is_ok(),
+            // The crates refuse hashes of less than half of the curve's octets; in front padded, they are the same number.
+            (Key::P384(key), Sha1Scheme::Ecdsa) => p384::ecdsa::Signature::from_der(signature)
+                .and_then(|value| key.verify_prehash(&padded::<48>(&hashed), &value))
+                .is_ok(),
+            (Key::P521(key), Sha1Scheme::Ecdsa) => p521::ecdsa::Signature::from_der(signature)
+                .and_then(|value| key.verify_prehash(&padded::<66>(&hashed), &value))
+                .is_ok(),
+            _ => {
+                let scheme = format!("{scheme:?} with SHA-1");
+                return Err(SignatureError::SchemeMismatch { key: self.describe(), scheme });
+            }
+        };
+        if good { Ok(()) } else { Err(SignatureError::Mismatch) }
+    }
+}
+
+/// Whether a key that is restricted to PSS may be used so (RFC 4055 §3.3).
+fn may_use(only: &Option<(PssHash, usize)>, hash: PssHash, salt_len: usize) -> bool {
+    only.is_none_or(|(allowed, least)| allowed == hash && salt_len >= least)
+}
+
 /// A hash as the number that ECDSA takes it for, in as many octets as P-521 has (FIPS 186-5 §6.4.1). The crate refuses hashes of
 /// less than half of them, and so SHA-256, which authorities do use with this curve.
 fn p521_input(hashed: &[u8]) -> [u8; 66] {
-    let mut padded = [0; 66];
+    padded(hashed)
+}
+
+fn padded<const OCTETS: usize>(hashed: &[u8]) -> [u8; OCTETS] {
+    let mut padded = [0; OCTETS];
     for (to, from) in padded.iter_mut().rev().zip(hashed.iter().rev()) {
         *to = *from;
     }
@@ -342,6 +423,24 @@ fn rsa_key(bits: &[u8]) -> der::Result<Key> {
     })
 }
 
+/// `id-RSASSA-PSS` in a SubjectPublicKeyInfo: the same key, and parameters that restrict it where they are there.
+fn pss_key(bits: &[u8], parameters: Option<Tlv<'_>>) -> der::Result<Key> {
+    let only = parameters.map(|parameters| pss_parameters(Some(parameters))).transpose()?;
+    Ok(match rsa_key(bits)? {
+        Key::Rsa { key, octets } => Key::RsaPss { key, octets, only },
+        other => other,
+    })
+}
+
+/// RFC 8410 §4: 32 octets, no parameters.
+fn ed25519_key(bits: &[u8], parameters: Option<Tlv<'_>>) -> Key {
+    let key = <&[u8; 32]>::try_from(bits).ok().filter(|_| parameters.is_none());
+    match key.and_then(|octets| EdKey::from_bytes(octets).ok()) {
+        Some(key) => Key::Ed25519(key),
+        None => unusable("Ed25519 key of a wrong form"),
+    }
+}
+
 /// The magnitude of an INTEGER that must be above zero.
 fn positive(octets: &[u8]) -> der::Result<&[u8]> {
     match octets {
@@ -365,10 +464,8 @@ fn ec_key(curve: ObjectIdentifier, point: &[u8]) -> Key {
 
 fn other_name(oid: ObjectIdentifier) -> String {
     match oid.to_string().as_str() {
-        "1.3.101.112" => "Ed25519".into(),
         "1.3.101.113" => "Ed448".into(),
         "1.2.840.10040.4.1" => "DSA".into(),
-        "1.2.840.113549.1.1.10" => "RSA restricted to PSS".into(),
         dotted => format!("key algorithm {dotted}"),
     }
 }

@@ -64,11 +64,58 @@ impl Name {
         &self.rdns
     }
 
+    /// Whether there is no attribute at all.
+    pub fn is_empty(&self) -> bool {
+        self.rdns.is_empty()
+    }
+
+    /// Whether both are the same name by RFC 5280 §7.1: letters of either case, runs of white space and string types do
+    /// not matter, the order within a relative name neither. Case is folded as Unicode does; text is not normalised, so
+    /// names that differ in composed characters differ. `==` compares the DER, as the Notary Project wants (conformance 5.05).
+    pub fn matches(&self, other: &Self) -> bool {
+        self.der == other.der || (self.rdns.len() == other.rdns.len() && self.canonical() == other.canonical())
+    }
+
+    /// What is equal for names that [match](Self::matches), one element a relative name.
+    pub(crate) fn canonical(&self) -> Vec<CanonicalRdn> {
+        self.rdns.iter().map(|rdn| canonical_rdn(rdn)).collect()
+    }
+
     /// The most specific common name.
     pub fn common_name(&self) -> Option<&str> {
         let found = self.rdns.iter().rev().flatten().find(|attribute| attribute.short_name == Some("CN"));
         found.map(|attribute| attribute.value.as_str())
     }
+}
+
+/// One relative name in the form in which RFC 5280 §7.1 compares it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct CanonicalRdn(Vec<(ObjectIdentifier, bool, String)>);
+
+impl CanonicalRdn {
+    /// Whether every character is ASCII, so that nothing hides behind Unicode's equivalences.
+    pub(crate) fn is_ascii(&self) -> bool {
+        self.0.iter().all(|(_, _, value)| value.is_ascii())
+    }
+}
+
+pub(crate) fn canonical_rdn(rdn: &[Attribute]) -> CanonicalRdn {
+    let mut attributes: Vec<_> = rdn.iter().map(|found| (found.oid, found.is_text, folded(found))).collect();
+    attributes.sort();
+    CanonicalRdn(attributes)
+}
+
+fn folded(attribute: &Attribute) -> String {
+    if !attribute.is_text {
+        return attribute.value.clone();
+    }
+    let words: Vec<&str> = attribute.value.split_whitespace().collect();
+    words.join(" ").to_lowercase()
+}
+
+/// Reads the content of a relative name that stands alone (nameRelativeToCRLIssuer).
+pub(crate) fn read_relative(content: &[u8]) -> der::Result<Vec<Attribute>> {
+    read_rdn(Cursor::new(content)?, MOST_ATTRIBUTES)
 }
 
 /// One `RelativeDistinguishedName`, which has at least one attribute.
@@ -248,6 +295,27 @@ mod tests {
         assert!(name(&[attribute(0x0c, b"\xff")]).is_err());
         assert!(name(&[attribute(0x1e, b"\xd8\x00")]).is_err());
         assert!(name(&[attribute(0x13, b"\xe9")]).is_err());
+    }
+
+    /// RFC 5280 §7.1.
+    #[test]
+    fn names_match_whatever_their_case_white_space_and_string_type() {
+        let one = |tag, text: &[u8]| name(&[attribute(tag, text)]).unwrap();
+        let plain = one(0x13, b"Example CA");
+        for (tag, text) in
+            [(0x0c, &b"example ca"[..]), (0x13, b"  EXAMPLE   CA "), (0x1e, b"\0E\0x\0a\0m\0p\0l\0e\0 \0C\0A")]
+        {
+            assert!(plain.matches(&one(tag, text)), "{text:?}");
+            assert_ne!(plain, one(tag, text), "conformance 5.05");
+        }
+        assert!(!plain.matches(&one(0x13, b"ExampleCA")));
+        assert!(!plain.matches(&one(0x02, b"\x05")));
+        let [a, b] = ["a", "b"].map(|text| attribute(0x0c, text.as_bytes()));
+        let inside = |der: &[u8]| der[2..].to_vec();
+        let both = |x: &[u8], y: &[u8]| name(&[wrap(0x31, &[inside(x), inside(y)].concat())]).unwrap();
+        assert!(both(&a, &b).matches(&both(&b, &a)));
+        let row = |x: &[u8], y: &[u8]| name(&[x.to_vec(), y.to_vec()]).unwrap();
+        assert!(!row(&a, &b).matches(&row(&b, &a)), "the order of relative names is part of the name");
     }
 
     #[test]

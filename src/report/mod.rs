@@ -2,6 +2,7 @@
 
 pub mod evidence;
 pub mod inspection;
+pub mod path;
 pub mod receipt;
 pub mod signatures;
 mod tables;

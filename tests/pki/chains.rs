@@ -297,7 +297,7 @@ fn other_keys_cannot_sign() {
         ("rsa:1024", "RSA 1024 (unsupported)"),
         ("rsa:2560", "RSA 2560"),
         ("ec:secp256k1", "EC curve 1.3.132.0.10 (unsupported)"),
-        ("ed25519", "Ed25519 (unsupported)"),
+        ("ed25519", "Ed25519"),
     ] {
         pki.key("leaf", kind);
         let leaf = pki.issue("leaf", "leaf", Some("root"), SIGNER, "");

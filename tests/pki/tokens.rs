@@ -297,13 +297,23 @@ fn authorities_that_break_a_rule() {
         Violation::ExtendedKeyUsageNotOnlyTimestamping
     });
     violates("extendedKeyUsage=critical,timeStamping", Violation::KeyUsageMissing);
-    for extension in [
-        "1.2.3.4=critical,DER:0500",
-        "nameConstraints=permitted;DNS:x",
-        "policyConstraints=critical,requireExplicitPolicy:0",
+    let error = refused(&format!("{AUTHORITY}\n1.2.3.4=critical,DER:0500"));
+    assert!(matches!(error, ChainError::UnsupportedExtension { .. }), "{error}");
+    // RFC 5280 §4.2.1.10: only an authority may have it; §6.1.5 b: no policy is valid where one is required.
+    for (extension, code) in [
+        ("nameConstraints=permitted;DNS:x", DiagnosticCode::PathInvalid),
+        ("policyConstraints=critical,requireExplicitPolicy:0", DiagnosticCode::CertificatePolicyUnmet),
     ] {
         let error = refused(&format!("{AUTHORITY}\n{extension}"));
-        assert!(matches!(error, ChainError::UnsupportedExtension { .. }), "{extension}: {error}");
+        assert!(matches!(error, ChainError::Path { .. }), "{extension}: {error}");
+        assert_eq!(error.code(), code, "{extension}: {error}");
+    }
+    // An authority's constraints are kept (§6.1.4 g).
+    pki.issue("bad", "bad", Some("mid"), &format!("{AUTHORITY}\nsubjectAltName=DNS:a.example"), "");
+    for (constraint, good) in [("permitted;DNS:example", true), ("excluded;DNS:a.example", false)] {
+        pki.issue("mid", "mid", Some("root"), &format!("{ROOT}\nnameConstraints=critical,{constraint}"), "");
+        let found = world.verify(&world.sign(&content, &["bad"], "-cades -md sha256"));
+        assert_eq!(found.is_ok(), good, "{constraint}: {found:?}");
     }
     // What asks for nothing may be critical.
     pki.issue(

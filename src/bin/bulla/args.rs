@@ -20,7 +20,10 @@ use bulla::oci::{Platform, Reference, Repository};
 use bulla::time::UnixTime;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use cert::{Cert, CertAdd, CertDelete, CertList, CertShow, CleanupTest, GenerateTest};
+pub(crate) use cert::{
+    AskRevocation, Cert, CertAdd, CertCrl, CertCrlShow, CertDelete, CertList, CertShow, CertVerify, CleanupTest,
+    ForPurpose, GenerateTest,
+};
 pub(crate) use keys::{Key, KeyAdd, KeyDelete, KeyUpdate};
 pub(crate) use login::{Login, Logout};
 pub(crate) use policy::{Policy, PolicyImport, PolicyInit};
@@ -328,6 +331,7 @@ impl Command {
             Self::Inspect(inspect) => inspect.format.unwrap_or(Format::Text),
             Self::Verify(verify) => verify.output.format,
             Self::Import(import) => import.output.format,
+            Self::Cert(cert) => cert.format(),
             _ => Format::Text,
         }
     }

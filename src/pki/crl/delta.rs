@@ -2,7 +2,7 @@
 
 use super::{Crl, CrlEntry, Line, VerifiedCrl};
 use crate::pki::chain::shown;
-use crate::pki::{Certificate, CrlError, Revocation, RevocationReason, SerialNumber};
+use crate::pki::{Certificate, CrlError, Name, Revocation, RevocationReason, SerialNumber};
 use crate::time::UnixTime;
 
 /// A delta CRL whose signature holds under the issuer's key. It says something only together with a base.
@@ -77,7 +77,11 @@ impl VerifiedDelta {
     /// # Errors
     /// The entry is there but cannot be interpreted.
     pub fn lookup(&self, serial: &SerialNumber) -> Result<DeltaEntry, CrlError> {
-        Ok(match self.crl.find(serial)? {
+        self.lookup_of(serial, self.crl.issuer())
+    }
+
+    fn lookup_of(&self, serial: &SerialNumber, issuer: &Name) -> Result<DeltaEntry, CrlError> {
+        Ok(match self.crl.find(serial, issuer)? {
             None => DeltaEntry::NotListed,
             Some(Line::Revoked(revocation)) => DeltaEntry::Revoked(revocation),
             Some(Line::Removed(date)) => DeltaEntry::Removed(date),
@@ -92,9 +96,19 @@ impl VerifiedCrl {
     /// # Errors
     /// The delta does not [apply](VerifiedDelta::applies_to), or an entry cannot be interpreted.
     pub fn lookup_with(&self, delta: &VerifiedDelta, serial: &SerialNumber) -> Result<CrlEntry, CrlError> {
+        self.lookup_with_of(delta, serial, self.crl.issuer())
+    }
+
+    /// As [`VerifiedCrl::lookup_with`], for a certificate of `issuer`.
+    pub(crate) fn lookup_with_of(
+        &self,
+        delta: &VerifiedDelta,
+        serial: &SerialNumber,
+        issuer: &Name,
+    ) -> Result<CrlEntry, CrlError> {
         delta.applies_to(self)?;
-        let known = self.lookup(serial)?;
-        Ok(match (known, delta.lookup(serial)?) {
+        let known = self.lookup_of(serial, issuer)?;
+        Ok(match (known, delta.lookup_of(serial, issuer)?) {
             (CrlEntry::Revoked(base), _) if base.reason != RevocationReason::CertificateHold => known,
             (_, DeltaEntry::Revoked(change)) if change.reason != RevocationReason::CertificateHold => {
                 CrlEntry::Revoked(change)

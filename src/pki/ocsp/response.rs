@@ -16,7 +16,7 @@ use crate::pki::extension::{Extension, ExtensionsError, read_extensions};
 use crate::pki::remembered::CheckedUnder;
 use crate::pki::revocation::{ReasonCode, reason_code};
 use crate::pki::tlv::{Cursor, Tlv, constructed, only, primitive};
-use crate::pki::{Certificate, CertificatePool, Name, Revocation, RevocationReason, SerialNumber};
+use crate::pki::{Certificate, CertificatePool, Name, Revocation, RevocationReason, SerialNumber, WeakHashes};
 use crate::time::UnixTime;
 
 const BASIC_RESPONSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.1");
@@ -192,10 +192,13 @@ impl OcspResponse {
         self.certificates().len().saturating_mul(2).saturating_add(1)
     }
 
-    pub(super) fn verify_signed_by(&self, responder: &Certificate) -> Result<(), crate::pki::SignatureError> {
-        let scheme = self.0.algorithm.scheme()?;
-        let check = || responder.public_key().verify(scheme, self.tbs(), &self.0.signature);
-        self.0.checked.once(responder, check)
+    pub(super) fn verify_signed_by(
+        &self,
+        responder: &Certificate,
+        weak: WeakHashes,
+    ) -> Result<(), crate::pki::SignatureError> {
+        let check = || self.0.algorithm.verify(responder.public_key(), weak, self.tbs(), &self.0.signature);
+        self.0.checked.once(responder, weak, check)
     }
 }
 

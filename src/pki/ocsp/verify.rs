@@ -6,7 +6,7 @@ use x509_cert::ext::pkix::KeyUsages;
 use super::OcspError;
 use super::response::{Answer, OcspResponse, Status};
 use crate::pki::chain::{check_valid_at, shown};
-use crate::pki::{Certificate, Revocation};
+use crate::pki::{Certificate, Revocation, WeakHashes};
 use crate::time::UnixTime;
 
 const OCSP_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.9");
@@ -121,18 +121,28 @@ impl OcspResponse {
     /// # Errors
     /// It is about something else, a wrong or weak signature, a responder without a mandate, an unknown critical extension.
     pub fn verify(&self, certificate: &Certificate, issuer: &Certificate) -> Result<VerifiedOcsp, OcspError> {
+        self.verify_with(certificate, issuer, WeakHashes::Refused)
+    }
+
+    /// As [`OcspResponse::verify`], where SHA-1 may be allowed.
+    pub(crate) fn verify_with(
+        &self,
+        certificate: &Certificate,
+        issuer: &Certificate,
+        weak: WeakHashes,
+    ) -> Result<VerifiedOcsp, OcspError> {
         let not_covered = || OcspError::NotCovered {
             subject: shown(certificate.subject()),
             serial: certificate.serial().to_string(),
             issuer: shown(issuer.subject()),
         };
-        if certificate.issuer() != issuer.subject() {
+        if !certificate.issuer().matches(issuer.subject()) {
             return Err(not_covered());
         }
         // The worst of several answers counts.
         let named = self.answers().iter().filter(|answer| answer.id.names(certificate, issuer));
         let answer = named.max_by_key(|answer| badness(answer)).ok_or_else(not_covered)?;
-        let responder = self.verify_responder(issuer)?;
+        let responder = self.verify_responder(issuer, weak)?;
         if let Some(oid) = self.critical().or(answer.critical) {
             return Err(OcspError::UnsupportedExtension { extension: oid.to_string() });
         }
@@ -149,10 +159,10 @@ impl OcspResponse {
         })
     }
 
-    fn verify_responder(&self, issuer: &Certificate) -> Result<Responder, OcspError> {
+    fn verify_responder(&self, issuer: &Certificate, weak: WeakHashes) -> Result<Responder, OcspError> {
         let mut failure = None;
         let signature = |certificate: &Certificate| {
-            self.verify_signed_by(certificate)
+            self.verify_signed_by(certificate, weak)
                 .map_err(|source| OcspError::Signature { responder: shown(certificate.subject()), source })
         };
         if self.responder_id().is(issuer) {
@@ -163,7 +173,7 @@ impl OcspResponse {
         }
         let named = self.certificates().iter().filter(|certificate| self.responder_id().is(certificate));
         for certificate in named.filter(|certificate| *certificate != issuer) {
-            let verified = signature(certificate).and_then(|()| self.check_delegate(certificate, issuer));
+            let verified = signature(certificate).and_then(|()| self.check_delegate(certificate, issuer, weak));
             match verified {
                 Ok(()) => {
                     let no_check = certificate.extension(NO_CHECK).is_some();
@@ -179,16 +189,16 @@ impl OcspResponse {
     }
 
     /// A delegate has its certificate from the issuer itself, for this purpose, and had it when it signed.
-    fn check_delegate(&self, delegate: &Certificate, issuer: &Certificate) -> Result<(), OcspError> {
+    fn check_delegate(&self, delegate: &Certificate, issuer: &Certificate, weak: WeakHashes) -> Result<(), OcspError> {
         let unfit = |why: String| OcspError::ResponderUnfit {
             responder: shown(delegate.subject()),
             issuer: shown(issuer.subject()),
             why,
         };
-        if delegate.issuer() != issuer.subject() {
+        if !delegate.issuer().matches(issuer.subject()) {
             return Err(unfit(format!("its certificate was issued by \"{}\"", shown(delegate.issuer()))));
         }
-        delegate.verify_signed_by(issuer).map_err(|source| OcspError::ResponderForeign {
+        delegate.verify_signed_by_with(issuer, weak).map_err(|source| OcspError::ResponderForeign {
             responder: shown(delegate.subject()),
             issuer: shown(issuer.subject()),
             source,

@@ -9,6 +9,7 @@ use bulla::limits::Limits;
 use bulla::notary::SignatureManifest;
 use bulla::oci::{Descriptor, MediaType};
 use bulla::ops::progress::NoProgress;
+use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
 use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, Verification, verify};
 use bulla::pki::Certificate;
 use bulla::store::memory::MemoryStore;
@@ -114,9 +115,16 @@ fn judge(case: &Case, store: &MemoryStore, artifact: &Descriptor, trust: &Trust)
         user_metadata: BTreeMap::new(),
         supplied: &[],
         live: None,
+        seal: SealTerms { scope: SEAL_REPOSITORY.parse().unwrap(), demand: SealDemand::IfPresent },
     };
     let root = RootToVerify { descriptor: artifact.clone(), reference: None };
-    let subject = Subject { store, roots: vec![root], omitted: BTreeSet::new(), listed: BTreeSet::new() };
+    let subject = Subject {
+        store,
+        roots: vec![root],
+        omitted: BTreeSet::new(),
+        listed: BTreeSet::new(),
+        seal: SubjectSeal::NoBundle,
+    };
     verify(&subject, &Depth::Judge(judging), &Limits::default(), &NoProgress).map_err(|error| error.to_string())
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use bulla::limits::Limits;
 use bulla::oci::{Reference, Target};
 use bulla::ops::progress::NoProgress;
+use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
 use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, VerifyError, verify};
 use bulla::pki::Crl;
 use bulla::store::ContentStore as _;
@@ -94,12 +95,14 @@ impl World<'_> {
             user_metadata: options.user_metadata.clone(),
             supplied: &self.crls,
             live: None,
+            seal: SealTerms { scope: SEAL_REPOSITORY.parse().unwrap(), demand: SealDemand::IfPresent },
         };
         let subject = Subject {
             store: &store,
             roots: vec![RootToVerify { descriptor: descriptor.bare(), reference: Some(reference) }],
             omitted: BTreeSet::new(),
             listed: BTreeSet::new(),
+            seal: SubjectSeal::NoBundle,
         };
         let result: Result<_, VerifyError> = verify(&subject, &Depth::Judge(judging), &limits, &NoProgress);
         Ok(Outcome::of_result(&result))
