@@ -6,6 +6,7 @@ use std::path::Path;
 use bulla::limits::Limits;
 use bulla::oci::{Reference, Target};
 use bulla::ops::progress::NoProgress;
+use bulla::ops::seal::SubjectSeal;
 use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, VerifyError, verify};
 use bulla::pki::Crl;
 use bulla::store::ContentStore as _;
@@ -91,6 +92,7 @@ impl World<'_> {
             freshness: options.freshness(),
             revocation: options.revocation_time(),
             scope,
+            seal: material::no_seal(),
             user_metadata: options.user_metadata.clone(),
             supplied: &self.crls,
             live: None,
@@ -100,6 +102,7 @@ impl World<'_> {
             roots: vec![RootToVerify { descriptor: descriptor.bare(), reference: Some(reference) }],
             omitted: BTreeSet::new(),
             listed: BTreeSet::new(),
+            seal: SubjectSeal::NoBundle,
         };
         let result: Result<_, VerifyError> = verify(&subject, &Depth::Judge(judging), &limits, &NoProgress);
         Ok(Outcome::of_result(&result))
