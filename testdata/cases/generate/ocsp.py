@@ -1,6 +1,6 @@
 """OCSP responses: by `openssl ocsp` (which dates them now), otherwise by hand, signed by `openssl dgst`."""
 
-from der import ECDSA, SHA, bits, enumerated, explicit, extension, generalized, null, octets, oid, parts, read, inside, seq, tlv
+from der import ECDSA, SHA, bits, enumerated, explicit, generalized, null, octets, oid, parts, read, inside, seq, tlv
 from tools import hashed, key, openssl, sign, write
 
 BASIC = "1.3.6.1.5.5.7.48.1.1"

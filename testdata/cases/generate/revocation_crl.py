@@ -2,11 +2,10 @@
 
 import crl
 from case import trusted
-from der import bits, ECDSA, explicit, extension, null, oid, parts, inside, integer, later, seq, tlv, enumerated
-from roles import ROLES, SIGNING, TIME
-from tools import SHARED, openssl
-from world import (ENVELOPES, GOOD, NEXT, OLD_NEXT, OLD_THIS, THIS, ca, directory, elsewhere, ldap, names, other_ca, points, reasons,
-                   relative, signer, stranger, root, tsa_root)
+from der import explicit, extension, null, seq, tlv
+from roles import ROLES, SIGNING
+from tools import openssl
+from world import GOOD, NEXT, OLD_NEXT, OLD_THIS, THIS, ca, directory, elsewhere, ldap, names, other_ca, points, reasons, relative, stranger
 
 BEFORE = "2026-05-01T00:00:00Z"
 FUTURE, FUTURE_NEXT = "2026-06-20T00:00:00Z", "2026-07-20T00:00:00Z"

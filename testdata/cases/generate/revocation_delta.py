@@ -3,7 +3,7 @@
 import crl
 from der import extension, integer
 from roles import ROLES
-from world import GOOD, NEXT, OLD_NEXT, OLD_THIS, THIS, stranger
+from world import NEXT, OLD_NEXT, OLD_THIS, THIS, stranger
 
 BEFORE, DELTA_THIS, CHANGED = "2026-05-01T00:00:00Z", "2026-06-10T00:00:00Z", "2026-06-09T00:00:00Z"
 FRESHEST = "freshestCRL=URI:http://crl.example/ca-delta.crl\n"

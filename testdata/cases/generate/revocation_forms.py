@@ -2,10 +2,10 @@
 
 import crl
 import ocsp
-from der import (ECDSA, bits, enumerated, explicit, extension, generalized, integer, inside, later, null, octets, oid, parts, seq, stamp, tlv, utc_time)
-from roles import ROLES, SIGNING
+from der import ECDSA, bits, enumerated, explicit, extension, generalized, integer, inside, null, octets, oid, seq, tlv, utc_time
+from roles import SIGNING
 from tools import hashed, sign
-from world import GOOD, NEXT, THIS, asked, ca, other_ca, points, root, signer, stamped, stranger, tsa, tsa_root
+from world import GOOD, NEXT, THIS, asked, ca, signer, stamped, stranger, tsa, tsa_root
 
 BEFORE = "2026-05-01T00:00:00Z"
 ALGORITHM = seq(oid(ECDSA["sha256"]))

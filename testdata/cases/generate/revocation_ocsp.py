@@ -3,12 +3,15 @@
 import crl
 import ocsp
 import world
-from der import extension, generalized, integer, null, seq, tlv, octets
+from der import extension, generalized, integer, null, octets
 from ocsp import GOOD as SAYS_GOOD, UNKNOWN, answer, by_hand, revoked
 from roles import ROLES, SIGNING
-from world import (GOOD, NEXT, OLD_NEXT, OLD_THIS, THIS, asked, asked_ca, below_asked, both, ca, delegate_any, delegate_checked,
-                   delegate_critical, delegate_no_purpose, delegate_of_root, delegate_offers_nothing, delegate_old, delegate_usage, other_ca,
-                   root, signer, stranger)
+from tools import SHARED
+from world import (
+    GOOD, NEXT, OLD_NEXT, OLD_THIS, THIS, asked, asked_ca, below_asked, ca, delegate_any, delegate_checked,
+    delegate_critical, delegate_no_purpose, delegate_of_root, delegate_offers_nothing, delegate_old, delegate_usage,
+    other_ca, root, signer, stranger,
+)
 from der import later
 
 BEFORE = "2026-05-01T00:00:00Z"
@@ -204,7 +207,7 @@ VALID, REVOKED = "V\t491231235959Z\t", "R\t491231235959Z\t260501000000Z,supersed
 
 
 def original(name, title, facts, expected, line, responder, *options, holder=asked, crls=(), after=3600, role=SIGNING, **more):
-    folder = world.SHARED / "evidence" / f"openssl-{role.prefix}-{name}.ocsp"
+    folder = SHARED / "evidence" / f"openssl-{role.prefix}-{name}.ocsp"
     kept = world.Shared(folder.name, lambda: ocsp.by_openssl(holder, line, responder, *options, **more)[0])
     role.case(f"openssl-ocsp-{name}", title, facts, expected, ocsp=[kept], crls=crls, leaf=holder, long=True,
               at=later(ocsp.this_update(kept.path.read_bytes()), after))

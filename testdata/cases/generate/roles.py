@@ -1,6 +1,6 @@
 """The two chains whose revocation is asked about. A case about one of them leaves the other in good standing."""
 
-from case import AT, case, check, rejected, trusted, undecided
+from case import case, check, rejected, trusted, undecided
 from world import (CODE, ENVELOPES, GOOD, LONG, PLAIN, STAMP, asked, both, ca, delegate, fresh, muted, next_ca, neither, root, signer,
                    stamped, tsa, tsa_asked, tsa_both, tsa_ca, tsa_delegate, tsa_fresh, tsa_muted, tsa_neither, tsa_next_ca, tsa_root)
 
@@ -40,4 +40,3 @@ SIGNING = Role("signing", "Signer", CODE, leaf=signer, ca=ca, root=root, asked=a
 TIME = Role("tsa", "Timestamp authority", STAMP, leaf=tsa, ca=tsa_ca, root=tsa_root, asked=tsa_asked, both=tsa_both, neither=tsa_neither, fresh=tsa_fresh,
             muted=tsa_muted, rollover=tsa_next_ca, delegate=tsa_delegate)
 ROLES = [SIGNING, TIME]
-__all__ = ["AT", "ROLES", "SIGNING", "TIME"]

@@ -1,6 +1,6 @@
 """What the timestamp cases have in common."""
 
-from case import case, check, rejected, trusted, undecided
+from case import case, check, rejected, trusted
 from world import GOOD, LONG, PLAIN, STAMP, root, tsa_root
 
 INVALID = rejected(check(STAMP, None, "failed", "timestamp-invalid"))

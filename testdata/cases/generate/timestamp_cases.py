@@ -3,11 +3,10 @@
 import tsp
 import world
 from case import Shared, check, trusted
-from der import later, stamp as digits, tlv
+from der import later, tlv
 from stamps import INVALID, OUTSIDE, stamp
 from tsp import ETSI, accuracy, gen_time, token
-from world import (CA, CA_SHORT as END, ENVELOPES, GEN, PLAIN, TSA, at, certificate, late, root, short, short_root, stamped, stamper, tsa, tsa_ca,
-                   tsa_neither, tsa_root)
+from world import CA, CA_SHORT as END, ENVELOPES, GEN, PLAIN, TSA, at, certificate, late, short, short_root, stamped, stamper, tsa, tsa_root
 
 SECOND = accuracy(seconds=1)
 

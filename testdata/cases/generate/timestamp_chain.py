@@ -2,11 +2,10 @@
 
 import tsp
 from case import check, trusted
-from der import explicit, null, oid, seq
+from der import null, oid, seq
 from stamps import INVALID, UNTRUSTED, stamp
 from tsp import token
-from world import (CA, GEN, PLAIN, STAMP, TSA, at, certificate, good, root, signer, stamped, stamper, tsa, tsa_ca, tsa_neither, tsa_next_ca,
-                   tsa_root)
+from world import CA, GEN, PLAIN, STAMP, TSA, at, certificate, root, signer, stamped, stamper, tsa, tsa_ca, tsa_next_ca, tsa_root
 
 PURPOSE = "extendedKeyUsage=critical,timeStamping\n"
 USAGE = "keyUsage=critical,digitalSignature\n"

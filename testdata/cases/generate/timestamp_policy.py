@@ -7,8 +7,7 @@ from der import later
 from envelope import envelope
 from stamps import ABSENT, INVALID, stamp
 from tsp import token
-from world import (CA_SHORT as END, CODE, ENVELOPES, GEN, GOOD, PLAIN, STAMP, below_short, below_short_root, late, root, short, short_root, signer,
-                   stamped, tsa, tsa_ca, tsa_root)
+from world import CA_SHORT as END, ENVELOPES, GEN, PLAIN, STAMP, root, short, short_root, stamped, tsa, tsa_ca
 
 ALWAYS = {"level": "strict", "verifyTimestamp": "always"}
 AFTER = {"level": "strict", "verifyTimestamp": "afterCertExpiry"}

@@ -1,8 +1,7 @@
 """The token's form and its signature (conformance 9.11 to 9.21, 9.25, 9.28, RFC 3161, 5035 and 5652)."""
 
 import tsp
-from der import (ECDSA, SHA, enumerated, explicit, extension, generalized, inside, integer, null, octets, oid, parts, seq, set_of, tlv, true,
-                 utc_time)
+from der import SHA, explicit, extension, inside, integer, null, octets, oid, parts, seq, tlv, true, utc_time
 from stamps import INVALID, stamp
 from tools import hashed
 from tsp import ess, ess_id, ess_v1, info, issuer_serial, signer, standard, token, wrap

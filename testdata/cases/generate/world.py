@@ -3,10 +3,8 @@
 import crl
 import tsp
 from case import Shared
-from der import generalized
 from envelope import envelope
 from pki import CA, SIGNER, TSA, certificate
-from tools import SHARED
 
 CODE, STAMP = "revocation", "authenticTimestamp"
 GEN = "2026-03-01T12:00:00Z"
