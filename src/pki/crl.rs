@@ -252,15 +252,14 @@ impl Crl {
     /// What is listed twice is as bad as both lines together.
     fn find(&self, serial: &SerialNumber) -> Result<Option<Line>, CrlError> {
         let entries = self.0.der.get(self.0.entries.clone()).unwrap_or_default();
-        let (mut found, mut wrong) = (None::<Line>, None);
-        self.0.index.find(entries, self.entry_count(), serial.as_bytes(), &mut |entry| match read_line(&entry) {
-            Ok(line) => found = Some(found.take().map_or(line, |known| known.and(line))),
-            Err(why) => wrong = wrong.or(Some(why)),
+        let mut found: Option<Line> = None;
+        self.0.index.visit(entries, self.entry_count(), serial.as_bytes(), |entry| -> Result<(), CrlError> {
+            let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
+            let line = read_line(entry).map_err(failed)?;
+            found = Some(found.map_or(line, |known| known.and(line)));
+            Ok(())
         })?;
-        match wrong {
-            Some(why) => Err(CrlError::Entry { serial: serial.to_string(), why }),
-            None => Ok(found),
-        }
+        Ok(found)
     }
 }
 

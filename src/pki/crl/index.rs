@@ -28,22 +28,21 @@ pub(super) struct SerialIndex {
 }
 
 impl SerialIndex {
-    /// Hands out every entry with that serial number among `entries`, of which there are `count`, in their order. An honest
-    /// list has one at most.
-    pub(super) fn find<'a>(
+    /// Visits every entry with that serial number among `entries`, of which there are `count`, in their order.
+    pub(super) fn visit<'a, E: From<der::Error>>(
         &self,
         entries: &'a [u8],
         count: usize,
         serial: &[u8],
-        found: &mut dyn FnMut(Entry<'a>),
-    ) -> der::Result<()> {
+        mut visit: impl FnMut(&Entry<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
         if count < WORTH_IT || self.asked.fetch_add(1, Ordering::Relaxed) < MOST_WALKS {
-            return walk(entries, serial, found);
+            return walk(entries, serial, visit);
         }
         // A counter that overflows costs two more walks.
         match self.places.get_or_init(|| self.build(entries, count)) {
-            Some(places) => self.look_up(places, entries, serial, found),
-            None => walk(entries, serial, found),
+            Some(places) => self.look_up(places, entries, serial, &mut visit),
+            None => walk(entries, serial, visit),
         }
     }
 
@@ -64,13 +63,13 @@ impl SerialIndex {
         self.hasher.hash_one(serial) & (u64::MAX << 32)
     }
 
-    fn look_up<'a>(
+    fn look_up<'a, E: From<der::Error>>(
         &self,
         places: &[u64],
         entries: &'a [u8],
         serial: &[u8],
-        found: &mut dyn FnMut(Entry<'a>),
-    ) -> der::Result<()> {
+        visit: &mut impl FnMut(&Entry<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let key = self.key(serial);
         let first = places.partition_point(|place| *place < key);
         let same = places.get(first..).unwrap_or_default().iter().take_while(|place| **place >> 32 == key >> 32);
@@ -79,7 +78,7 @@ impl SerialIndex {
             let mut cursor = Cursor::new(entries.get(offset..).unwrap_or_default())?;
             let entry = Entry::read(&mut cursor)?;
             if entry.serial == serial {
-                found(entry);
+                visit(&entry)?;
             }
         }
         Ok(())
@@ -87,12 +86,16 @@ impl SerialIndex {
 }
 
 /// From the first entry to the last.
-fn walk<'a>(entries: &'a [u8], serial: &[u8], found: &mut dyn FnMut(Entry<'a>)) -> der::Result<()> {
+fn walk<'a, E: From<der::Error>>(
+    entries: &'a [u8],
+    serial: &[u8],
+    mut visit: impl FnMut(&Entry<'a>) -> Result<(), E>,
+) -> Result<(), E> {
     let mut cursor = Cursor::new(entries)?;
     while !cursor.is_finished() {
         let entry = Entry::read(&mut cursor)?;
         if entry.serial == serial {
-            found(entry);
+            visit(&entry)?;
         }
     }
     Ok(())
@@ -108,17 +111,29 @@ mod tests {
         [&[0x30, 18, 2, 1, serial, 0x17, 13][..], time.as_bytes()].concat()
     }
 
+    /// Where the dates of what is visited stand.
+    fn dates(index: Option<&SerialIndex>, entries: &[u8], serial: u8) -> Vec<*const u8> {
+        let mut found = Vec::new();
+        let note = |entry: &Entry<'_>| -> der::Result<()> {
+            found.push(entry.date.raw.as_ptr());
+            Ok(())
+        };
+        match index {
+            Some(index) => index.visit(entries, 200, &[serial], note).unwrap(),
+            None => walk(entries, &[serial], note).unwrap(),
+        }
+        found
+    }
+
     #[test]
     fn the_index_finds_what_the_walk_finds() {
         let entries: Vec<u8> = (0..200_u8).flat_map(|number| entry(number % 100, number)).collect();
         let index = SerialIndex::default();
         for round in 0..4 {
             for serial in 0..=127_u8 {
-                let (mut found, mut expected) = (Vec::new(), Vec::new());
-                index.find(&entries, 200, &[serial], &mut |entry| found.push(entry.date.raw.as_ptr())).unwrap();
-                walk(&entries, &[serial], &mut |entry| expected.push(entry.date.raw.as_ptr())).unwrap();
+                let found = dates(Some(&index), &entries, serial);
+                assert_eq!(found, dates(None, &entries, serial));
                 assert_eq!(found.len(), if serial < 100 { 2 } else { 0 }, "{round} {serial}");
-                assert_eq!(found, expected);
             }
         }
         let places = index.places.get().unwrap().as_ref().unwrap();
@@ -130,9 +145,13 @@ mod tests {
         let entries: Vec<u8> = (0..10).flat_map(|number| entry(number, number)).collect();
         let index = SerialIndex::default();
         for _ in 0..10 {
-            let mut found = 0;
-            index.find(&entries, 10, &[3], &mut |_| found += 1).unwrap();
-            assert_eq!(found, 1);
+            let mut visits = 0;
+            let count = |_: &Entry<'_>| -> der::Result<()> {
+                visits += 1;
+                Ok(())
+            };
+            index.visit(&entries, 10, &[3], count).unwrap();
+            assert_eq!(visits, 1);
         }
         assert!(index.places.get().is_none());
     }
