@@ -9,7 +9,7 @@ use bulla::limits::Limits;
 use bulla::notary::SignatureManifest;
 use bulla::oci::{Descriptor, MediaType};
 use bulla::ops::progress::NoProgress;
-use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
+use bulla::ops::seal::SubjectSeal;
 use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, Verification, verify};
 use bulla::pki::Certificate;
 use bulla::store::memory::MemoryStore;
@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::kinds::Ran;
+use crate::kinds::{Ran, material};
 use crate::outcome::Outcome;
 
 const SCOPE: &str = "registry.example/cases";
@@ -112,10 +112,10 @@ fn judge(case: &Case, store: &MemoryStore, artifact: &Descriptor, trust: &Trust)
         freshness: case.file.options.freshness(),
         revocation: case.file.options.revocation_time(),
         scope: Some(SCOPE.parse().map_err(|_| "the scope")?),
+        seal: material::no_seal(),
         user_metadata: BTreeMap::new(),
         supplied: &[],
         live: None,
-        seal: SealTerms { scope: SEAL_REPOSITORY.parse().unwrap(), demand: SealDemand::IfPresent },
     };
     let root = RootToVerify { descriptor: artifact.clone(), reference: None };
     let subject = Subject {

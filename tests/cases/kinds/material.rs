@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use bulla::limits::Limits;
+use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms};
 use bulla::pki::{Certificate, certificates_from_file};
 use bulla::trust::TrustStores;
 use serde::Deserialize;
@@ -43,6 +44,11 @@ pub(crate) fn stores(given: &BTreeMap<String, Vec<String>>) -> Result<TrustStore
         stores.insert(name, certificates(names)?).map_err(|error| error.to_string())?;
     }
     Ok(stores)
+}
+
+/// No bundle is judged, so there is no seal to judge.
+pub(crate) fn no_seal() -> SealTerms {
+    SealTerms { scope: SEAL_REPOSITORY.parse().unwrap(), demand: SealDemand::default() }
 }
 
 /// A JSON document: as a value, or, where its very bytes matter, as a text.

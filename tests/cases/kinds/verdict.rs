@@ -6,7 +6,7 @@ use std::path::Path;
 use bulla::limits::Limits;
 use bulla::oci::{Reference, Target};
 use bulla::ops::progress::NoProgress;
-use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
+use bulla::ops::seal::SubjectSeal;
 use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, VerifyError, verify};
 use bulla::pki::Crl;
 use bulla::store::ContentStore as _;
@@ -92,10 +92,10 @@ impl World<'_> {
             freshness: options.freshness(),
             revocation: options.revocation_time(),
             scope,
+            seal: material::no_seal(),
             user_metadata: options.user_metadata.clone(),
             supplied: &self.crls,
             live: None,
-            seal: SealTerms { scope: SEAL_REPOSITORY.parse().unwrap(), demand: SealDemand::IfPresent },
         };
         let subject = Subject {
             store: &store,
