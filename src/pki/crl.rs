@@ -360,11 +360,72 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// Entries one behind the other, each with its offset.
+struct Entries<'a> {
+    all: &'a [u8],
+    offset: usize,
+}
+
+impl<'a> Entries<'a> {
+    const fn of(all: &'a [u8]) -> Self {
+        Self { all, offset: 0 }
+    }
+
+    fn next(&mut self) -> der::Result<Option<(usize, Entry<'a>)>> {
+        let offset = self.offset;
+        let rest = self.all.get(offset..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let (entry, length) = match usual_entry(rest) {
+            Some(found) => found,
+            None => {
+                let mut cursor = Cursor::new(rest)?;
+                (Entry::read(&mut cursor)?, cursor.position())
+            }
+        };
+        self.offset = offset.saturating_add(length);
+        Ok(Some((offset, entry)))
+    }
+}
+
+/// The entry at the front and its length, if every length in it is below 128 and its date is a UTCTime or a
+/// GeneralizedTime: so are all real ones, and there may be a million. Whatever is not so is left to [`Entry::read`].
+fn usual_entry(bytes: &[u8]) -> Option<(Entry<'_>, usize)> {
+    let (entry, _) = short(bytes)?;
+    let (serial, rest) = short(entry.value)?;
+    let (date, rest) = short(rest)?;
+    let extensions = if rest.is_empty() { None } else { short(rest).filter(|(_, rest)| rest.is_empty()) };
+    let whole = rest.is_empty() || extensions.is_some();
+    let tags = entry.tag == Tag::Sequence
+        && serial.tag == Tag::Integer
+        && matches!(date.tag, Tag::UtcTime | Tag::GeneralizedTime)
+        && extensions.is_none_or(|(list, _)| list.tag == Tag::Sequence);
+    let extensions = extensions.map(|(list, _)| list);
+    (whole && tags).then_some((Entry { serial: serial.value, date, extensions }, entry.raw.len()))
+}
+
+/// A value of less than 128 octets under one of the four tags that entries are made of, and what is behind it.
+fn short(bytes: &[u8]) -> Option<(Tlv<'_>, &[u8])> {
+    let (tag, length) = match bytes {
+        [tag, length @ 0..=127, ..] => (*tag, usize::from(*length)),
+        _ => return None,
+    };
+    let tag = match tag {
+        0x02 => Tag::Integer,
+        0x17 => Tag::UtcTime,
+        0x18 => Tag::GeneralizedTime,
+        0x30 => Tag::Sequence,
+        _ => return None,
+    };
+    let (raw, rest) = bytes.split_at_checked(length.saturating_add(2))?;
+    Some((Tlv { tag, value: raw.get(2..)?, raw }, rest))
+}
+
 fn count_entries(entries: &[u8]) -> der::Result<usize> {
-    let mut cursor = Cursor::new(entries)?;
+    let mut entries = Entries::of(entries);
     let mut count = 0_usize;
-    while !cursor.is_finished() {
-        Entry::read(&mut cursor)?;
+    while entries.next()?.is_some() {
         count = count.saturating_add(1);
     }
     Ok(count)
