@@ -15,7 +15,7 @@ use super::extension::{self, Extension, ExtensionsError, read_extensions};
 use super::general_name::GeneralName;
 use super::remembered::CheckedUnder;
 use super::revocation::{ReasonCode, reason_code};
-use super::tlv::{Cursor, Tlv, constructed, only};
+use super::tlv::{Cursor, Tlv, constructed, is_shortest, only};
 use super::{
     Certificate, CrlError, IssuingDistributionPoint, Name, Revocation, RevocationReason, SerialNumber, WeakHashes,
     scope,
@@ -338,10 +338,9 @@ impl Crl {
         mut visit: impl FnMut(&Entry<'_>) -> Result<(), CrlError>,
     ) -> Result<(), CrlError> {
         let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
-        let mut cursor = Cursor::new(self.entries())?;
+        let mut entries = Entries::of(self.entries());
         let mut named: Option<&[u8]> = None;
-        while !cursor.is_finished() {
-            let entry = Entry::read(&mut cursor)?;
+        while let Some((_, entry)) = entries.next()? {
             named = entry_extension(&entry, CERTIFICATE_ISSUER)?.or(named);
             if entry.serial != serial.as_bytes() {
                 continue;
@@ -361,9 +360,8 @@ impl Crl {
     /// whole list.
     fn check_entry_extensions(&self) -> Result<(), CrlError> {
         let indirect = self.is_indirect();
-        let mut cursor = Cursor::new(self.entries())?;
-        while !cursor.is_finished() {
-            let entry = Entry::read(&mut cursor)?;
+        let mut entries = Entries::of(self.entries());
+        while let Some((_, entry)) = entries.next()? {
             let list = entry.extensions.map_or(&[][..], |list| list.value);
             // BOOLEAN TRUE: without it nothing can be critical, and nearly all entries are done with.
             if !list.windows(3).any(|octets| octets == [1, 1, 0xff]) {
@@ -525,11 +523,73 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// Entries one behind the other, each with its offset.
+struct Entries<'a> {
+    all: &'a [u8],
+    offset: usize,
+}
+
+impl<'a> Entries<'a> {
+    const fn of(all: &'a [u8]) -> Self {
+        Self { all, offset: 0 }
+    }
+
+    fn next(&mut self) -> der::Result<Option<(usize, Entry<'a>)>> {
+        let offset = self.offset;
+        let rest = self.all.get(offset..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let (entry, length) = match usual_entry(rest) {
+            Some(found) => found,
+            None => {
+                let mut cursor = Cursor::new(rest)?;
+                (Entry::read(&mut cursor)?, cursor.position())
+            }
+        };
+        self.offset = offset.saturating_add(length);
+        Ok(Some((offset, entry)))
+    }
+}
+
+/// The entry at the front and its length, if every length in it is below 128 and its date is a UTCTime or a
+/// GeneralizedTime: so are all real ones, and there may be a million. Whatever is not so is left to [`Entry::read`].
+fn usual_entry(bytes: &[u8]) -> Option<(Entry<'_>, usize)> {
+    let (entry, _) = short(bytes)?;
+    let (serial, rest) = short(entry.value)?;
+    let (date, rest) = short(rest)?;
+    let extensions = if rest.is_empty() { None } else { short(rest).filter(|(_, rest)| rest.is_empty()) };
+    let whole = rest.is_empty() || extensions.is_some();
+    let tags = entry.tag == Tag::Sequence
+        && serial.tag == Tag::Integer
+        && is_shortest(serial.value)
+        && matches!(date.tag, Tag::UtcTime | Tag::GeneralizedTime)
+        && extensions.is_none_or(|(list, _)| list.tag == Tag::Sequence);
+    let extensions = extensions.map(|(list, _)| list);
+    (whole && tags).then_some((Entry { serial: serial.value, date, extensions }, entry.raw.len()))
+}
+
+/// A value of less than 128 octets under one of the four tags that entries are made of, and what is behind it.
+fn short(bytes: &[u8]) -> Option<(Tlv<'_>, &[u8])> {
+    let (tag, length) = match bytes {
+        [tag, length @ 0..=127, ..] => (*tag, usize::from(*length)),
+        _ => return None,
+    };
+    let tag = match tag {
+        0x02 => Tag::Integer,
+        0x17 => Tag::UtcTime,
+        0x18 => Tag::GeneralizedTime,
+        0x30 => Tag::Sequence,
+        _ => return None,
+    };
+    let (raw, rest) = bytes.split_at_checked(length.saturating_add(2))?;
+    Some((Tlv { tag, value: raw.get(2..)?, raw }, rest))
+}
+
 fn count_entries(entries: &[u8]) -> der::Result<usize> {
-    let mut cursor = Cursor::new(entries)?;
+    let mut entries = Entries::of(entries);
     let mut count = 0_usize;
-    while !cursor.is_finished() {
-        Entry::read(&mut cursor)?;
+    while entries.next()?.is_some() {
         count = count.saturating_add(1);
     }
     Ok(count)

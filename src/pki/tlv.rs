@@ -71,8 +71,7 @@ impl<'a> Cursor<'a> {
         let value = self.expect(Tag::Integer)?.value;
         match value {
             [] => Err(Tag::Integer.length_error().into()),
-            [0x00, next, ..] if *next < 0x80 => Err(Tag::Integer.non_canonical_error().into()),
-            [0xff, next, ..] if *next >= 0x80 => Err(Tag::Integer.non_canonical_error().into()),
+            _ if !is_shortest(value) => Err(Tag::Integer.non_canonical_error().into()),
             _ => Ok(value),
         }
     }
@@ -135,6 +134,11 @@ pub(crate) fn boolean(value: &[u8]) -> der::Result<bool> {
         [0xff] => Ok(true),
         _ => Err(Tag::Boolean.value_error().into()),
     }
+}
+
+/// Whether these content octets of an INTEGER are its shortest form (X.690 §8.3.2).
+pub(crate) const fn is_shortest(value: &[u8]) -> bool {
+    !matches!(value, [] | [0x00, 0x00..=0x7f, ..] | [0xff, 0x80..=0xff, ..])
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The verification report for people: verdict first, then why, then detail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -172,6 +172,7 @@ fn write_reasons(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
 /// The enforced checks that speak against signatures, and the codes that they explain.
 fn write_bad_checks(signatures: &[Signature], out: &mut dyn Write) -> io::Result<Vec<&'static str>> {
     let mut told = Vec::new();
+    let mut hints = BTreeSet::new();
     for signature in signatures.iter().filter(|signature| signature.verdict != SignatureWord::Good) {
         let counts = |check: &&Check| {
             check.action == "enforce" && matches!(check.result, CheckResult::Failed | CheckResult::Undetermined)
@@ -179,7 +180,8 @@ fn write_bad_checks(signatures: &[Signature], out: &mut dyn Write) -> io::Result
         for check in signature.checks.iter().filter(counts) {
             let Some(code) = check.code else { continue };
             writeln!(out, "  why          {code}: {}", Clean(&check.message))?;
-            if let Some(hint) = &check.hint {
+            // Once: several certificates often lack the same.
+            if let Some(hint) = check.hint.as_ref().filter(|hint| hints.insert(*hint)) {
                 writeln!(out, "               hint: {}", Clean(hint))?;
             }
             told.push(code.as_str());
@@ -281,10 +283,15 @@ fn write_evidence(used: &Evidence, at: Option<UnixTime>, out: &mut dyn Write) ->
         "delta-crl" => "delta CRL",
         _ => "CRL",
     };
-    write!(out, "    evidence     {kind} of {}, issued {} ({age} old)", Clean(&used.issuer), used.this_update)?;
+    write!(
+        out,
+        "    evidence     {kind} of {}, issued {}, {age} before the verification time",
+        Clean(&used.issuer),
+        used.this_update
+    )?;
     match (used.next_update, at) {
-        (Some(next), Some(at)) if next < at => writeln!(out, ", EXPIRED {next} ({} ago)", Span(at.since(next))),
-        (Some(next), Some(at)) => writeln!(out, ", current until {next} ({} left)", Span(next.since(at))),
+        (Some(next), Some(at)) if next < at => writeln!(out, ", EXPIRED {next}, {} before", Span(at.since(next))),
+        (Some(next), Some(at)) => writeln!(out, ", current until {next}, another {}", Span(next.since(at))),
         (Some(next), None) => writeln!(out, ", current until {next}"),
         (None, _) => writeln!(out, ", no end stated"),
     }

@@ -8,8 +8,7 @@ use std::hash::BuildHasher;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::Entry;
-use crate::pki::tlv::Cursor;
+use super::{Entries, Entry};
 
 /// How often a list is walked before it is worth an index: making one costs about as much as two walks.
 const MOST_WALKS: u32 = 2;
@@ -48,11 +47,9 @@ impl SerialIndex {
 
     fn build(&self, entries: &[u8], count: usize) -> Option<Vec<u64>> {
         let mut places = Vec::with_capacity(count);
-        let mut cursor = Cursor::new(entries).ok()?;
-        while !cursor.is_finished() {
-            let offset = u32::try_from(cursor.position()).ok()?;
-            let entry = Entry::read(&mut cursor).ok()?;
-            places.push(self.key(entry.serial) | u64::from(offset));
+        let mut entries = Entries::of(entries);
+        while let Some((offset, entry)) = entries.next().ok()? {
+            places.push(self.key(entry.serial) | u64::from(u32::try_from(offset).ok()?));
         }
         places.sort_unstable();
         Some(places)
@@ -75,9 +72,9 @@ impl SerialIndex {
         let same = places.get(first..).unwrap_or_default().iter().take_while(|place| **place >> 32 == key >> 32);
         for place in same {
             let offset = usize::try_from(place & u64::from(u32::MAX)).unwrap_or(usize::MAX);
-            let mut cursor = Cursor::new(entries.get(offset..).unwrap_or_default())?;
-            let entry = Entry::read(&mut cursor)?;
-            if entry.serial == serial {
+            if let Some((_, entry)) = Entries::of(entries.get(offset..).unwrap_or_default()).next()?
+                && entry.serial == serial
+            {
                 visit(&entry)?;
             }
         }
@@ -91,9 +88,8 @@ fn walk<'a, E: From<der::Error>>(
     serial: &[u8],
     mut visit: impl FnMut(&Entry<'a>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut cursor = Cursor::new(entries)?;
-    while !cursor.is_finished() {
-        let entry = Entry::read(&mut cursor)?;
+    let mut entries = Entries::of(entries);
+    while let Some((_, entry)) = entries.next()? {
         if entry.serial == serial {
             visit(&entry)?;
         }
@@ -138,6 +134,30 @@ mod tests {
         }
         let places = index.places.get().unwrap().as_ref().unwrap();
         assert_eq!((places.len(), places.capacity()), (200, 200));
+    }
+
+    /// Whatever the quick reading takes, the thorough one takes too and finds the same in it.
+    #[test]
+    fn the_quick_reading_is_the_thorough_one() {
+        use super::super::usual_entry;
+        use crate::pki::tlv::Cursor;
+        let plain = entry(7, 26);
+        let with_reason = [&[0x30, 32][..], &plain[2..], &[0x30, 12, 0x30, 10, 6, 3, 0x55, 0x1d, 0x15, 4, 3, 10, 1, 4]];
+        for sample in [plain.clone(), with_reason.concat()] {
+            assert!(usual_entry(&sample).is_some());
+            for place in 0..sample.len() {
+                for value in 0..=255_u8 {
+                    let mut altered = sample.clone();
+                    altered[place] = value;
+                    let Some((quick, length)) = usual_entry(&altered) else { continue };
+                    let mut cursor = Cursor::new(&altered).unwrap();
+                    let thorough = Entry::read(&mut cursor).unwrap();
+                    assert_eq!((quick.serial, length), (thorough.serial, cursor.position()));
+                    assert_eq!((quick.date.tag, quick.date.raw), (thorough.date.tag, thorough.date.raw));
+                    assert_eq!(quick.extensions.map(|list| list.raw), thorough.extensions.map(|list| list.raw));
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Adds entries to an `index.json` that others write too: what is there stays as it is, unknown members included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
@@ -14,6 +14,37 @@ struct Entry {
     full: Option<String>,
 }
 
+/// The entries of an index, with their places by what is looked for: an index may list many thousands.
+#[derive(Default)]
+struct Entries {
+    list: Vec<Value>,
+    by_digest: HashMap<String, Vec<usize>>,
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+impl Entries {
+    fn of(list: Vec<Value>) -> Self {
+        let mut entries = Self::default();
+        list.into_iter().for_each(|entry| entries.push(entry));
+        entries
+    }
+
+    fn push(&mut self, entry: Value) {
+        let place = self.list.len();
+        if let Some(digest) = digest_of(&entry) {
+            self.by_digest.entry(digest.to_owned()).or_default().push(place);
+        }
+        if let Some(name) = note(&entry, annotation::REF_NAME) {
+            self.by_name.entry(name.to_owned()).or_default().push(place);
+        }
+        self.list.push(entry);
+    }
+}
+
+fn digest_of(entry: &Value) -> Option<&str> {
+    entry.get("digest").and_then(Value::as_str)
+}
+
 /// The index with the publications in it. A name that moves is taken from the entry that had it; the entry itself
 /// stays. An entry that is there already stays once.
 ///
@@ -24,14 +55,14 @@ pub(super) fn merge(index: &[u8], publications: &[Publication]) -> Result<Vec<u8
     // Refuses what is no index, before anything in it is touched.
     IndexDocument::parse(index)?;
     let mut document: Map<String, Value> = crate::json::from_slice(index).map_err(malformed)?;
-    let mut entries = match document.remove("manifests") {
+    let mut entries = Entries::of(match document.remove("manifests") {
         Some(Value::Array(entries)) => entries,
         _ => Vec::new(),
-    };
+    });
     for entry in named(publications) {
         entry.insert(&mut entries)?;
     }
-    document.insert("manifests".into(), Value::Array(entries));
+    document.insert("manifests".into(), Value::Array(entries.list));
     crate::json::to_vec(&document).map_err(malformed)
 }
 
@@ -69,22 +100,27 @@ fn named(publications: &[Publication]) -> Vec<Entry> {
 }
 
 impl Entry {
-    fn insert(self, entries: &mut Vec<Value>) -> Result<(), LayoutError> {
+    fn insert(self, entries: &mut Entries) -> Result<(), LayoutError> {
         let digest = self.descriptor.digest.to_string();
-        let same = |entry: &Value| entry.get("digest").and_then(Value::as_str) == Some(&digest);
         let Some(short) = &self.short else {
             // Without a name, being listed at all is enough.
-            if !entries.iter().any(same) {
+            if !entries.by_digest.contains_key(&digest) {
                 entries.push(self.value()?);
             }
             return Ok(());
         };
-        let named = |entry: &Value| note(entry, annotation::REF_NAME) == Some(short);
-        for other in entries.iter_mut().filter(|entry| named(entry) && !same(entry)) {
-            self.take_names(other);
+        let mut own = Vec::new();
+        for place in entries.by_name.remove(short).unwrap_or_default() {
+            match entries.list.get_mut(place) {
+                Some(entry) if digest_of(entry) == Some(&digest) => own.push(place),
+                Some(other) => self.take_names(other),
+                None => {}
+            }
         }
-        if !entries.iter().any(|entry| same(entry) && named(entry)) {
+        if own.is_empty() {
             entries.push(self.value()?);
+        } else {
+            entries.by_name.insert(short.clone(), own);
         }
         Ok(())
     }
