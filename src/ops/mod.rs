@@ -11,8 +11,14 @@ pub mod gather;
 pub mod import;
 pub mod inspect;
 pub mod integrity;
+pub mod listing;
 pub mod pack;
 pub mod progress;
+pub mod seal;
+pub mod sign;
 pub mod signatures;
 pub mod supply;
+#[cfg(feature = "demo")]
+pub mod test_key;
+pub mod timestamp;
 pub mod verify;

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use super::closure::Child;
 use super::collect::{CollectError, CollectedRoot, Collection};
-use super::integrity::in_parallel_by;
 use super::progress::{Cancelled, Progress, Stage, counted};
 use crate::archive::{
     ArchiveError, BlobRecord, BundleInventory, BundleWriter, Compression, EvidenceRecord, OutputFile, PlatformRecord,
-    ReferrerRecord, RootRecord, SearchRecord, SignatureRecord, Totals, empty_config, names,
+    ReferrerRecord, RootRecord, Seal, SearchRecord, SignatureRecord, Totals, empty_config, names,
 };
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Manifest, ManifestError};
+use crate::parallel::in_parallel_by;
 use crate::store::{RawContent, Search, SearchMethod, SearchResult, StoreError, copy_to};
 use crate::time::UnixTime;
 
@@ -48,6 +48,7 @@ pub fn inventory(
         schema_version: 1,
         media_type: names::BUNDLE.into(),
         features: Vec::new(),
+        stream: None,
         created_by: created_by.to_owned(),
         created_at,
         roots: collection.roots.iter().map(|root| root_record(root, collection)).collect(),
@@ -178,11 +179,12 @@ pub fn pack_file(
     collection: &Collection,
     supplies: &Supplies,
     inventory: &BundleInventory,
+    seal: Option<&Seal>,
     file: OutputFile,
     progress: &Arc<dyn Progress>,
 ) -> Result<OutputFile, PackError> {
     progress.stage(Stage::Packing, Some(inventory.totals.bytes));
-    or_cancelled(fill_file(collection, supplies, inventory, file, progress), progress)
+    or_cancelled(fill_file(collection, supplies, inventory, seal, file, progress), progress)
 }
 
 fn or_cancelled<T>(packed: Result<T, PackError>, progress: &Arc<dyn Progress>) -> Result<T, PackError> {
@@ -201,6 +203,9 @@ fn write_blobs<W: Write>(
 ) -> Result<W, PackError> {
     let supplied = supplied(supplies);
     for record in &inventory.blobs {
+        if writer.is_early(&record.digest) {
+            continue;
+        }
         let descriptor = record.descriptor();
         let Some(content) = content(collection, &supplied, &descriptor)? else { continue };
         writer.copy(&descriptor, counted(content, progress).in_sequence())?;
@@ -218,13 +223,20 @@ fn fill_file(
     collection: &Collection,
     supplies: &Supplies,
     inventory: &BundleInventory,
+    seal: Option<&Seal>,
     file: OutputFile,
     progress: &Arc<dyn Progress>,
 ) -> Result<OutputFile, PackError> {
     let supplied = supplied(supplies);
-    let mut writer = BundleWriter::new(file, inventory, Compression::None)?;
+    let mut writer = match seal {
+        Some(seal) => BundleWriter::sealed(file, inventory, seal, Compression::None)?,
+        None => BundleWriter::new(file, inventory, Compression::None)?,
+    };
     let mut large = Vec::new();
     for record in &inventory.blobs {
+        if writer.is_early(&record.digest) {
+            continue;
+        }
         let descriptor = record.descriptor();
         if descriptor.size >= LARGE && collection.blobs.contains_key(&descriptor.digest) {
             let at = writer.leave(&descriptor.digest)?;

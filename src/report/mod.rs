@@ -3,6 +3,7 @@
 pub mod evidence;
 pub mod inspection;
 pub mod receipt;
+pub mod signatures;
 mod tables;
 pub mod text;
 pub mod v1;

@@ -6,11 +6,12 @@ use std::path::Path;
 use super::listing::{Graph, LazyGraph, Tags};
 use super::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError, fetch};
 use crate::archive::{
-    Archive, ArchiveError, BlobRecord, BundleInventory, BundleManifest, EntryName, InventoryError, Strictness, names,
+    Archive, ArchiveError, BlobRecord, BundleInventory, BundleManifest, EntryName, InventoryError, SealError,
+    SealMembers, Strictness, names,
 };
 use crate::digest::Digest;
 use crate::limits::Limits;
-use crate::oci::{Descriptor, IndexDocument, LayoutDocument, MediaType, Target};
+use crate::oci::{Descriptor, IndexDocument, LayoutDocument, Manifest, MediaType, Target};
 
 /// An open bundle.
 #[derive(Debug)]
@@ -33,9 +34,11 @@ impl BundleStore {
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, StoreError> {
         let archive = Archive::open(path, limits, Strictness::Bundle)?;
         let index = Self::documents(&archive, limits)?;
-        let (found, bytes) = Self::inventory_of(&archive, &index, limits)?;
-        let contents = Contents::read(&found, &bytes, &index, limits)?;
-        check_entries(&archive, &contents.inventory, &contents.manifest)?;
+        let listed = Listed::read(&index)?;
+        let inventory = Self::inventory_of(&archive, &listed.bundle, limits)?;
+        let seal = seal_of(&archive, &listed, limits)?;
+        let contents = Contents::read(&listed.bundle.bare(), &inventory, seal, &index, limits)?;
+        check_entries(&archive, &contents)?;
         Ok(Self { archive, limits: limits.clone(), contents, graph: LazyGraph::default() })
     }
 
@@ -49,6 +52,11 @@ impl BundleStore {
         &self.contents.manifest.descriptor
     }
 
+    /// What seals it, unjudged.
+    pub const fn seal(&self) -> Option<&SealMembers> {
+        self.contents.seal.as_ref()
+    }
+
     /// `oci-layout`, which has one form, and the bytes of `index.json`.
     fn documents(archive: &Archive, limits: &Limits) -> Result<Vec<u8>, ArchiveError> {
         let layout = u64::try_from(LayoutDocument::BYTES.len()).unwrap_or(0);
@@ -58,18 +66,14 @@ impl BundleStore {
         archive.document(EntryName::Index, limits.index_bytes)?.ok_or_else(|| missing(EntryName::Index))
     }
 
-    /// The bundle manifest's descriptor and the inventory's bytes, found through `index.json` and held against their
-    /// digests.
-    fn inventory_of(archive: &Archive, index: &[u8], limits: &Limits) -> Result<(Descriptor, Vec<u8>), StoreError> {
-        let entry = listed_manifest(index)?;
+    /// The inventory's bytes, found through the bundle manifest and held against their digest.
+    fn inventory_of(archive: &Archive, bundle: &Descriptor, limits: &Limits) -> Result<Vec<u8>, StoreError> {
         let source = Headless(archive);
-        let absent =
-            || ArchiveError::IndexMismatch { reason: "it lists a bundle manifest that is not there" };
-        let bytes = fetch(&source, &entry, ContentKind::Manifest, Self::MANIFEST_BYTES)?.ok_or_else(absent)?;
-        let layer = inventory_layer(&entry, bytes)?;
+        let absent = || ArchiveError::IndexMismatch { reason: "it lists a bundle manifest that is not there" };
+        let bytes = fetch(&source, bundle, ContentKind::Manifest, Self::MANIFEST_BYTES)?.ok_or_else(absent)?;
+        let layer = inventory_layer(bundle, bytes)?;
         let missing = ArchiveError::BlobMissing { digest: layer.digest };
-        let inventory = fetch(&source, &layer, ContentKind::Blob, limits.index_bytes)?.ok_or(missing)?;
-        Ok((entry.bare(), inventory))
+        Ok(fetch(&source, &layer, ContentKind::Blob, limits.index_bytes)?.ok_or(missing)?)
     }
 
     fn graph(&self) -> Result<&Graph, StoreError> {
@@ -82,16 +86,19 @@ impl BundleStore {
 pub(super) struct Contents {
     pub(super) inventory: BundleInventory,
     pub(super) manifest: BundleManifest,
+    pub(super) seal: Option<SealMembers>,
     /// The inventory's blobs, by digest.
     blobs: BTreeMap<Digest, usize>,
     tags: Tags,
 }
 
 impl Contents {
-    /// Reads an inventory, and holds the bundle manifest by which it was found and `index.json` against it.
+    /// Reads an inventory, and holds the bundle manifest by which it was found, the seal on that and `index.json` against
+    /// it.
     pub(super) fn read(
         found: &Descriptor,
         inventory: &[u8],
+        seal: Option<SealMembers>,
         index: &[u8],
         limits: &Limits,
     ) -> Result<Self, StoreError> {
@@ -103,14 +110,20 @@ impl Contents {
         if manifest.descriptor != *found {
             return Err(ArchiveError::BundleManifest { reason: "it is not in canonical form" }.into());
         }
-        check_index(&inventory, &manifest, index)?;
+        check_index(&inventory, &manifest, seal.as_ref(), index)?;
+        check_early(&inventory, seal.as_ref())?;
         let blobs = inventory.blobs.iter().enumerate().map(|(place, blob)| (blob.digest, place)).collect();
         let tags = tags(&inventory);
-        Ok(Self { inventory, manifest, blobs, tags })
+        Ok(Self { inventory, manifest, seal, blobs, tags })
     }
 
     pub(super) fn record(&self, digest: &Digest) -> Option<&BlobRecord> {
         self.blobs.get(digest).and_then(|place| self.inventory.blobs.get(*place))
+    }
+
+    /// Whether a blob stands with the seal, before the inventory.
+    pub(super) fn is_early(&self, digest: &Digest) -> bool {
+        self.seal.iter().flat_map(SealMembers::blobs).any(|blob| blob.digest == *digest)
     }
 
     pub(super) fn manifests(&self) -> Vec<Descriptor> {
@@ -143,17 +156,58 @@ pub(super) fn check_layout(found: &[u8]) -> Result<(), ArchiveError> {
     }
 }
 
-/// The one bundle manifest that `index.json` lists.
-pub(super) fn listed_manifest(index: &[u8]) -> Result<Descriptor, StoreError> {
-    let mismatch = |reason| ArchiveError::IndexMismatch { reason };
-    let index = IndexDocument::parse(index).map_err(|_| mismatch("it is no index at all"))?;
-    let ours = |entry: &Descriptor| entry.artifact_type.as_ref().is_some_and(|kind| *kind == names::BUNDLE);
-    let mut listed = index.manifests.into_iter().filter(ours);
-    match (listed.next(), listed.next()) {
-        (Some(entry), None) => Ok(entry),
-        (None, _) => Err(mismatch("it lists no bundle manifest").into()),
-        _ => Err(mismatch("it lists more than one bundle manifest").into()),
+/// What `index.json` says of the bundle itself.
+pub(super) struct Listed {
+    /// The only bundle manifest.
+    pub(super) bundle: Descriptor,
+    /// What stands behind it: nothing, or a seal and its evidence.
+    seal: Vec<Descriptor>,
+}
+
+impl Listed {
+    pub(super) fn read(index: &[u8]) -> Result<Self, ArchiveError> {
+        let mismatch = |reason| ArchiveError::IndexMismatch { reason };
+        let mut entries = IndexDocument::parse(index).map_err(|_| mismatch("it is no index at all"))?.manifests;
+        let ours = |entry: &Descriptor| entry.artifact_type.as_ref().is_some_and(|kind| *kind == names::BUNDLE);
+        let place = entries.iter().position(ours).ok_or_else(|| mismatch("it lists no bundle manifest"))?;
+        let mut tail = entries.split_off(place).into_iter();
+        let bundle = tail.next().ok_or_else(|| mismatch("it lists no bundle manifest"))?;
+        let seal: Vec<_> = tail.collect();
+        match seal.iter().any(ours) {
+            true => Err(mismatch("it lists more than one bundle manifest")),
+            false => Ok(Self { bundle, seal }),
+        }
     }
+}
+
+impl Listed {
+    /// The entries of the seal's manifest and, where there is one, its evidence's.
+    pub(super) fn seal(&self) -> Result<Option<(&Descriptor, Option<&Descriptor>)>, ArchiveError> {
+        match self.seal.as_slice() {
+            [] => Ok(None),
+            [seal] => Ok(Some((seal, None))),
+            [seal, evidence] => Ok(Some((seal, Some(evidence)))),
+            more => Err(SealError::TooMany { found: more.len() }.into()),
+        }
+    }
+}
+
+/// The seal on the bundle manifest, through what `index.json` lists behind that.
+fn seal_of(archive: &Archive, listed: &Listed, limits: &Limits) -> Result<Option<SealMembers>, StoreError> {
+    let Some((seal, evidence)) = listed.seal()? else { return Ok(None) };
+    let read = |entry: &Descriptor| -> Result<Manifest, StoreError> {
+        let bytes = fetch(&Headless(archive), entry, ContentKind::Manifest, SealMembers::MANIFEST_BYTES)?;
+        seal_manifest(entry, bytes.ok_or(ArchiveError::BlobMissing { digest: entry.digest })?)
+    };
+    let (seal, evidence) = (read(seal)?, evidence.map(read).transpose()?);
+    let members = SealMembers::read(&listed.bundle.bare(), &seal, evidence.as_ref(), limits);
+    Ok(Some(members.map_err(ArchiveError::from)?))
+}
+
+/// A manifest that stands where a seal's would.
+pub(super) fn seal_manifest(entry: &Descriptor, bytes: Vec<u8>) -> Result<Manifest, StoreError> {
+    let malformed = |_| ArchiveError::from(SealError::Malformed { digest: entry.digest });
+    Ok(Manifest::parse(entry, bytes).map_err(malformed)?)
 }
 
 /// The tags of the roots, and cosign's digest tags.
@@ -184,15 +238,21 @@ pub(super) fn inventory_layer(entry: &Descriptor, bytes: Vec<u8>) -> Result<Desc
     if entry.media_type != MediaType::OCI_MANIFEST {
         return Err(invalid("it is no OCI image manifest"));
     }
-    let manifest = crate::oci::Manifest::parse(entry, bytes).map_err(|_| invalid("it is malformed"))?;
+    let manifest = Manifest::parse(entry, bytes).map_err(|_| invalid("it is malformed"))?;
     match manifest.layers() {
         [layer] if layer.media_type == names::BUNDLE => Ok(layer.bare()),
         _ => Err(invalid("it does not have the inventory as its only layer")),
     }
 }
 
-fn check_index(inventory: &BundleInventory, manifest: &BundleManifest, found: &[u8]) -> Result<(), ArchiveError> {
-    let expected = inventory.index(&manifest.descriptor).to_bytes();
+fn check_index(
+    inventory: &BundleInventory,
+    manifest: &BundleManifest,
+    seal: Option<&SealMembers>,
+    found: &[u8],
+) -> Result<(), ArchiveError> {
+    let expected = inventory.index(&manifest.descriptor);
+    let expected = seal.map_or_else(|| expected.clone(), |seal| seal.list_in(expected.clone())).to_bytes();
     let expected = expected.map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
     match expected == found {
         true => Ok(()),
@@ -200,16 +260,30 @@ fn check_index(inventory: &BundleInventory, manifest: &BundleManifest, found: &[
     }
 }
 
-/// The archive's entries are the two documents, the bundle manifest, the inventory, and the inventory's blobs, in this
-/// order and with these sizes; nothing is missing and nothing is left over.
-fn check_entries(
-    archive: &Archive,
-    inventory: &BundleInventory,
-    manifest: &BundleManifest,
-) -> Result<(), ArchiveError> {
-    let own = [&manifest.descriptor, &manifest.inventory_descriptor];
-    let own = own.into_iter().map(|descriptor| (descriptor.digest, descriptor.size));
-    let blobs: Vec<_> = own.chain(inventory.blobs.iter().map(|blob| (blob.digest, blob.size))).collect();
+/// A blob that both the seal and the inventory have is one blob, of one size.
+fn check_early(inventory: &BundleInventory, seal: Option<&SealMembers>) -> Result<(), ArchiveError> {
+    let early: BTreeMap<_, _> =
+        seal.into_iter().flat_map(SealMembers::blobs).map(|blob| (blob.digest, blob.size)).collect();
+    let differs = |blob: &&BlobRecord| early.get(&blob.digest).is_some_and(|size| *size != blob.size);
+    match inventory.blobs.iter().find(differs) {
+        None => Ok(()),
+        Some(blob) => {
+            let found = early.get(&blob.digest).copied().unwrap_or_default();
+            Err(ArchiveError::BlobSize { digest: blob.digest, expected: blob.size, found })
+        }
+    }
+}
+
+/// The archive's entries are the two documents, the bundle manifest, the seal's blobs, the inventory, and those of the
+/// inventory's blobs that the seal did not bring along, in this order and with these sizes; nothing is missing and
+/// nothing is left over.
+fn check_entries(archive: &Archive, contents: &Contents) -> Result<(), ArchiveError> {
+    let own = |descriptor: &Descriptor| (descriptor.digest, descriptor.size);
+    let mut blobs = vec![own(&contents.manifest.descriptor)];
+    blobs.extend(contents.seal.iter().flat_map(SealMembers::blobs).map(own));
+    blobs.push(own(&contents.manifest.inventory_descriptor));
+    let records = contents.inventory.blobs.iter().filter(|blob| !contents.is_early(&blob.digest));
+    blobs.extend(records.map(|blob| (blob.digest, blob.size)));
     for (digest, size) in &blobs {
         match archive.find(&EntryName::Blob(*digest)) {
             None => return Err(ArchiveError::BlobMissing { digest: *digest }),

@@ -11,6 +11,7 @@ mod error;
 pub mod layout;
 mod listing;
 pub mod memory;
+pub mod overlay;
 #[cfg(feature = "registry")]
 pub mod registry;
 pub mod stream;

@@ -5,25 +5,28 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
-use super::bundle::{BundleStore, Contents, check_layout, inventory_layer, listed_manifest};
+use super::bundle::{BundleStore, Contents, Listed, check_layout, inventory_layer, seal_manifest};
 use super::listing::{Graph, LazyGraph};
 use super::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError, copy_to};
-use crate::archive::{ArchiveError, ArchiveStream, BlobRecord, BundleInventory, EntryName, SharedStream};
+use crate::archive::{ArchiveError, ArchiveStream, BlobRecord, BundleInventory, EntryName, SealMembers, SharedStream};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::limits::Limits;
-use crate::oci::{Descriptor, IndexDocument, LayoutDocument, Target};
+use crate::oci::{Descriptor, IndexDocument, LayoutDocument, Manifest, Target};
 
 /// How much of a head is held in memory. Real ones have a few kilobytes for each artifact; a bundle with more can be
 /// read from a file.
 const MOST_HEAD: u64 = 256 << 20;
+
+/// Content in memory, by digest.
+type Held = BTreeMap<Digest, Arc<[u8]>>;
 
 /// The head of a bundle: its inventory, its manifests, signatures, evidence and configurations. Every blob of it was
 /// held against its digest when it was read.
 #[derive(Debug)]
 pub struct BundleHead {
     contents: Contents,
-    blobs: BTreeMap<Digest, Arc<[u8]>>,
+    blobs: Held,
     limits: Limits,
     graph: LazyGraph,
 }
@@ -45,8 +48,8 @@ pub fn open_stream(
 ) -> Result<(BundleHead, BundleTail), StoreError> {
     let stream = ArchiveStream::open(reader, limits)?.share();
     let mut opening = Opening { stream, limits };
-    let contents = opening.contents()?;
-    let (blobs, tail) = opening.head(&contents.inventory)?;
+    let (contents, seal) = opening.contents()?;
+    let (blobs, tail) = opening.head(&contents, seal)?;
     let head = BundleHead { contents, blobs, limits: limits.clone(), graph: LazyGraph::default() };
     Ok((head, BundleTail { stream: opening.stream, blobs: tail.into_iter() }))
 }
@@ -57,29 +60,57 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// The documents, the bundle manifest and the inventory: the four entries that every bundle begins with.
-    fn contents(&mut self) -> Result<Contents, StoreError> {
+    /// The documents, the bundle manifest, its seal and the inventory: what every bundle begins with. The seal's blobs
+    /// are handed out beside it.
+    fn contents(&mut self) -> Result<(Contents, Held), StoreError> {
         let layout = u64::try_from(LayoutDocument::BYTES.len()).unwrap_or(0);
         let first = self.document(EntryName::Layout, layout).map_err(foreign)?;
         check_layout(&first).map_err(foreign)?;
         let index = self.document(EntryName::Index, self.limits.index_bytes).map_err(foreign)?;
-        let entry = match listed_manifest(&index) {
+        let listed = match Listed::read(&index) {
             Err(_) if !mentions_bundle(&index) => return Err(StoreError::from_diagnostic(NoBundle)),
             other => other?,
         };
-        let manifest = self.blob(&entry, BundleStore::MANIFEST_BYTES, ContentKind::Manifest)?;
-        let layer = inventory_layer(&entry, manifest)?;
+        let entry = &listed.bundle;
+        let manifest = self.blob(entry, BundleStore::MANIFEST_BYTES, ContentKind::Manifest)?;
+        let layer = inventory_layer(entry, manifest)?;
+        let (seal, held) = self.seal(&listed)?.unzip();
         let inventory = self.blob(&layer, self.limits.index_bytes, ContentKind::Blob)?;
-        Contents::read(&entry.bare(), &inventory, &index, self.limits)
+        Ok((Contents::read(&entry.bare(), &inventory, seal, &index, self.limits)?, held.unwrap_or_default()))
+    }
+
+    /// The seal, whose blobs stand in the order in which each leads to the next.
+    fn seal(&self, listed: &Listed) -> Result<Option<(SealMembers, Held)>, StoreError> {
+        let Some((seal, evidence)) = listed.seal()? else { return Ok(None) };
+        let bundle = listed.bundle.bare();
+        let mut held = Held::default();
+        let mut take = |blob: &Descriptor, limit, kind| -> Result<Vec<u8>, StoreError> {
+            let bytes = self.blob(blob, limit, kind)?;
+            held.insert(blob.digest, Arc::from(bytes.as_slice()));
+            Ok(bytes)
+        };
+        let manifest = |entry: &Descriptor, bytes| seal_manifest(entry, bytes);
+        let read = |seal: &Manifest, evidence: Option<&Manifest>| {
+            SealMembers::read(&bundle, seal, evidence, self.limits).map_err(ArchiveError::from)
+        };
+        let seal = manifest(seal, take(seal, SealMembers::MANIFEST_BYTES, ContentKind::Manifest)?)?;
+        let mut members = read(&seal, None)?;
+        take(members.envelope(), self.limits.envelope_bytes, ContentKind::Blob)?;
+        if let Some(entry) = evidence {
+            let evidence = manifest(entry, take(entry, SealMembers::MANIFEST_BYTES, ContentKind::Manifest)?)?;
+            members = read(&seal, Some(&evidence))?;
+            for piece in members.pieces() {
+                take(piece, self.limits.crl_bytes, ContentKind::Blob)?;
+            }
+        }
+        Ok(Some((members, held)))
     }
 
     fn document(&self, name: EntryName, limit: u64) -> Result<Vec<u8>, ArchiveError> {
         let mut stream = self.stream.lock();
         match stream.next_entry()? {
             Some((found, _)) if found == name => stream.document(limit),
-            Some((found, _)) => {
-                Err(ArchiveError::EntryOrder { expected: name.to_string(), found: found.to_string() })
-            }
+            Some((found, _)) => Err(ArchiveError::EntryOrder { expected: name.to_string(), found: found.to_string() }),
             None => Err(ArchiveError::Missing { name: name.to_string() }),
         }
     }
@@ -97,13 +128,18 @@ impl Opening<'_> {
     }
 
     /// Everything up to the first layer, in memory; and what comes then.
-    fn head(&self, inventory: &BundleInventory) -> Result<(BTreeMap<Digest, Arc<[u8]>>, Vec<BlobRecord>), StoreError> {
+    fn head(&self, contents: &Contents, seal: Held) -> Result<(Held, Vec<BlobRecord>), StoreError> {
+        let inventory = &contents.inventory;
         let (head, tail) = inventory.blobs.split_at(inventory.head().min(inventory.blobs.len()));
-        let size = head.iter().fold(0_u64, |sum, blob| sum.saturating_add(blob.size));
+        let comes = |blob: &&BlobRecord| !contents.is_early(&blob.digest);
+        let (head, tail): (Vec<_>, Vec<_>) =
+            (head.iter().filter(comes).collect(), tail.iter().filter(comes).cloned().collect());
+        let early = seal.values().map(|bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let size = early.chain(head.iter().map(|blob| blob.size)).fold(0_u64, u64::saturating_add);
         if size > MOST_HEAD {
             return Err(StoreError::from_diagnostic(HeadTooLarge { size, limit: MOST_HEAD }));
         }
-        let mut blobs = BTreeMap::new();
+        let mut blobs = seal;
         for record in head {
             let blob = record.descriptor();
             expect(&self.stream, &blob, |digest| inventory.blobs.iter().any(|known| known.digest == *digest))?;
@@ -111,7 +147,7 @@ impl Opening<'_> {
             copy_to(self.stream.content(), &blob, &mut bytes)?;
             blobs.insert(blob.digest, bytes.into());
         }
-        Ok((blobs, tail.to_vec()))
+        Ok((blobs, tail))
     }
 }
 
@@ -156,6 +192,16 @@ impl BundleHead {
     /// What the bundle says of itself, checked for consistency.
     pub const fn inventory(&self) -> &BundleInventory {
         &self.contents.inventory
+    }
+
+    /// The bundle manifest, which nothing but the bundle itself vouches for.
+    pub const fn manifest(&self) -> &Descriptor {
+        &self.contents.manifest.descriptor
+    }
+
+    /// What seals it, unjudged.
+    pub const fn seal(&self) -> Option<&SealMembers> {
+        self.contents.seal.as_ref()
     }
 
     /// Whether a blob is in memory.

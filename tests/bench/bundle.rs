@@ -315,7 +315,8 @@ fn sparse(path: &Path) {
     };
     let layers: Vec<Descriptor> = (0..20).map(layer).collect();
     let config = Descriptor::of(MediaType::OCI_CONFIG, b"{}");
-    let manifest = json!({"schemaVersion": 2, "mediaType": MediaType::OCI_MANIFEST, "config": config, "layers": layers});
+    let manifest =
+        json!({"schemaVersion": 2, "mediaType": MediaType::OCI_MANIFEST, "config": config, "layers": layers});
     let manifest = manifest.to_string().into_bytes();
     let image = Descriptor::of(MediaType::OCI_MANIFEST, &manifest);
     let record = |blob: &Descriptor, manifest| BlobRecord {
@@ -335,6 +336,7 @@ fn sparse(path: &Path) {
     };
     let mut inventory = BundleInventory {
         schema_version: 1,
+        stream: None,
         media_type: names::BUNDLE.into(),
         features: Vec::new(),
         created_by: "bulla/0.1.0".into(),

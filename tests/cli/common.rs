@@ -95,7 +95,8 @@ impl User {
             return true;
         }
         let nameless = self.json(&format!("{layout}/index.json"))["manifests"].as_array().unwrap().is_empty();
-        let temporary = contents(&self.path(layout)).into_keys().any(|path| path.to_string_lossy().contains(".bulla-tmp"));
+        let temporary =
+            contents(&self.path(layout)).into_keys().any(|path| path.to_string_lossy().contains(".bulla-tmp"));
         fs::remove_dir_all(self.path(layout)).unwrap();
         nameless && !temporary
     }

@@ -9,9 +9,7 @@ use serde_json::Value;
 use super::common::{Ended, NAME, User, conforms, contents};
 use super::forge::{Blob, Tar, bundle};
 
-const TRUST: [&str; 5] =
-    ["--trust-store", "demo/config", "--policy", "demo/config/trustpolicy.json", "--offline"];
-
+const TRUST: [&str; 5] = ["--trust-store", "demo/config", "--policy", "demo/config/trustpolicy.json", "--offline"];
 
 /// Runs a command that judges, with a bundle on its standard input.
 fn piped(user: &User, bytes: &[u8], arguments: &[&str]) -> Ended {
@@ -151,7 +149,8 @@ fn it_is_refused_before_the_first_layer_and_the_writer_hears_of_it() {
 
 /// Whether a layout names nothing.
 fn names_nothing(user: &User, layout: &str) -> bool {
-    !user.path(layout).exists() || user.json(&format!("{layout}/index.json"))["manifests"].as_array().unwrap().is_empty()
+    !user.path(layout).exists()
+        || user.json(&format!("{layout}/index.json"))["manifests"].as_array().unwrap().is_empty()
 }
 
 #[test]
@@ -179,7 +178,8 @@ fn a_pipe_that_breaks_off_publishes_nothing_and_the_second_run_completes_it() {
 fn damage_is_found_wherever_it_is() {
     let user = User::with_demo();
     for bytes in both(&user) {
-        let content = if bytes.starts_with(b"oci-layout") { bytes.clone() } else { zstd::decode_all(&bytes[..]).unwrap() };
+        let content =
+            if bytes.starts_with(b"oci-layout") { bytes.clone() } else { zstd::decode_all(&bytes[..]).unwrap() };
         let end = bytes.len() - 1100..bytes.len();
         for at in (0..bytes.len()).step_by(509).chain(end.step_by(7)) {
             let mut bad = bytes.clone();

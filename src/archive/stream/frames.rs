@@ -5,9 +5,7 @@ use zstd::zstd_safe;
 
 use super::super::ArchiveError;
 use super::super::entry::length;
-use super::super::frames::{
-    FOOTER_MAGIC, MOST_COMPRESSED_BYTES, MOST_FRAME_BYTES, TABLE_MAGIC, ZSTD_MAGIC,
-};
+use super::super::frames::{FOOTER_MAGIC, MOST_COMPRESSED_BYTES, MOST_FRAME_BYTES, TABLE_MAGIC, ZSTD_MAGIC};
 use super::super::source::MOST_FRAMES;
 use super::{Raw, broken_off};
 use crate::limits::Limits;

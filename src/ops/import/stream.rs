@@ -42,12 +42,7 @@ pub(super) fn send(
 
 /// Gives the current blob of the tail to every place that lacks it. It is read in any case: the bundle is good when all
 /// of it is.
-fn pass(
-    blob: &Descriptor,
-    parcels: &[Parcel],
-    tail: &BundleTail,
-    transfer: &Transfer<'_>,
-) -> Result<(), ImportError> {
+fn pass(blob: &Descriptor, parcels: &[Parcel], tail: &BundleTail, transfer: &Transfer<'_>) -> Result<(), ImportError> {
     let mut lacking: Vec<&dyn ContentSink> = Vec::new();
     // The manifests decide how long it is, not the inventory.
     let mut descriptor = transfer.ledger.and_then(|ledger| ledger.blob(&blob.digest)).unwrap_or(blob).bare();

@@ -54,7 +54,8 @@ impl LayoutSink {
             return Err(no_layout(folder, "not a directory"));
         }
         fs::create_dir_all(folder).map_err(at(folder))?;
-        let sink = Self { folder: folder.to_owned(), index_bytes: Limits::default().index_bytes, volatile: Mutex::default() };
+        let sink =
+            Self { folder: folder.to_owned(), index_bytes: Limits::default().index_bytes, volatile: Mutex::default() };
         let layout = folder.join(LayoutDocument::NAME);
         let known = read_document(&layout, LAYOUT_BYTES)?;
         if let Some(document) = &known {
@@ -160,7 +161,8 @@ impl LayoutSink {
     fn make_durable(&self) -> Result<(), StoreError> {
         for digest in std::mem::take(&mut *self.volatile()) {
             let path = self.folder.join(blob_path(&digest));
-            let file = open_regular(&path)?.ok_or_else(|| StoreError::from_diagnostic(ArchiveError::BlobMissing { digest }))?;
+            let file = open_regular(&path)?
+                .ok_or_else(|| StoreError::from_diagnostic(ArchiveError::BlobMissing { digest }))?;
             file.sync_data().map_err(|source| StoreError::Write { digest, source })?;
         }
         Ok(())

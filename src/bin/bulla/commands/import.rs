@@ -18,7 +18,7 @@ use bulla::ops::integrity::Ledger;
 use bulla::ops::progress::Progress;
 use bulla::ops::verify::{Verification, VerifiedRoot};
 use bulla::report::TOOL;
-use bulla::report::receipt::{Imported, Receipt, Refused, Written, write_receipt};
+use bulla::report::receipt::{Imported, Receipt, ReceivedSeal, Refused, Written, write_receipt};
 use bulla::report::text::write_report;
 use bulla::report::v1::{Report, SignatureWord, Word};
 use bulla::store::StoreError;
@@ -61,7 +61,8 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
     } else {
         let options = options(mapping, &opened, &ledger);
         let progress: Arc<dyn Progress> = bars.clone();
-        let errand = Errand { arguments, admissions: &admissions, options, network: &network, limits: &limits, progress };
+        let errand =
+            Errand { arguments, admissions: &admissions, options, network: &network, limits: &limits, progress };
         let imported = errand.run(&destination, &mut opened)?;
         let sound = ledger.close().map_err(|blob| StoreError::missing(&blob, "a manifest of the artifact"))?;
         (imported, judged.verified(sound))
@@ -309,6 +310,7 @@ fn receipt(
         completed_at: terminal::now(),
         source: report.source.clone(),
         clock,
+        seal: ReceivedSeal::of(report),
         destination: destination.to_owned(),
         imported: Vec::new(),
         refused: Vec::new(),
