@@ -261,8 +261,8 @@ fn golden_digests() {
     let found = forms.map(|form| Digest::sha256(&write(&bundle.inventory, &bundle.contents, form)).to_string());
     let golden = [
         "sha256:b687b7a1b5a24903ce099b8a6e2e131ea5cd15457e604653864731a56b383d0b",
-        "sha256:1",
-        "sha256:2",
+        "sha256:085eab47130ffcf417ded2b90f9b95b59822d170805474e8dcb0a434dd5ff5b7",
+        "sha256:cf943651f38fa60032322fa2140ab6214abd1e08fe35d49ba22cbc333f9358fe",
     ];
     assert_eq!(found, golden);
 }

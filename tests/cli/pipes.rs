@@ -133,7 +133,8 @@ fn it_is_refused_before_the_first_layer_and_the_writer_hears_of_it() {
         [&["verify", "-", "--format", "json"], &TRUST[..], &late].concat(),
     ] {
         // The same status as for the file.
-        let file: Vec<_> = arguments.iter().map(|word| if *word == "-" { "demo/hello.bulla.tar" } else { *word }).collect();
+        let file: Vec<_> =
+            arguments.iter().map(|word| if *word == "-" { "demo/hello.bulla.tar" } else { *word }).collect();
         let status = user.bulla(&file).status;
         assert!(matches!(status, 1 | 5), "{file:?}: {status}");
         let mut child = start(&user, &arguments);
