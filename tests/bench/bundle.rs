@@ -74,7 +74,7 @@ impl Bench {
         let bench = Self { folder, runs };
         layout(&bench.path("layout"), mib << 20);
         let policy = json!({"version": "1.0", "trustPolicies": [{
-            "name": "bench", "registryScopes": ["*"], "signatureVerification": {"level": "skip"},
+            "name": "bench", "registryScopes": ["localhost/bench/app"], "signatureVerification": {"level": "skip"},
         }]});
         fs::write(bench.path("policy.json"), policy.to_string()).unwrap();
         fs::create_dir(bench.path("home")).unwrap();
