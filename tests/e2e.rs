@@ -11,6 +11,8 @@ mod judging;
 mod killing;
 #[path = "e2e/scripted.rs"]
 mod scripted;
+#[path = "e2e/seals.rs"]
+mod seals;
 #[path = "support/skip.rs"]
 mod skip;
 #[path = "e2e/sources.rs"]
