@@ -26,7 +26,7 @@ mod roundtrip;
 mod schema;
 #[path = "archive/seal.rs"]
 mod seal;
-#[path = "archive/specification.rs"]
-mod specification;
 #[path = "support/skip.rs"]
 mod skip;
+#[path = "archive/specification.rs"]
+mod specification;

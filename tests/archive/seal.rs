@@ -8,7 +8,7 @@ use bulla::code::DiagnosticCode::{self, *};
 use bulla::digest::Digest;
 use bulla::limits::Limits;
 use bulla::notary::SignatureManifest;
-use bulla::oci::{Descriptor, Manifest, MediaType};
+use bulla::oci::{Descriptor, IndexDocument, Manifest, MediaType};
 use bulla::store::bundle::BundleStore;
 use bulla::store::stream::open_stream;
 use bulla::store::{ContentKind, RawContent, StoreError, copy_to, fetch};
@@ -220,17 +220,17 @@ fn a_seal_that_is_taken_away_whole_leaves_an_unsealed_bundle() {
 /// Puts a seal into a bundle as a forger would, who keeps to the form as far as he can.
 fn forge(bundle: &Bundle, documents: &[(Value, &str)], blobs: &[&[u8]]) -> Vec<u8> {
     let mut whole = members(&crate::fixture::write(&bundle.inventory, &bundle.contents, Compression::None));
-    let mut index: Value = serde_json::from_slice(&whole[1].content).unwrap();
+    let mut index = IndexDocument::parse(&whole[1].content).unwrap();
     let mut new = Vec::new();
     for (document, kind) in documents {
         let bytes = serde_json::to_vec(document).unwrap();
-        let mut entry = json!(Descriptor::of(MediaType::OCI_MANIFEST, &bytes));
-        entry["artifactType"] = json!(kind);
-        index["manifests"].as_array_mut().unwrap().push(entry);
+        let mut entry = Descriptor::of(MediaType::OCI_MANIFEST, &bytes);
+        entry.artifact_type = Some((*kind).into());
+        index.manifests.push(entry);
         new.push(bytes);
     }
     new.extend(blobs.iter().map(|bytes| bytes.to_vec()));
-    whole[1].set_content(serde_json::to_vec(&index).unwrap());
+    whole[1].set_content(index.to_bytes().unwrap());
     let file = |bytes: &Vec<u8>| Member::file(&format!("blobs/sha256/{}", Digest::sha256(bytes).hex()), bytes);
     whole.splice(3..3, new.iter().map(file));
     join(&whole)
@@ -244,6 +244,8 @@ fn what_is_no_seal_on_this_bundle_is_refused() {
     let seal = Parts::on(&parts.bundle, &[]).seal;
     let mut second = seal.clone();
     second["annotations"] = json!({"second": "seal"});
+    let mut third = second.clone();
+    third["annotations"] = json!({"third": "seal"});
     let mut image = seal.clone();
     image["config"] = json!(Descriptor::of(MediaType::OCI_CONFIG, EMPTY_CONFIG));
     let mut empty = seal.clone();
@@ -255,7 +257,7 @@ fn what_is_no_seal_on_this_bundle_is_refused() {
     let cases: [Case<'_>; 9] = [
         ("a seal over another bundle manifest", vec![(elsewhere, kind)], BundleSealInvalid),
         ("two seals", vec![(seal.clone(), kind), (second.clone(), kind)], BundleSealInvalid),
-        ("three", vec![(seal.clone(), kind), (second.clone(), kind), (second, kind)], BundleSealInvalid),
+        ("three", vec![(seal.clone(), kind), (second, kind), (third, kind)], BundleSealInvalid),
         ("a seal of another form", vec![(image, kind)], BundleSealInvalid),
         ("no envelope", vec![(empty, kind)], BundleSealInvalid),
         ("two envelopes", vec![(two, kind)], BundleSealInvalid),
@@ -288,9 +290,8 @@ fn the_evidence_of_a_seal_is_bounded_and_in_order() {
     assert_eq!(refused(&|e| e["layers"][0]["mediaType"] = json!("text/plain")), bad, "something else");
     assert_eq!(refused(&|e| e["layers"][0]["size"] = json!(65 << 20)), bad, "more than a CRL has");
     let many = |count: u32, size: u64| -> Value {
-        let mut layers: Vec<_> = (0..count)
-            .map(|at| Descriptor::new(names::CRL, Digest::sha256(&at.to_be_bytes()), size))
-            .collect();
+        let mut layers: Vec<_> =
+            (0..count).map(|at| Descriptor::new(names::CRL, Digest::sha256(&at.to_be_bytes()), size)).collect();
         layers.sort_by_key(|layer| layer.digest);
         json!(layers)
     };

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::cli::{Ended, statement};
 use crate::support::openssl::{Chain, DAY, Key, Signing, Use, now, rfc3339};
+use crate::support::tools;
 use crate::world::{SCOPE, World};
 
 const SEALS: &str = "bulla.invalid/seal";
@@ -175,7 +176,11 @@ fn the_policy_decides_about_seals_as_about_artifacts() {
     // What --scope says about artifacts does not reach the seal.
     sealing.policy(&[seals(SEALS, "sealers", "strict")]);
     sealing.expect(&sealing.verify("b.tar", &["--scope", SCOPE]), 0, "trusted", "trusted", &[]);
-    sealing.world.user.bulla(&["verify", "b.tar", "--integrity-only"]).says(0, &["seal: there is one; it was not judged"]);
+    sealing
+        .world
+        .user
+        .bulla(&["verify", "b.tar", "--integrity-only"])
+        .says(0, &["seal: there is one; it was not judged"]);
 }
 
 #[test]
@@ -244,4 +249,66 @@ fn a_key_that_cannot_seal_is_told_before_anything_is_collected() {
     let stamped = ["--timestamp-url", "http://127.0.0.1:1/", "--timestamp-root-cert", "sealer.pem"];
     let unsealed = ["export", "oci:l:v1", "-o", "b.tar", "--as", "registry.example/app:v1"];
     user.bulla(&[&unsealed[..], &stamped].concat()).says(2, &["--seal KEY"]);
+}
+
+#[test]
+fn a_key_of_signingkeys_json_seals_by_its_name() {
+    let Some(sealing) = Sealing::new("a_key_of_signingkeys_json_seals_by_its_name") else { return };
+    let user = &sealing.world.user;
+    let (key, chain) = (user.path("sealer.key"), user.path("sealer.pem"));
+    let keys = json!({"keys": [{"name": "carrier", "keyPath": key, "certPath": chain}]});
+    user.put("../.config/notation/signingkeys.json", keys.to_string().as_bytes());
+    let name = format!("{SCOPE}:v1");
+    let export = ["export", "oci:l:v1", "--as", &name, "-o", "b.tar", "--seal"];
+    user.bulla(&[&export[..], &["carrier"]].concat()).says(0, &["sealed sha256:"]);
+    sealing.expect(&sealing.verify("b.tar", &["--require-seal"]), 0, "trusted", "trusted", &[]);
+    user.bulla(&[&export[..], &["nobody"]].concat()).says(2, &["nobody"]);
+}
+
+#[test]
+fn a_sealed_bundle_is_judged_on_a_pipe_before_its_first_layer() {
+    let Some(sealing) = Sealing::new("a_sealed_bundle_is_judged_on_a_pipe_before_its_first_layer") else { return };
+    sealing.export("b.tar", "sealer", &[]).ends(0);
+    let user = &sealing.world.user;
+    let whole = std::fs::read(user.path("b.tar")).unwrap();
+    let program = env!("CARGO_BIN_EXE_bulla");
+    let pipe = |bytes: &[u8], more: &str| {
+        user.put("piped", bytes);
+        let script = format!("cat piped | {program} verify - --format json {more}");
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(user.folder())
+            .env_clear()
+            .env("HOME", user.folder().parent().unwrap())
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), report["seal"]["verdict"].clone(), report["verdict"].clone())
+    };
+    assert_eq!(pipe(&whole, "--require-seal"), (Some(0), json!("trusted"), json!("trusted")));
+    // Untrusted: the end of the pipe is never reached.
+    sealing.policy(&[]);
+    let cut = &whole[..whole.len() - 2048];
+    assert_eq!(pipe(cut, ""), (Some(1), json!("rejected"), json!("rejected")));
+}
+
+#[test]
+fn other_tools_read_a_sealed_bundle_as_they_read_any() {
+    const TEST: &str = "other_tools_read_a_sealed_bundle_as_they_read_any";
+    let Some(sealing) = Sealing::new(TEST) else { return };
+    if !tools::there(TEST, &["skopeo", "tar"]) {
+        return;
+    }
+    let folder = sealing.world.user.folder();
+    sealing.export("b.tar", "sealer", &[]).ends(0);
+    let copy = ["--insecure-policy", "copy", "-q", "oci-archive:b.tar:v1", "oci:copied:v1"];
+    tools::must("skopeo", &copy, &folder);
+    std::fs::create_dir(folder.join("unpacked")).unwrap();
+    tools::must("tar", &["xf", "b.tar", "-C", "unpacked"], &folder);
+    // As a layout it has its artifact and nothing else that has a name; a seal is a bundle's.
+    let ended = sealing.verify("oci:unpacked:v1", &["--scope", SCOPE]).ends(0);
+    assert!(ended.json().get("seal").is_none());
+    let listed = sealing.world.user.bulla(&["inspect", "unpacked", "--format", "json"]).ends(0).json();
+    assert_eq!(listed["roots"].as_array().unwrap().len(), 1, "{listed:#}");
 }

@@ -3,8 +3,8 @@
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::ops;
-use bulla::ops::seal::SubjectSeal;
 use bulla::ops::listing::{More, SignatureDetails, attached};
+use bulla::ops::seal::SubjectSeal;
 use bulla::ops::verify::RootToVerify;
 use bulla::report::inspection::{Inspection, write_inspection};
 use bulla::report::signatures::{SignatureDocument, SignatureList, go_json, write_tree};
