@@ -100,6 +100,7 @@ codes! {
         CrlNotConclusive = "crl-not-conclusive", "The CRL says nothing about the authenticated signing time, or there is no authenticated signing time to hold it against.";
         CrlInvalid = "crl-invalid", "The CRL's signature, issuer or form is wrong, so it says nothing.";
         CrlOutOfScope = "crl-out-of-scope", "The CRL does not cover this kind of certificate (issuing distribution point), or needs a feature that is not supported.";
+        EvidenceFlood = "evidence-flood", "More CRLs or OCSP responses claim to speak of a certificate than are tried, and the one that counts may be among the rest. Somebody may have flooded the bundle; export the artifact again, or remove stale evidence.";
         DeltaCrlMissing = "delta-crl-missing", "The CRL says that changes to it are published as delta CRLs, and none that continues it is at hand.";
         OcspMissing = "ocsp-missing", "No OCSP response is at hand for a certificate that can be checked through OCSP only.";
         OcspExpired = "ocsp-expired", "The OCSP response is past its nextUpdate at the verification time, or names none. Carry a fresh one, or choose another freshness rule.";
@@ -263,7 +264,9 @@ mod tests {
             let name = code.as_str();
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b.is_ascii_digit()), "{name}");
             assert_eq!(DiagnosticCode::find(name), Some(*code));
-            assert!(code.explanation().ends_with('.'), "{name}");
+            // `bulla explain` and the report print it alone: it must say something.
+            let explanation = code.explanation();
+            assert!(explanation.ends_with('.') && explanation.split(' ').count() >= 4, "{name}: {explanation}");
         }
     }
 }

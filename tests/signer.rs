@@ -16,6 +16,8 @@ mod demo;
 mod readings;
 #[path = "signer/seals.rs"]
 mod seals;
+#[path = "signer/together.rs"]
+mod together;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::closure::Child;
 use super::collect::{CollectError, CollectedRoot, Collection};
-use super::integrity::in_parallel_by;
 use super::progress::{Cancelled, Progress, Stage, counted};
 use crate::archive::{
     ArchiveError, BlobRecord, BundleInventory, BundleWriter, Compression, EvidenceRecord, OutputFile, PlatformRecord,
@@ -15,7 +14,8 @@ use crate::archive::{
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Manifest, ManifestError};
-use crate::store::{RawContent, StoreError, copy_to};
+use crate::parallel::in_parallel_by;
+use crate::store::{RawContent, Search, SearchMethod, SearchResult, StoreError, copy_to};
 use crate::time::UnixTime;
 
 /// What is carried beside the collected content, so that its signatures can be judged.
@@ -118,9 +118,25 @@ fn evidence_referrer(descriptor: &Descriptor, bytes: &Arc<[u8]>) -> Result<Refer
     })
 }
 
+/// What was looked for, and whether it is there: not in which of the ways that its source has, so that a registry and a
+/// layout with the same content give the same bundle.
 fn search_records(collection: &Collection) -> Vec<SearchRecord> {
-    let record =
-        |(subject, searches): (&Digest, &Vec<_>)| SearchRecord { subject: *subject, searches: searches.clone() };
+    let record = |(subject, searches): (&Digest, &Vec<Search>)| {
+        let mut results: BTreeMap<SearchMethod, SearchResult> = BTreeMap::new();
+        for search in searches {
+            let method = match search.method {
+                SearchMethod::ReferrersApi | SearchMethod::ReferrersTag | SearchMethod::LayoutIndex => {
+                    SearchMethod::Referrers
+                }
+                other => other,
+            };
+            // A way that a source does not offer says nothing beside one that gave an answer.
+            let result = results.entry(method).or_insert(search.result);
+            *result = (*result).min(search.result);
+        }
+        let searches = results.into_iter().map(|(method, result)| Search { method, result }).collect();
+        SearchRecord { subject: *subject, searches }
+    };
     collection.searches.iter().map(record).collect()
 }
 

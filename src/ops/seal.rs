@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::gather::{Gatherer, Sources};
 use super::pack::Supplies;
 use super::signatures::{fetch_blob, read_signature};
-use super::supply::{GapPolicy, SupplyError, encode_evidence, supply_one};
+use super::supply::{GapPolicy, Planned, SupplyError, encode_evidence, supply_one};
 use crate::archive::{
     BundleInventory, EvidenceGap, EvidenceRecord, InventoryError, Seal, SealError, SealMembers, names,
 };
@@ -17,7 +17,7 @@ use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::notary::{EnvelopeType, SignatureManifestForm};
 use crate::oci::{Descriptor, Manifest, ManifestError, Repository};
-use crate::pki::{Crl, OcspResponse};
+use crate::pki::{CertificatePool, Crl, OcspResponse};
 use crate::signer::{SignatureArtifact, Signer, SigningError, SigningOptions, sign_cose, sign_jws};
 use crate::store::{ContentStore, StoreError};
 use crate::time::UnixTime;
@@ -68,9 +68,12 @@ pub fn seal(
     let artifact = SignatureArtifact::build(SignatureManifestForm::ArtifactType, &bundle, envelope)?;
     let manifest = Manifest::parse(&artifact.descriptor.bare(), artifact.manifest.as_slice())?;
     let envelope = artifact.envelope;
-    let found = read_signature(&manifest, limits, |_| Ok::<_, SealingError>(envelope.bytes.clone()))?;
-    let mut gatherer = Gatherer::new(sources, carried(supplies, limits), limits);
-    let (record, named) = supply_one(&manifest, &found, &mut gatherer, limits);
+    let pool = CertificatePool::default();
+    let found = read_signature(&manifest, limits, &pool, |_| Ok::<_, SealingError>(envelope.bytes.clone()))?;
+    let carried = carried(supplies, limits);
+    let planned = Planned::of(found, &carried, limits, &pool);
+    let mut gatherer = Gatherer::new(sources, carried, limits);
+    let (record, named) = supply_one(&manifest, &planned, &mut gatherer);
     if gaps == GapPolicy::Refuse && !record.missing.is_empty() {
         let gaps = record.missing.into_iter().map(|gap| (record.digest, gap)).collect();
         return Err(SealingError::Supply(SupplyError::Missing { gaps }));
@@ -218,6 +221,7 @@ impl FoundSeal {
         let bundle = &members.bundle().digest;
         let (mut found, mut evidence) = (None, CarriedEvidence::default());
         let mut manifest = None;
+        let pool = CertificatePool::default();
         for blob in members.blobs() {
             let bytes = fetch_blob(store, blob, blob.size, bundle)?;
             if blob == members.manifest() {
@@ -225,7 +229,7 @@ impl FoundSeal {
                 manifest = Some(Manifest::parse(blob, bytes).map_err(malformed)?);
             } else if let (Some(manifest), None) = (&manifest, &found) {
                 // The envelope comes next.
-                found = Some(read_signature(manifest, limits, |_| Ok::<_, StoreError>(bytes))?);
+                found = Some(read_signature(manifest, limits, &pool, |_| Ok::<_, StoreError>(bytes))?);
             } else if blob.media_type == names::CRL || blob.media_type == names::OCSP {
                 take_in(&mut evidence, blob.media_type == names::OCSP, bytes, limits);
             }

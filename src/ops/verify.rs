@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::closure::{Closure, ClosureError, NotarySignature, WalkOptions, walk};
 use super::gather::{Gatherer, Piece, Sources};
-use super::integrity::{ByteCount, Ledger, Sound, map_in_parallel};
+use super::integrity::{ByteCount, Ledger, Sound};
 use super::progress::{Progress, Stage};
 use super::seal::{FoundSeal, SealDemand, SealOutcome, SealTerms, SubjectSeal};
 use super::signatures::{SignatureFlood, carried_evidence, check_amount, fetch_blob, read_signature};
@@ -13,13 +13,14 @@ use crate::digest::Digest;
 use crate::evidence::LiveEvidence;
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Reference, Repository};
+use crate::parallel::{map_in_parallel, try_map_in_parallel};
 use crate::pki::{Crl, OcspStatus};
 use crate::store::{ContentStore, StoreError};
 use crate::time::UnixTime;
 use crate::trust::Trust;
 use crate::verification::{
-    ArtifactOutcome, CarriedEvidence, Clocks, EvidenceNeed, FoundSignature, Freshness, RevocationReading, Terms,
-    Verdict, evaluate, evidence, plan,
+    ArtifactOutcome, CarriedEvidence, Clocks, EvidenceNeed, FoundSignature, Freshness, Memo, RevocationReading, Terms,
+    Verdict, evaluate_with, evidence, plan_with,
 };
 
 /// An artifact to verify.
@@ -202,10 +203,8 @@ pub fn judge(
     progress.stage(Stage::Discovering, None);
     let seal = judge_seal(subject, depth, limits)?;
     let options = WalkOptions { known_omitted: subject.omitted.clone(), ..WalkOptions::default() };
-    let mut closures = Vec::new();
-    for root in &subject.roots {
-        closures.push(walk(subject.store, &root.descriptor, &options, limits, progress)?);
-    }
+    let closures =
+        try_map_in_parallel(&subject.roots, |root| walk(subject.store, &root.descriptor, &options, limits, progress))?;
     let reached: BTreeSet<&Digest> =
         closures.iter().flat_map(|closure| closure.manifests.keys().chain(closure.blobs.keys())).collect();
     if let Some(stray) = subject.listed.iter().find(|digest| !reached.contains(digest)) {
@@ -276,26 +275,35 @@ fn judge_all(
     let signatures: BTreeMap<Digest, NotarySignature> =
         signatures.map(|signature| (signature.manifest.descriptor().digest, signature)).collect();
     let signatures: Vec<NotarySignature> = signatures.into_values().collect();
-    check_amount(&signatures, closures.iter().flat_map(|closure| closure.manifests.values()), limits)?;
-    let mut cases = Vec::new();
-    for (root, closure) in subject.roots.iter().zip(closures) {
-        let signatures = read_signatures(subject.store, closure, limits)?;
-        cases.push(Case { root, closure, scope: scope_of(root, judging)?, signatures });
-    }
-    let evidence = gather_evidence(subject.store, closures, &cases, judging, limits)?;
+    let manifests = closures.iter().flat_map(|closure| closure.manifests.values());
+    check_amount(&signatures, manifests, std::iter::empty(), limits)?;
+    let memo = Memo::new(limits);
+    let found: Vec<_> = subject.roots.iter().zip(closures).collect();
+    let cases = try_map_in_parallel(&found, |(root, closure)| {
+        let signatures = read_signatures(subject.store, closure, limits, &memo)?;
+        Ok::<_, VerifyError>(Case { root, closure, scope: scope_of(root, judging)?, signatures })
+    })?;
+    let evidence = gather_evidence(subject.store, closures, &cases, judging, limits, &memo)?;
     let terms = judging.terms(&evidence, &judging.user_metadata, limits);
-    Ok(map_in_parallel(&cases, |case| case.judge(judging, &terms)))
+    let judged = map_in_parallel(&cases, |case| case.judge(judging, &terms, &memo));
+    if !memo.tries().is_exceeded() {
+        return Ok(judged);
+    }
+    // What was tried before the account was empty depended on the threads; one after the other it depends on the bundle.
+    let memo = memo.with_new_account(limits);
+    Ok(cases.iter().map(|case| case.judge(judging, &terms, &memo)).collect())
 }
 
 fn read_signatures(
     store: &dyn ContentStore,
     closure: &Closure,
     limits: &Limits,
+    memo: &Memo,
 ) -> Result<BTreeMap<Digest, Vec<FoundSignature>>, VerifyError> {
     let mut by_subject: BTreeMap<Digest, Vec<FoundSignature>> = BTreeMap::new();
     for signature in closure.notary_signatures() {
         let manifest = &signature.manifest;
-        let found = read_signature(manifest, limits, |layer| {
+        let found = read_signature(manifest, limits, memo.pool(), |layer| {
             fetch_blob(store, layer, limits.envelope_bytes, &manifest.descriptor().digest)
         })?;
         by_subject.entry(found.subject.digest).or_default().push(found);
@@ -309,9 +317,10 @@ fn gather_evidence(
     cases: &[Case<'_>],
     judging: &Judging<'_>,
     limits: &Limits,
+    memo: &Memo,
 ) -> Result<CarriedEvidence, VerifyError> {
     let manifests = closures.iter().flat_map(|closure| closure.manifests.values());
-    let mut evidence = carried_evidence(manifests, limits, |layer, manifest, most| {
+    let mut evidence = carried_evidence(manifests, limits, memo.pool(), |layer, manifest, most| {
         fetch_blob(store, layer, most, &manifest.descriptor().digest)
     })?;
     for crl in judging.supplied {
@@ -319,24 +328,24 @@ fn gather_evidence(
     }
     if judging.live.is_some() {
         let signatures = cases.iter().flat_map(|case| case.signatures.values().flatten());
-        fetch_missing(signatures, judging, &mut evidence, limits);
+        fetch_missing(signatures, judging, &mut evidence, limits, memo);
     }
     Ok(evidence)
 }
 
 impl Case<'_> {
     /// Judges the root, and every other signed manifest of its closure under the same scope.
-    fn judge(&self, judging: &Judging<'_>, terms: &Terms<'_>) -> VerifiedRoot {
+    fn judge(&self, judging: &Judging<'_>, terms: &Terms<'_>, memo: &Memo) -> VerifiedRoot {
         let policy = &judging.trust.policy;
         let digest = self.root.descriptor.digest;
         let all = self.signatures.get(&digest).map(Vec::as_slice).unwrap_or_default();
         let own = all.get(..terms.limits.judged_signatures).unwrap_or(all);
-        let outcome = evaluate(&self.root.descriptor, &self.scope, own, policy, terms);
+        let outcome = evaluate_with(&self.root.descriptor, &self.scope, own, policy, terms, memo);
         let others = self.signatures.iter().filter(|(subject, _)| **subject != digest);
         let parts = others
             .filter_map(|(subject, signatures)| Some((self.closure.manifests.get(subject)?, signatures)))
             .map(|(manifest, signatures)| {
-                evaluate(&manifest.descriptor().bare(), &self.scope, signatures, policy, terms)
+                evaluate_with(&manifest.descriptor().bare(), &self.scope, signatures, policy, terms, memo)
             })
             .collect();
         let unjudged = all.len().saturating_sub(own.len());
@@ -350,13 +359,14 @@ fn fetch_missing<'s>(
     judging: &Judging<'_>,
     evidence: &mut CarriedEvidence,
     limits: &Limits,
+    memo: &Memo,
 ) {
     let sources = Sources { supplied: &[], live: judging.live };
     let mut gatherer = Gatherer::new(&sources, CarriedEvidence::default(), limits);
     let clocks = Clocks { verification: judging.at, signing: None };
     for envelope in signatures.filter_map(|found| found.envelope.as_ref().ok()) {
-        for need in plan(envelope, evidence, limits).needs {
-            if is_answered(&need, evidence, clocks) {
+        for need in plan_with(envelope, evidence, limits, memo.pool()).needs {
+            if is_answered(&need, evidence, clocks, limits.evidence_tries) {
                 continue;
             }
             for named in gatherer.gather(&need).found {
@@ -371,14 +381,14 @@ fn fetch_missing<'s>(
 
 /// Whether something at hand is current, so that nobody need be asked. What needs a second piece of evidence beside it (a
 /// delta CRL, a responder's CRL) is left to gathering.
-fn is_answered(need: &EvidenceNeed, evidence: &CarriedEvidence, clocks: Clocks) -> bool {
-    let by_crl = evidence.candidates(&need.certificate).iter().any(|crl| {
+fn is_answered(need: &EvidenceNeed, evidence: &CarriedEvidence, clocks: Clocks, most: usize) -> bool {
+    let by_crl = evidence.bases_for(&need.certificate, most).pieces.into_iter().any(|crl| {
         let fits = need.issuer.as_ref().is_none_or(|issuer| evidence::accept(crl, issuer, &need.certificate).is_ok());
         let whole = crl.http_freshest_urls().is_empty() && need.delta_urls.is_empty();
         fits && whole && Freshness::Current.check(crl, clocks).is_ok()
     });
     let by_ocsp = need.issuer.as_ref().is_some_and(|issuer| {
-        evidence.responses(&need.certificate, issuer).any(|response| {
+        evidence.responses_for(&need.certificate, issuer, most).pieces.into_iter().any(|response| {
             response.verify(&need.certificate, issuer).is_ok_and(|found| {
                 let final_word = found.responder().to_check().is_none() && found.status() != OcspStatus::Unknown;
                 final_word && Freshness::Current.check_ocsp(&found, clocks).is_ok()

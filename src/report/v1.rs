@@ -193,6 +193,9 @@ pub struct Artifact {
     /// Its signatures, by digest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<Signature>,
+    /// Signatures that nobody looked at, because the policy says skip or does not cover the repository.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unjudged: Vec<Digest>,
     /// Signed things that belong to it (children, other referrers). They do not change its verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Artifact>,
@@ -210,6 +213,12 @@ pub struct Policy {
     /// Its verification level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<String>,
+    /// The scope of the statement that covers the repository, as the policy writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// Where no statement covers it: the scopes that the policy has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
 }
 
 /// One signature.
@@ -452,6 +461,7 @@ impl Artifact {
                 codes: vec![DiagnosticCode::NotVerified],
                 policy: None,
                 signatures: Vec::new(),
+                unjudged: Vec::new(),
                 parts: Vec::new(),
             };
         };
@@ -468,6 +478,7 @@ impl Artifact {
             verdict: Word::of(&outcome.verdict),
             codes: sorted(outcome.verdict.codes()),
             policy: Some(Policy::of(outcome)),
+            unjudged: outcome.unjudged.clone(),
             signatures: outcome.signatures.iter().map(|signature| Signature::of(signature, at)).collect(),
             parts: Vec::new(),
         }
@@ -511,6 +522,8 @@ impl Policy {
             scope: outcome.scope.clone(),
             statement: statement.map(|statement| statement.name.clone()),
             level: statement.map(|statement| statement.level.clone()),
+            pattern: statement.map(|statement| statement.pattern.clone()),
+            scopes: outcome.scopes.clone(),
         }
     }
 }

@@ -17,7 +17,7 @@
 
 #[path = "../support/skip.rs"]
 mod skip;
-#[allow(dead_code, reason = "the bench uses a part")]
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "the bench uses a part")]
 #[path = "../support/tools.rs"]
 mod tools;
 
@@ -74,7 +74,7 @@ impl Bench {
         let bench = Self { folder, runs };
         layout(&bench.path("layout"), mib << 20);
         let policy = json!({"version": "1.0", "trustPolicies": [{
-            "name": "bench", "registryScopes": ["*"], "signatureVerification": {"level": "skip"},
+            "name": "bench", "registryScopes": ["localhost/bench/app"], "signatureVerification": {"level": "skip"},
         }]});
         fs::write(bench.path("policy.json"), policy.to_string()).unwrap();
         fs::create_dir(bench.path("home")).unwrap();
@@ -336,6 +336,7 @@ fn sparse(path: &Path) {
     };
     let mut inventory = BundleInventory {
         schema_version: 1,
+        stream: None,
         media_type: names::BUNDLE.into(),
         features: Vec::new(),
         created_by: "bulla/0.1.0".into(),
