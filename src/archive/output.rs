@@ -28,6 +28,18 @@ impl OutputFile {
     /// # Errors
     /// The folder is not there or cannot be written to, or something other than a file has the name.
     pub fn create(target: &Path) -> Result<Self, ArchiveError> {
+        Self::with_mode(target, 0o644)
+    }
+
+    /// As [`OutputFile::create`], for its owner alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create_private(target: &Path) -> Result<Self, ArchiveError> {
+        Self::with_mode(target, 0o600)
+    }
+
+    fn with_mode(target: &Path, mode: u32) -> Result<Self, ArchiveError> {
         let at = |source| ArchiveError::Io { path: target.to_owned(), source };
         let name = target.file_name().ok_or_else(|| ArchiveError::Occupied { path: target.to_owned() })?;
         match target.metadata() {
@@ -45,7 +57,7 @@ impl OutputFile {
         let file = tempfile::Builder::new()
             .prefix(&prefix)
             .suffix(".partial")
-            .permissions(Permissions::from_mode(0o644))
+            .permissions(Permissions::from_mode(mode))
             .tempfile_in(&folder)
             .map_err(at)?;
         Ok(Self { file: BufWriter::with_capacity(256 << 10, file), folder, target: target.to_owned() })

@@ -1,6 +1,7 @@
 //! The verbs: what is done with stores, evidence and decisions. Time and progress are arguments; nothing here knows a
 //! terminal, a clock or an environment.
 
+pub mod blob;
 pub mod closure;
 pub mod collect;
 #[cfg(feature = "demo")]

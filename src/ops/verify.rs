@@ -328,7 +328,7 @@ fn gather_evidence(
     }
     if judging.live.is_some() {
         let signatures = cases.iter().flat_map(|case| case.signatures.values().flatten());
-        fetch_missing(signatures, judging, &mut evidence, limits, memo);
+        fetch_missing(signatures, judging.live, judging.at, &mut evidence, limits, memo);
     }
     Ok(evidence)
 }
@@ -354,16 +354,17 @@ impl Case<'_> {
 }
 
 /// Fetches what nothing that is carried answers. A failure here leaves the gap, and judging finds it undetermined.
-fn fetch_missing<'s>(
+pub(super) fn fetch_missing<'s>(
     signatures: impl Iterator<Item = &'s FoundSignature>,
-    judging: &Judging<'_>,
+    live: Option<&dyn LiveEvidence>,
+    at: UnixTime,
     evidence: &mut CarriedEvidence,
     limits: &Limits,
     memo: &Memo,
 ) {
-    let sources = Sources { supplied: &[], live: judging.live };
+    let sources = Sources { supplied: &[], live };
     let mut gatherer = Gatherer::new(&sources, CarriedEvidence::default(), limits);
-    let clocks = Clocks { verification: judging.at, signing: None };
+    let clocks = Clocks { verification: at, signing: None };
     for envelope in signatures.filter_map(|found| found.envelope.as_ref().ok()) {
         for need in plan_with(envelope, evidence, limits, memo.pool()).needs {
             if is_answered(&need, evidence, clocks, limits.evidence_tries) {

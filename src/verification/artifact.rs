@@ -7,7 +7,7 @@ use super::signature::{FoundSignature, Terms, examine};
 use super::verdict::{SignatureOutcome, Verdict, judge_artifact, judge_signature};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Repository};
-use crate::trust::{PolicyDocument, VerificationLevel};
+use crate::trust::{PolicyDocument, PolicyStatement, VerificationLevel};
 
 /// Everything found and decided about one artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,19 @@ fn describe(level: &VerificationLevel) -> String {
         text.push_str(&format!(", {check}={action}"));
     }
     text
+}
+
+/// Judges the detached signature of a blob under a statement of the blob policy (conformance 12.06); `None` where that says
+/// skip. `blob` is described by its own bytes, under the hash of the signature's algorithm.
+pub fn evaluate_blob(
+    blob: &Descriptor,
+    found: &FoundSignature,
+    statement: &PolicyStatement,
+    terms: &Terms<'_>,
+) -> Option<SignatureOutcome> {
+    let level = statement.level();
+    let memo = Memo::new(terms.limits);
+    (!level.is_skip()).then(|| judge_signature(examine(blob, found, statement, terms, &memo), level))
 }
 
 /// Judges `artifact` by `signatures`. All of them are judged and reported: a broken one never hides a good one.

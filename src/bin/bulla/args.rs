@@ -8,6 +8,7 @@ mod policy;
 mod shell;
 mod signatures;
 
+pub(crate) mod blob;
 pub(crate) mod seal;
 pub(crate) mod sign;
 pub(crate) mod signing;
@@ -66,6 +67,9 @@ pub(crate) enum Command {
     Evidence(Evidence),
     /// Sign an artifact in a registry, a layout or a bundle
     Sign(sign::Sign),
+    /// Sign and verify files
+    #[command(subcommand)]
+    Blob(blob::Blob),
     /// Deal with RFC 3161 timestamps
     #[command(subcommand)]
     Timestamp(timestamp::Timestamp),

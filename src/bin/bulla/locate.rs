@@ -118,8 +118,7 @@ impl Opened {
     }
 
     /// The artifact by its digest, as it could be written on the command line.
-    pub(crate) fn name_by_digest(&self, root: &NamedRoot) -> String {
-        let digest = root.descriptor.digest;
+    pub(crate) fn name_by_digest(&self, digest: &Digest) -> String {
         match (&self.reference, &self.path) {
             (Some(reference), _) => format!("{}@{digest}", reference.repository),
             (None, Some(path)) => format!("{}@{digest}", path.display()),
@@ -129,13 +128,13 @@ impl Opened {
 
     /// Says that a tag may mean something else tomorrow, where the target was named by one; a bundle's cannot change
     /// (conformance 1.31).
-    pub(crate) fn warn_of_tag(&self, root: &NamedRoot) {
+    pub(crate) fn warn_of_tag(&self, digest: &Digest) {
         let by_tag = match (&self.reference, &self.target) {
             (Some(reference), _) => reference.digest.is_none(),
             (None, target) => matches!(target, Some(Target::Tag(_))),
         };
         if by_tag && !self.is_archive() {
-            let name = self.name_by_digest(root);
+            let name = self.name_by_digest(digest);
             terminal::say(&format!("warning: a tag can be moved to other content; use the digest: {name}"));
         }
     }

@@ -10,6 +10,11 @@ mod settings;
 mod signing;
 mod terminal;
 
+/// Notation's whole command line, against ours.
+#[cfg(test)]
+#[path = "../../../tests/cli/surface.rs"]
+mod surface;
+
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};

@@ -140,6 +140,18 @@ mod network {
             }
         }
 
+        /// For what is no registry: timestamp authorities and revocation data.
+        pub(crate) fn anywhere(limits: &Limits) -> Self {
+            Self {
+                insecure_hosts: Vec::new(),
+                registry_ca: None,
+                given: None,
+                limits: limits.clone(),
+                client: OnceLock::new(),
+                evidence: OnceLock::new(),
+            }
+        }
+
         /// The same with this credential, whatever else is known.
         pub(crate) fn presenting(mut self, credential: GivenCredential) -> Self {
             self.given = Some(credential);
@@ -251,6 +263,10 @@ mod network {
 
     impl Network {
         pub(crate) fn new(_: &Registry, _: &[&str], _: &Limits) -> Self {
+            Self
+        }
+
+        pub(crate) const fn anywhere(_: &Limits) -> Self {
             Self
         }
 

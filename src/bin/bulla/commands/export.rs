@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
     let supplies = supply(&collection, &evidence, gaps, &limits)?;
     let created = settings::creation_time()?;
     let inventory = BundleInventory { stream, ..inventory(&collection, &supplies, created, TOOL)? };
-    let authority = Authority::of(&arguments.sealing.authority, &network, &limits)?;
+    let authority = Authority::of(&arguments.sealing.authority, &arguments.crls, &network, &limits)?;
     let seal = match sealer {
         Some(sealer) => Some(sealer.seal(&inventory, &supplies, &evidence, gaps, authority.as_ref(), &limits)?),
         None => None,

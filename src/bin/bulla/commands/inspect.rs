@@ -68,7 +68,7 @@ fn show_signatures(opened: &Opened, arguments: &Inspect, limits: &Limits) -> Res
     }
     let mut status = Status::Done;
     for root in roots {
-        opened.warn_of_tag(&root);
+        opened.warn_of_tag(&root.descriptor.digest);
         let shown = read(opened, &root, arguments.max_signatures, limits)?;
         match view {
             SignatureView::Json => {
@@ -76,7 +76,7 @@ fn show_signatures(opened: &Opened, arguments: &Inspect, limits: &Limits) -> Res
                 terminal::print(|out| out.write_all(&text))?;
             }
             SignatureView::Tree | SignatureView::Text => {
-                let name = opened.name_by_digest(&root);
+                let name = opened.name_by_digest(&root.descriptor.digest);
                 terminal::print(|out| write_tree(&name, &shown.list.signatures, shown.more, out))?;
             }
         }

@@ -15,9 +15,9 @@ pub(crate) fn run(arguments: &List) -> Result<Status, CommandError> {
     let network = Network::new(&arguments.registry, &[&arguments.target], &limits);
     let opened = open_as(Notation::of(arguments.oci_layout), &arguments.target, &network, &limits)?;
     for root in opened.meant_once()? {
-        opened.warn_of_tag(&root);
+        opened.warn_of_tag(&root.descriptor.digest);
         let found = attached(opened.store.as_ref(), &root.descriptor, arguments.max_signatures, &limits)?;
-        let name = opened.name_by_digest(&root);
+        let name = opened.name_by_digest(&root.descriptor.digest);
         terminal::print(|out| write_list(&name, &found, out))?;
         warn_of_more(found.more, arguments.max_signatures);
     }

@@ -8,7 +8,7 @@ mod with_registry {
     use std::io::{self, IsTerminal as _, Read as _};
 
     use bulla::code::DiagnosticCode;
-    use bulla::config::credential_store::{Keeper, Plaintext};
+    use bulla::config::credential_store::{Keeper, Plaintext, StoreCredentialError};
     use bulla::config::credentials::GivenCredential;
     use bulla::http::Secret;
     use bulla::limits::Limits;
@@ -31,7 +31,8 @@ mod with_registry {
         let network = Network::new(&arguments.registry, &[&host], &limits).presenting(credential.clone());
         network.registries()?.log_in(&host)?;
         let plain = if arguments.allow_plaintext { Plaintext::Allowed } else { Plaintext::Refused };
-        match settings::credential_store(&limits)?.keep(&host, &credential.0, plain)? {
+        let kept = settings::credential_store(&limits)?.keep(&host, &credential.0, plain);
+        match kept.map_err(refused)? {
             Keeper::Helper(name) => terminal::debug(|| format!("docker-credential-{name} keeps the credential")),
             Keeper::File(path) => terminal::say(&format!(
                 "warning: {} holds the password in plain text: whoever reads the file can log in; a credential helper \
@@ -41,6 +42,12 @@ mod with_registry {
         }
         terminal::print(|out| writeln!(out, "Logged in to {host}"))?;
         Ok(Status::Done)
+    }
+
+    fn refused(error: StoreCredentialError) -> CommandError {
+        let is_plaintext = matches!(error, StoreCredentialError::Plaintext { .. });
+        let error = CommandError::from(error);
+        if is_plaintext { error.with_hint("--allow-plaintext keeps it there all the same") } else { error }
     }
 
     pub(crate) fn logout(arguments: &Logout) -> Result<Status, CommandError> {

@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod blob;
 mod cert;
 mod completion;
 mod demo;
@@ -37,6 +38,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Status, CommandError> {
         Command::Import(arguments) => import::run(&arguments),
         Command::Evidence(arguments) => evidence::run(&arguments),
         Command::Sign(arguments) => sign::run(&arguments),
+        Command::Blob(arguments) => blob::run(&arguments),
         Command::Timestamp(arguments) => timestamp::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
-use bulla::notary::SignatureManifestForm;
+use bulla::notary::{EnvelopeType, SignatureManifestForm};
 use bulla::oci::Descriptor;
 use bulla::ops::sign::{SignRequest, attach, sign};
 use bulla::signer::{SignatureArtifact, Signer, SigningOptions, TimestampSource};
 use bulla::store::layout::LayoutSink;
 use bulla::store::memory::MemoryStore;
 
+use super::judging::unique;
 use super::rebundle::{self, Added};
 use crate::args::sign::{Sign, SignatureOptions};
 use crate::error::{CommandError, Status};
 use crate::locate::{Notation, Opened, open_as};
-use crate::settings::Network;
+use crate::settings::{self, Network};
 use crate::signing::{Authority, KeyChoice};
 use crate::terminal;
 
@@ -25,7 +26,7 @@ pub(crate) fn run(arguments: &Sign) -> Result<Status, CommandError> {
     let opened = open_as(Notation::of(arguments.oci_layout), &arguments.reference, &network, &limits)?;
     rebundle::check_output(&opened, &arguments.bundle)?;
     let signer = KeyChoice::of(&arguments.key, &limits)?.open(&limits)?;
-    let authority = Authority::of(&arguments.authority, &network, &limits)?;
+    let authority = Authority::of(&arguments.authority, &arguments.bundle.crls, &network, &limits)?;
     let checked = authority.as_ref().map(Authority::checked);
     let source = checked.as_ref().map(|checked| -> &dyn TimestampSource { checked });
     let options = options(&arguments.signature, source)?;
@@ -34,7 +35,7 @@ pub(crate) fn run(arguments: &Sign) -> Result<Status, CommandError> {
     } else {
         SignatureManifestForm::ArtifactType
     };
-    let request = SignRequest { envelope: arguments.signature.envelope(), form, options };
+    let request = SignRequest { envelope: envelope_type(&arguments.signature, &limits)?, form, options };
     if opened.is_archive() {
         return into_bundle(arguments, &opened, signer.as_ref(), &request, &network, &limits);
     }
@@ -49,23 +50,31 @@ pub(crate) fn run(arguments: &Sign) -> Result<Status, CommandError> {
     Ok(Status::Done)
 }
 
+/// The wanted format, else that of Notation's `config.json`, else JWS (conformance 13.04).
+pub(super) fn envelope_type(arguments: &SignatureOptions, limits: &Limits) -> Result<EnvelopeType, CommandError> {
+    if let Some(format) = arguments.signature_format {
+        return Ok(format.into());
+    }
+    match settings::notation_config(limits)?.signature_format().as_deref() {
+        None | Some("jws") => Ok(EnvelopeType::Jws),
+        Some("cose") => Ok(EnvelopeType::Cose),
+        Some(other) => {
+            let message = format!("config.json names the signature format {other:?}");
+            Err(CommandError::new(DiagnosticCode::ConfigInvalid, message).with_hint("the formats are jws and cose"))
+        }
+    }
+}
+
 /// What the signature says. A key that is given twice has one value, or the command line contradicts itself.
 pub(super) fn options<'a>(
     arguments: &SignatureOptions,
     timestamp: Option<&'a dyn TimestampSource>,
 ) -> Result<SigningOptions<'a>, CommandError> {
     let now = terminal::now();
-    let mut metadata = BTreeMap::new();
-    for (key, value) in &arguments.user_metadata {
-        if metadata.insert(key.clone(), value.clone()).is_some_and(|first| first != *value) {
-            let message = format!("--user-metadata gives two values to {key:?}");
-            return Err(CommandError::new(DiagnosticCode::UsageInvalid, message).with_hint("give each key once"));
-        }
-    }
     Ok(SigningOptions {
         // No duration is no end, and so is one of nothing, as in Notation.
         expiry: arguments.expiry.filter(|expiry| !expiry.is_zero()).map(|expiry| now.saturating_add(expiry)),
-        user_metadata: metadata,
+        user_metadata: unique(&arguments.user_metadata, "--user-metadata")?,
         timestamp,
         ..SigningOptions::new(now)
     })
@@ -79,7 +88,7 @@ pub(super) fn one_target(opened: &Opened) -> Result<Descriptor, CommandError> {
         return Err(CommandError::new(DiagnosticCode::ReferenceAmbiguous, message)
             .with_hint("say which by :TAG or @DIGEST behind it"));
     };
-    opened.warn_of_tag(one);
+    opened.warn_of_tag(&one.descriptor.digest);
     Ok(one.descriptor.clone())
 }
 

@@ -27,9 +27,6 @@ pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
     unique(&arguments.plugin_config, "--plugin-config")?;
     let network = Network::new(&arguments.registry, &[&arguments.target], &limits);
     let mut opened = open_as(Notation::of(arguments.oci_layout), &arguments.target, &network, &limits)?;
-    if let [root] = opened.meant_once()?.as_slice() {
-        opened.warn_of_tag(root);
-    }
     let progress = Bars::new();
     let report = if arguments.integrity_only {
         let judged = ops::verify::judge(&subject(&opened)?, &Depth::Integrity, &limits, progress.as_ref())?;
@@ -136,6 +133,9 @@ pub(crate) fn judge(
     let used = if live.is_some() { NetworkUse::Allowed } else { NetworkUse::Forbidden };
     let subject = subject(opened)?;
     let seal = seal_terms(&arguments.seal, &subject.seal)?;
+    if let [root] = subject.roots.as_slice() {
+        opened.warn_of_tag(&root.descriptor.digest);
+    }
     let named = subject.roots.iter().filter_map(|root| root.reference.as_ref()).map(|name| &name.repository);
     let mut scopes: Vec<&Repository> = arguments.scope.as_ref().map_or_else(|| named.collect(), |scope| vec![scope]);
     if matches!(subject.seal, SubjectSeal::Sealed(_)) && seal.demand != SealDemand::Ignored {
