@@ -18,9 +18,15 @@ mod fixture;
 mod foreign;
 #[path = "archive/layout.rs"]
 mod layout;
+#[path = "archive/mutation.rs"]
+mod mutation;
 #[path = "archive/roundtrip.rs"]
 mod roundtrip;
 #[path = "archive/schema.rs"]
 mod schema;
+#[path = "archive/seal.rs"]
+mod seal;
 #[path = "support/skip.rs"]
 mod skip;
+#[path = "archive/specification.rs"]
+mod specification;

@@ -14,6 +14,8 @@ mod cose;
 mod demo;
 #[path = "signer/readings.rs"]
 mod readings;
+#[path = "signer/seals.rs"]
+mod seals;
 #[path = "signer/together.rs"]
 mod together;
 

@@ -122,6 +122,10 @@ impl FrameWriter {
     }
 
     fn write(&mut self, out: &mut dyn Write, kind: Kind, mut bytes: &[u8]) -> Result<(), ArchiveError> {
+        // An entry without content has no frame, and does not part the structure around it.
+        if bytes.is_empty() {
+            return Ok(());
+        }
         if self.kind != kind {
             self.cut(out)?;
             self.kind = kind;
@@ -281,24 +285,39 @@ fn work(waiting: &Mutex<Receiver<Job>>, level: i32) {
 fn compressor(level: i32) -> io::Result<Compressor<'static>> {
     let mut compressor = Compressor::new(level)?;
     compressor.set_parameter(CParameter::ContentSizeFlag(true))?;
+    // A window as large as a frame: so each frame is a single segment, and its header follows from its size.
+    compressor.set_parameter(CParameter::WindowLog(FRAME_BYTES.ilog2()))?;
     Ok(compressor)
 }
 
-/// Writes a frame of raw blocks: single segment, content size in four bytes, no checksum (RFC 8878 §3.1.1.1,
-/// §3.1.1.2). Returns its size.
+/// The only header that a frame of this content size has (RFC 8878 §3.1.1.1): a single segment, the size in as few bytes
+/// as it takes, no checksum, no dictionary.
+pub(super) fn frame_header(size: u32) -> Vec<u8> {
+    const SINGLE_SEGMENT: u8 = 0x20;
+    let (code, bytes, stated) = match size {
+        0..256 => (0, 1, size),
+        256..65_792 => (1, 2, size.saturating_sub(256)),
+        _ => (2, 4, size),
+    };
+    let mut header = ZSTD_MAGIC.to_vec();
+    header.push(SINGLE_SEGMENT | code << 6);
+    header.extend(stated.to_le_bytes().into_iter().take(bytes));
+    header
+}
+
+/// Writes a frame of raw blocks (RFC 8878 §3.1.1.2). Returns its size.
 fn write_raw_frame(out: &mut dyn Write, content: &[u8]) -> io::Result<usize> {
     let size = u32::try_from(content.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
     let blocks = content.len().div_ceil(BLOCK_BYTES);
-    out.write_all(&ZSTD_MAGIC)?;
-    out.write_all(&[0b1010_0000])?;
-    out.write_all(&size.to_le_bytes())?;
+    let header = frame_header(size);
+    out.write_all(&header)?;
     for (number, block) in content.chunks(BLOCK_BYTES).enumerate() {
         let last = u32::from(number.saturating_add(1) == blocks);
         let [a, b, c, _] = (u32::try_from(block.len()).unwrap_or(0) << 3 | last).to_le_bytes();
         out.write_all(&[a, b, c])?;
         out.write_all(block)?;
     }
-    Ok(content.len().saturating_add(blocks.saturating_mul(3)).saturating_add(9))
+    Ok(content.len().saturating_add(blocks.saturating_mul(3)).saturating_add(header.len()))
 }
 
 #[cfg(test)]
@@ -319,8 +338,13 @@ mod tests {
 
     #[test]
     fn raw_frames_are_zstd() {
-        for len in [1, 255, 256, BLOCK_BYTES, BLOCK_BYTES + 1, FRAME_BYTES] {
+        for len in [1, 255, 256, 65_791, 65_792, BLOCK_BYTES, BLOCK_BYTES + 1, FRAME_BYTES] {
             let content = noise(len);
+            // libzstd writes the same header, at every level.
+            for level in [1, 3, 19] {
+                let compressed = compressor(level).unwrap().compress(&vec![b'a'; len]).unwrap();
+                assert!(compressed.starts_with(&frame_header(len as u32)), "{len} at level {level}");
+            }
             let mut frame = Vec::new();
             assert_eq!(write_raw_frame(&mut frame, &content).unwrap(), frame.len());
             assert_eq!(zstd::decode_all(&frame[..]).unwrap(), content, "{len}");

@@ -57,6 +57,10 @@ impl Archive {
         let most = limits.blobs.saturating_add(16);
         let scan = Scan { source: &source, strictness, most, at: 0, entries: Vec::new(), places: HashMap::new() };
         let (entries, places) = scan.run()?;
+        if strictness == Strictness::Bundle {
+            let parts = entries.iter().filter(|entry| entry.size > 0);
+            source.check_cuts(parts.flat_map(|entry| [entry.offset, entry.offset.saturating_add(entry.size)]))?;
+        }
         Ok(Self { source, entries, places })
     }
 

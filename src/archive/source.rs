@@ -10,7 +10,9 @@ use zstd::bulk::Decompressor;
 use zstd::zstd_safe;
 
 use super::entry::length;
-use super::frames::{FOOTER_MAGIC, MOST_COMPRESSED_BYTES, MOST_FRAME_BYTES, TABLE_MAGIC, ZSTD_MAGIC};
+use super::frames::{
+    FOOTER_MAGIC, FRAME_BYTES, MOST_COMPRESSED_BYTES, MOST_FRAME_BYTES, TABLE_MAGIC, ZSTD_MAGIC, frame_header,
+};
 use super::{ArchiveError, Strictness};
 use crate::limits::Limits;
 
@@ -23,6 +25,7 @@ pub(super) struct Source {
     file: File,
     path: PathBuf,
     size: u64,
+    strictness: Strictness,
     /// `None` for a plain tar.
     frames: Option<Frames>,
 }
@@ -55,7 +58,7 @@ impl Source {
         }
         let file = File::open(path).map_err(at)?;
         let size = file.metadata().map_err(at)?.len();
-        let mut source = Self { file, path: path.to_owned(), size, frames: None };
+        let mut source = Self { file, path: path.to_owned(), size, strictness, frames: None };
         let mut magic = [0; 6];
         let known = usize::try_from(size).map_or(magic.len(), |size| size.min(magic.len()));
         source.read_file(0, magic.get_mut(..known).unwrap_or_default())?;
@@ -100,6 +103,26 @@ impl Source {
     /// A reader of `size` bytes of the tar.
     pub(super) fn section(self: &Arc<Self>, at: u64, size: u64) -> Section {
         Section { source: Arc::clone(self), at, end: at.saturating_add(size), frame: None }
+    }
+
+    /// Holds the frames of a bundle against its entries, which begin and end at these places: no frame holds both
+    /// content and what stands around it, and only the last frame of each part is not full.
+    pub(super) fn check_cuts(&self, places: impl Iterator<Item = u64>) -> Result<(), ArchiveError> {
+        let Some(frames) = &self.frames else { return Ok(()) };
+        let (mut list, mut start) = (frames.list.iter(), 0_u64);
+        for end in places.chain([frames.size]) {
+            while start < end {
+                let due = end.saturating_sub(start).min(length(FRAME_BYTES));
+                match list.next() {
+                    Some(frame) if frame.expanded == due => start = start.saturating_add(due),
+                    other => {
+                        let at = other.map_or(self.size, |frame| frame.at);
+                        return Err(ArchiveError::Frame { at, reason: "the frames are not cut where entries are" });
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn find_frames(&self, limits: &Limits, strictness: Strictness) -> Result<Frames, ArchiveError> {
@@ -303,7 +326,11 @@ impl Frame {
         let size = |bytes| usize::try_from(bytes).map_err(|_| damaged("the frame is too large"));
         let mut compressed = vec![0; size(self.compressed)?];
         source.read_file(self.at, &mut compressed)?;
-        if !compressed.starts_with(&ZSTD_MAGIC)
+        let header = match source.strictness {
+            Strictness::Foreign => ZSTD_MAGIC.to_vec(),
+            Strictness::Bundle => frame_header(u32::try_from(self.expanded).unwrap_or(u32::MAX)),
+        };
+        if !compressed.starts_with(&header)
             || zstd_safe::find_frame_compressed_size(&compressed) != Ok(compressed.len())
         {
             return Err(damaged("there is not exactly one frame where the seek table says"));

@@ -115,6 +115,14 @@ impl Input {
         }
     }
 
+    /// Where content of an entry begins or ends, a frame of a compressed tar must.
+    fn boundary(&mut self) -> Result<(), ArchiveError> {
+        match self {
+            Self::Zstd(frames) => frames.boundary(),
+            Self::Plain { .. } => Ok(()),
+        }
+    }
+
     /// Makes sure that the tar was all there is: for a compressed one, that its seek table is right too.
     fn end(&mut self) -> Result<(), ArchiveError> {
         match self {
@@ -131,6 +139,8 @@ pub struct ArchiveStream {
     at: u64,
     /// The entry whose content comes next, and how much of that is left.
     current: Option<(EntryName, u64)>,
+    /// Whether the current entry has content at all.
+    has_content: bool,
     /// How many entries were begun: content of an earlier one can't be read any more.
     number: u64,
 }
@@ -152,7 +162,7 @@ impl ArchiveStream {
     /// It cannot be read, or is compressed in another way.
     pub fn open(reader: impl Read + Send + 'static, limits: &Limits) -> Result<Self, ArchiveError> {
         let input = Input::open(Box::new(reader), limits)?;
-        Ok(Self { input, at: 0, current: None, number: 0 })
+        Ok(Self { input, at: 0, current: None, has_content: false, number: 0 })
     }
 
     pub(crate) fn share(self) -> SharedStream {
@@ -179,6 +189,9 @@ impl ArchiveStream {
             if left > 0 {
                 return Err(ArchiveError::Incomplete);
             }
+            if std::mem::take(&mut self.has_content) {
+                self.input.boundary()?;
+            }
             let mut rest = [0; BLOCK];
             let count = usize::try_from(padding(self.at)).unwrap_or(0);
             let rest = rest.get_mut(..count).unwrap_or_default();
@@ -192,6 +205,10 @@ impl ArchiveStream {
         let (name, size) = strict::entry(self, block)?;
         self.number = self.number.saturating_add(1);
         self.current = Some((name, size));
+        self.has_content = size > 0;
+        if self.has_content {
+            self.input.boundary()?;
+        }
         Ok(Some((name, size)))
     }
 

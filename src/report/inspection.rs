@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tables::{Bytes, Clean};
 use super::v1::{Notice, Signer, Source};
-use crate::archive::BundleInventory;
+use crate::archive::{BundleInventory, StreamPosition};
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
 use crate::oci::{MediaType, Platform, Reference, Tag};
@@ -49,6 +49,12 @@ pub struct BundleFacts {
     /// Until when all carried evidence is current.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence_current_until: Option<UnixTime>,
+    /// Its place in a series of bundles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamPosition>,
+    /// The signature manifest of its seal, which was not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Digest>,
 }
 
 /// One artifact with all that belongs to it.
@@ -206,6 +212,8 @@ impl Inspection {
                 blobs: inventory.totals.blobs,
                 bytes: inventory.totals.bytes,
                 evidence_current_until: inventory.totals.evidence_current_until,
+                stream: inventory.stream.clone(),
+                seal: None,
             }),
             roots: roots
                 .iter()
@@ -333,6 +341,12 @@ pub fn write_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Res
         writeln!(out, "{} blobs, {}", bundle.blobs, Bytes(bundle.bytes))?;
         if let Some(until) = bundle.evidence_current_until {
             writeln!(out, "revocation data is current until {until}")?;
+        }
+        if let Some(stream) = &bundle.stream {
+            writeln!(out, "number {} of the stream {}", stream.sequence, Clean(&stream.name))?;
+        }
+        if let Some(seal) = bundle.seal {
+            writeln!(out, "sealed by the signature {seal}")?;
         }
     }
     for root in &inspection.roots {

@@ -8,7 +8,9 @@ use super::tables::{Bytes, Clean};
 use super::v1::{
     Artifact, Check, CheckResult, Evidence, Policy, Report, Seal, SealWord, Signature, SignatureWord, Times, Word,
 };
+use crate::code::DiagnosticCode;
 use crate::digest::Digest;
+use crate::ops::seal::SEAL_REPOSITORY;
 use crate::time::UnixTime;
 use crate::verification::Span;
 
@@ -104,6 +106,14 @@ fn write_seal(seal: &Seal, at: Option<UnixTime>, out: &mut dyn Write) -> io::Res
         SealWord::Rejected => writeln!(out, "seal: REJECTED{by}; nothing in the bundle is trusted")?,
     }
     let told = write_bad_checks(seal.signature.as_slice(), out)?;
+    if seal.codes.contains(&DiagnosticCode::PolicyNotApplicable) {
+        writeln!(
+            out,
+            "  why          policy-not-applicable: no statement of the trust policy is for seals\n               \
+             hint: give one the scope {SEAL_REPOSITORY}, name another with --seal-scope, or do without: --ignore-seal"
+        )?;
+        return Ok(());
+    }
     for code in seal.codes.iter().filter(|code| !told.contains(&code.as_str())) {
         writeln!(out, "  why          {code}: {}", code.explanation())?;
     }

@@ -1,10 +1,12 @@
 //! Everything that can be wrong with a bundle, each with its code.
 
-use bulla::archive::{Archive, Compression, Strictness, names};
+use bulla::archive::{
+    Archive, BundleInventory, Compression, HELD_CONTENT, Omission, OmittedContent, StreamPosition, Strictness, names,
+};
 use bulla::code::DiagnosticCode::{self, *};
 use bulla::digest::Digest;
 use bulla::limits::Limits;
-use bulla::oci::MediaType;
+use bulla::oci::{Descriptor, MediaType};
 use bulla::store::archive::open_any;
 use bulla::store::bundle::BundleStore;
 use bulla::store::{ContentKind, StoreError, fetch, fetch_manifest};
@@ -341,8 +343,46 @@ fn an_inventory_that_lies_is_refused() {
     };
     assert_eq!(forge(&|_| {}), None, "the forger's tools work");
     type Lie = fn(&mut bulla::archive::BundleInventory);
-    let lies: [(&str, Lie, DiagnosticCode); 18] = [
+    let lies: [(&str, Lie, DiagnosticCode); 35] = [
         ("an unknown feature", |i| i.features.push("sealed-with-wax".into()), BundleFeatureUnknown),
+        ("a feature that is defined and not read", |i| hold(i, "text/plain", true), BundleFeatureUnknown),
+        ("held content without the feature", |i| hold(i, "text/plain", false), BundleManifestInvalid),
+        ("two unknown features", |i| i.features.extend(["a".into(), "b".into()]), BundleFeatureUnknown),
+        ("a stream without a name", |i| stream(i, "", 1, false), BundleManifestInvalid),
+        ("a stream with a bad name", |i| stream(i, "Weekly", 1, false), BundleManifestInvalid),
+        ("a stream that ends in a dot", |i| stream(i, "weekly.", 1, false), BundleManifestInvalid),
+        ("a stream with too long a name", |i| stream(i, &"a".repeat(129), 1, false), BundleManifestInvalid),
+        ("number 0", |i| stream(i, "weekly", 0, false), BundleManifestInvalid),
+        ("something before the first", |i| stream(i, "weekly", 1, true), BundleManifestInvalid),
+        ("a number that JSON cannot hold", |i| stream(i, "weekly", 1 << 53, true), BundleManifestInvalid),
+        (
+            "a name that is kept for seals",
+            |i| {
+                i.roots[0].reference = "bulla.invalid/seal:v1".parse().unwrap();
+                i.roots.sort();
+            },
+            BundleManifestInvalid,
+        ),
+        (
+            "content left out that is carried",
+            |i| {
+                let blob = i.blobs.last().unwrap().clone();
+                i.omitted[0].digest = blob.digest;
+            },
+            BundleManifestInvalid,
+        ),
+        (
+            "a platform left out twice",
+            |i| {
+                let again = i.omitted[0].clone();
+                i.omitted.push(again);
+            },
+            BundleManifestInvalid,
+        ),
+        ("a root left out", |i| i.omitted[0].digest = i.roots[0].digest, BundleManifestInvalid),
+        ("an envelope left out", |i| i.omitted[0].digest = i.signatures[0].envelope.unwrap(), BundleManifestInvalid),
+        ("a CRL left out", |i| i.omitted[0].digest = i.evidence[0].digest(), BundleManifestInvalid),
+        ("a feature twice", |i| i.features = vec!["held-content".into(), "held-content".into()], BundleFeatureUnknown),
         ("version 2", |i| i.schema_version = 2, BundleManifestInvalid),
         ("another media type", |i| i.media_type = "text/plain".into(), BundleManifestInvalid),
         ("wrong sums", |i| i.totals.blobs += 1, BundleManifestInvalid),
@@ -401,6 +441,83 @@ fn an_inventory_that_lies_is_refused() {
     for (name, lie, expected) in lies {
         assert_eq!(forge(&lie), Some(expected), "{name}");
     }
+}
+
+/// Leaves out something that the far side is said to have.
+fn hold(inventory: &mut BundleInventory, media_type: &str, with_feature: bool) {
+    let held = Descriptor::of(media_type, b"held");
+    inventory.omitted.push(OmittedContent {
+        digest: held.digest,
+        size: held.size,
+        media_type: held.media_type,
+        platform: None,
+        reason: Omission::Held,
+    });
+    inventory.omitted.sort();
+    if with_feature {
+        inventory.features.push(HELD_CONTENT.into());
+    }
+}
+
+fn stream(inventory: &mut BundleInventory, name: &str, sequence: u64, with_previous: bool) {
+    let previous = with_previous.then(|| Digest::sha256(b"the bundle before"));
+    inventory.stream = Some(StreamPosition { name: name.into(), sequence, previous });
+}
+
+/// What later versions write has its place, its rules, and a schema that says the same.
+#[test]
+fn what_comes_next_is_defined_now() {
+    let schema: serde_json::Value = serde_json::from_str(include_str!("../../schemas/bundle-v1.schema.json")).unwrap();
+    let schema = jsonschema::draft202012::new(&schema).unwrap();
+    let agrees = |inventory: &BundleInventory| {
+        let valid = inventory.validate().is_ok();
+        assert_eq!(valid, schema.is_valid(&serde_json::to_value(inventory).unwrap()), "{:?}", inventory.stream);
+        valid
+    };
+    for (name, sequence, previous, good) in [
+        ("weekly", 1, false, true),
+        ("weekly", 2, true, true),
+        ("weekly", 2, false, true),
+        ("a", 1, false, true),
+        ("site/a-1.b_2", (1 << 53) - 1, true, true),
+        ("weekly", 1, true, false),
+        ("weekly", 0, false, false),
+        ("weekly", 1 << 53, false, false),
+        ("-weekly", 1, false, false),
+        ("week ly", 1, false, false),
+    ] {
+        let mut inventory = bundle().inventory;
+        stream(&mut inventory, name, sequence, previous);
+        assert_eq!(agrees(&inventory), good, "{name} {sequence} {previous}");
+    }
+    let with = |media_type: &str, change: &dyn Fn(&mut BundleInventory)| {
+        let mut inventory = bundle().inventory;
+        hold(&mut inventory, media_type, true);
+        change(&mut inventory);
+        inventory.validate().is_ok()
+    };
+    let as_is = |_: &mut BundleInventory| {};
+    assert!(with("application/vnd.oci.image.layer.v1.tar+gzip", &as_is));
+    assert!(!with("application/vnd.oci.image.layer.v1.tar+gzip", &|i| i.features.clear()));
+    assert!(!with(MediaType::OCI_MANIFEST, &as_is), "manifests always come along");
+    assert!(!with(MediaType::OCI_CONFIG, &as_is), "configurations always come along");
+    let mut idle = bundle().inventory;
+    idle.features.push(HELD_CONTENT.into());
+    assert!(idle.validate().is_err(), "a feature that nothing needs");
+}
+
+/// A reader stops at the first feature that it does not know, and names it, whatever else the inventory holds.
+#[test]
+fn an_unknown_feature_is_named() {
+    let document = r#"{"schemaVersion":1,"features":["volumes"],"volumes":{"this":1,"of":3},"roots":"elsewhere"}"#;
+    let error = BundleInventory::parse(document.as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("\"volumes\""), "{error}");
+    assert_eq!(code(Err::<(), _>(error)), Some(BundleFeatureUnknown));
+    let mut held = bundle().inventory;
+    hold(&mut held, "text/plain", true);
+    let error = BundleInventory::parse(&held.to_bytes().unwrap()).unwrap_err();
+    let hint = bulla::code::Diagnostic::hint(&error).unwrap();
+    assert!(error.to_string().contains(HELD_CONTENT) && hint.contains("everything in it"), "{error} {hint}");
 }
 
 /// The greatest digest there is, so that it sorts last.

@@ -86,7 +86,7 @@ fn the_same_inventory_gives_the_same_bytes() {
 }
 
 const PLAIN: &str = "b687b7a1b5a24903ce099b8a6e2e131ea5cd15457e604653864731a56b383d0b";
-const COMPRESSED: &str = "085eab47130ffcf417ded2b90f9b95b59822d170805474e8dcb0a434dd5ff5b7";
+const COMPRESSED: &str = "7c833e780f95a0e2ca0d5240f6a72f0388ce0dfcb7b9745f264300bdc8f9efb7";
 
 #[test]
 fn index_json_follows_from_the_inventory() {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::fixture::{Sample, bundle, inventory, members, root, write};
+use crate::fixture::bundle;
 
 fn schema() -> jsonschema::Validator {
     let text = include_str!("../../schemas/bundle-v1.schema.json");
@@ -62,24 +62,4 @@ fn what_must_be_there_must_be_there() {
         assert!(!schema.is_valid(&changed), "without {key}");
         assert!(serde_json::from_value::<bulla::archive::BundleInventory>(changed).is_err(), "without {key}");
     }
-}
-
-/// The specification's example is what the code writes.
-#[test]
-fn the_worked_example_is_true() {
-    let text = include_str!("../../schemas/bundle-v1.md");
-    let mut sample = Sample::default();
-    let layer = sample.blob("text/plain", b"hello, world\n");
-    let hello = sample.artifact("application/vnd.example.hello", &[&layer], None);
-    let inventory = inventory(sample.blobs, vec![root("registry.example/hello:v1", &hello)]);
-    let tar = write(&inventory, &sample.contents, bulla::archive::Compression::None);
-    let mut example = String::new();
-    for member in members(&tar) {
-        let header = tar::Header::from_byte_slice(&member.header);
-        let content = String::from_utf8(member.content.clone()).unwrap();
-        example +=
-            &format!("{} ({} bytes)\n  {}\n", header.path().unwrap().display(), content.len(), content.trim_end());
-    }
-    example += &format!("the file: {} bytes, {}\n", tar.len(), bulla::digest::Digest::sha256(&tar));
-    assert!(text.contains(&example), "the example should read:\n{example}");
 }

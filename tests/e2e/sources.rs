@@ -73,6 +73,9 @@ fn podman_reads_a_bundle() {
     let id = podman(&world, &pull);
     let inspected = podman(&world, &["image", "inspect", "--format", "{{.Digest}}", id.trim()]);
     assert_eq!(inspected.trim(), digest(&image));
+    // By `io.containerd.image.name`, as containerd and docker do.
+    let names = podman(&world, &["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    assert_eq!(names.trim(), format!("{SCOPE}:v1"));
     world.user.bulla(&["import", "l.tar", "--to", "docker-archive:d.tar"]).ends(0);
     let loaded = podman(&world, &["load", "-q", "-i", "d.tar"]);
     assert!(loaded.contains("app:v1"), "{loaded}");

@@ -5,7 +5,9 @@ use zstd::zstd_safe;
 
 use super::super::ArchiveError;
 use super::super::entry::length;
-use super::super::frames::{FOOTER_MAGIC, MOST_COMPRESSED_BYTES, MOST_FRAME_BYTES, TABLE_MAGIC, ZSTD_MAGIC};
+use super::super::frames::{
+    FOOTER_MAGIC, FRAME_BYTES, MOST_COMPRESSED_BYTES, MOST_FRAME_BYTES, TABLE_MAGIC, ZSTD_MAGIC, frame_header,
+};
 use super::super::source::MOST_FRAMES;
 use super::{Raw, broken_off};
 use crate::limits::Limits;
@@ -20,6 +22,8 @@ pub(super) struct FrameStream {
     content: Vec<u8>,
     /// What of `content` was handed out.
     next: usize,
+    /// A frame that was not full: what comes next belongs to another part.
+    is_short: bool,
     /// The seek table that these frames must have.
     table: Vec<u8>,
     expanded: u64,
@@ -38,6 +42,7 @@ impl FrameStream {
             compressed: Vec::new(),
             content: Vec::new(),
             next: 0,
+            is_short: false,
             table: Vec::new(),
             expanded: 0,
             expansion: limits.expansion,
@@ -55,6 +60,15 @@ impl FrameStream {
         }
         self.next = self.next.saturating_add(count);
         Ok(count)
+    }
+
+    /// Where content of an entry begins or ends, a frame must.
+    pub(super) fn boundary(&mut self) -> Result<(), ArchiveError> {
+        self.is_short = false;
+        match self.next < self.content.len() {
+            true => Err(self.damaged("the frames are not cut where entries are")),
+            false => Ok(()),
+        }
     }
 
     /// Behind the end of the tar: nothing of a frame is left, the seek table comes, and nothing after it.
@@ -117,6 +131,14 @@ impl FrameStream {
         if has_checksum {
             self.take(4)?;
         }
+        let header = frame_header(u32::try_from(size).unwrap_or(u32::MAX));
+        if has_checksum || !self.compressed.starts_with(&header) {
+            return Err(self.damaged("the frame's header is not in canonical form"));
+        }
+        if self.is_short || size > FRAME_BYTES {
+            return Err(self.damaged("the frames are not cut where entries are"));
+        }
+        self.is_short = size < FRAME_BYTES;
         if zstd_safe::find_frame_compressed_size(&self.compressed) != Ok(self.compressed.len()) {
             return Err(self.damaged("the frame does not decompress"));
         }

@@ -4,6 +4,7 @@ use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::ops;
 use bulla::ops::listing::{More, SignatureDetails, attached};
+use bulla::ops::seal::SubjectSeal;
 use bulla::ops::verify::RootToVerify;
 use bulla::report::inspection::{Inspection, write_inspection};
 use bulla::report::signatures::{SignatureDocument, SignatureList, go_json, write_tree};
@@ -36,7 +37,10 @@ fn show_inventory(opened: &Opened, format: Format, limits: &Limits) -> Result<St
     let roots = roots(opened)?;
     let inspected = ops::inspect::inspect(opened.store.as_ref(), &roots, &opened.omitted(), limits, progress.as_ref())?;
     drop(progress);
-    let inspection = Inspection::new(opened.place.clone(), opened.inventory.as_ref(), &inspected);
+    let mut inspection = Inspection::new(opened.place.clone(), opened.inventory.as_ref(), &inspected);
+    if let (Some(bundle), SubjectSeal::Sealed(seal)) = (&mut inspection.bundle, &opened.seal) {
+        bundle.seal = Some(seal.manifest().digest);
+    }
     match format {
         Format::Json => terminal::print_json(&inspection)?,
         Format::Text => terminal::print(|out| write_inspection(&inspection, out))?,

@@ -1,0 +1,314 @@
+//! Sealed bundles: who sealed them, and what becomes of a bundle without a seal, with another's, or with a bad one.
+
+use serde_json::{Value, json};
+
+use crate::support::cli::{Ended, statement};
+use crate::support::openssl::{Chain, DAY, Key, Signing, Use, now, rfc3339};
+use crate::support::tools;
+use crate::world::{SCOPE, World};
+
+const SEALS: &str = "bulla.invalid/seal";
+
+/// A statement for seals that trusts the store `ca/NAME`.
+fn seals(scope: &str, store: &str, level: &str) -> Value {
+    let mut statement = statement(scope, level, false);
+    statement["name"] = json!("seals");
+    statement["trustStores"] = json!([format!("ca:{store}")]);
+    if level == "skip" {
+        statement.as_object_mut().unwrap().remove("trustStores");
+        statement.as_object_mut().unwrap().remove("trustedIdentities");
+    }
+    statement
+}
+
+/// A world in which somebody seals: the carrier's own key, of another authority than the publisher's.
+struct Sealing {
+    world: World,
+    sealer: Chain,
+}
+
+impl Sealing {
+    fn new(test: &str) -> Option<Self> {
+        let world = World::new(test, &[])?;
+        let sealer = world.pki.chain("seal", Key::P384, Use::Signing);
+        let sealing = Self { world, sealer };
+        for authority in [&sealing.sealer.root, &sealing.sealer.inter] {
+            sealing.world.serve(authority, &sealing.world.pki.crl(authority));
+        }
+        sealing.world.user.trusts("ca/sealers", &sealing.world.pki.pem(&sealing.sealer.root));
+        sealing.policy(&[seals(SEALS, "sealers", "strict")]);
+        sealing.world.signed_layout("l", &Signing::default());
+        sealing.put_key("sealer", &sealing.sealer);
+        Some(sealing)
+    }
+
+    fn put_key(&self, name: &str, chain: &Chain) {
+        let (pki, user) = (&self.world.pki, &self.world.user);
+        user.put(&format!("{name}.key"), pki.key(&chain.leaf).as_bytes());
+        let pems = [&chain.leaf, &chain.inter, &chain.root].map(|holder| pki.pem(holder));
+        user.put(&format!("{name}.pem"), pems.concat().as_bytes());
+    }
+
+    /// The policy: the artifact's statement, and these.
+    fn policy(&self, more: &[Value]) {
+        let own = [statement(SCOPE, "strict", false)];
+        self.world.user.policy(&own.iter().chain(more).cloned().collect::<Vec<_>>());
+    }
+
+    fn export(&self, bundle: &str, key: &str, more: &[&str]) -> Ended {
+        let name = format!("{SCOPE}:v1");
+        let (key, chain) = (format!("{key}.key"), format!("{key}.pem"));
+        let words = ["export", "oci:l:v1", "--as", &name, "-o", bundle, "--seal", &key];
+        self.world.user.bulla(&[&words[..], &["--seal-certificate-chain", &chain], more].concat())
+    }
+
+    fn verify(&self, bundle: &str, more: &[&str]) -> Ended {
+        self.world.user.offline(&[&["verify", bundle, "--format", "json"], more].concat())
+    }
+
+    /// The verdict on the seal, and on the only artifact with its codes.
+    #[track_caller]
+    fn expect(&self, ended: &Ended, status: i32, seal: &str, artifact: &str, codes: &[&str]) {
+        assert_eq!(ended.status, status, "{ended:?}");
+        let report = ended.json();
+        assert_eq!(report["seal"]["verdict"], seal, "{ended:?}");
+        assert_eq!(report["artifacts"][0]["verdict"], artifact, "{ended:?}");
+        assert_eq!(report["artifacts"][0]["codes"], json!(codes), "{ended:?}");
+        let claims = report["notices"].as_array().into_iter().flatten().any(|n| n["code"] == "names-are-claims");
+        assert_eq!(claims, seal != "trusted", "names are claims without a trusted seal: {ended:?}");
+    }
+}
+
+#[test]
+fn a_sealed_bundle_says_who_sealed_it_with_every_key_and_format() {
+    const TEST: &str = "a_sealed_bundle_says_who_sealed_it_with_every_key_and_format";
+    let Some(sealing) = Sealing::new(TEST) else { return };
+    for (format, bundle) in [("jws", "jws.tar"), ("cose", "cose.tar.zst")] {
+        sealing.export(bundle, "sealer", &["--seal-format", format]).says(0, &["sealed sha256:"]);
+        let ended = sealing.verify(bundle, &["--require-seal"]);
+        sealing.expect(&ended, 0, "trusted", "trusted", &[]);
+        let seal = &ended.json()["seal"];
+        assert_eq!(seal["signature"]["signer"]["subject"], sealing.sealer.leaf.subject());
+        assert_eq!(seal["policy"], json!({"scope": SEALS, "statement": "seals", "level": "strict"}));
+        // Its own revocation data came along: two CRLs, of an authority that signed no artifact.
+        assert_eq!(seal["signature"]["evidence"].as_array().unwrap().len(), 2);
+    }
+    let world = &sealing.world;
+    let subject = sealing.sealer.leaf.subject();
+    world.user.bulla(&["verify", "jws.tar"]).says(0, &[&format!("seal: TRUSTED by {subject} (policy seals)")]);
+    // The receipt tells; the seal itself goes nowhere.
+    let import = ["import", "cose.tar.zst", "--to", "oci:in", "--receipt", "r.json", "--require-seal"];
+    world.user.bulla(&import).ends(0);
+    let receipt = world.user.json("r.json");
+    assert_eq!(receipt["seal"]["verdict"], "trusted");
+    assert_eq!(receipt["seal"]["signer"], subject);
+    let signature = receipt["seal"]["signature"].as_str().unwrap().replace(':', "/");
+    assert!(!world.user.path("in/blobs").join(signature).exists(), "no part of a repository");
+}
+
+#[test]
+fn an_unsealed_bundle_passes_unless_a_seal_is_required() {
+    let Some(sealing) = Sealing::new("an_unsealed_bundle_passes_unless_a_seal_is_required") else { return };
+    let bundle = sealing.world.export("l");
+    sealing.expect(&sealing.verify(&bundle, &[]), 0, "absent", "trusted", &[]);
+    sealing.expect(&sealing.verify(&bundle, &["--require-seal"]), 1, "absent", "rejected", &["seal-absent"]);
+    let user = &sealing.world.user;
+    user.bulla(&["import", &bundle, "--to", "oci:in", "--require-seal"]).says(1, &["seal-absent"]);
+    assert!(!user.path("in").exists());
+    user.bulla(&["verify", "oci:l:v1", "--scope", SCOPE, "--require-seal"]).says(2, &["only a bundle can be sealed"]);
+}
+
+#[test]
+fn a_seal_that_is_not_trusted_rejects_the_bundle() {
+    let Some(sealing) = Sealing::new("a_seal_that_is_not_trusted_rejects_the_bundle") else { return };
+    // The carrier's own seal over the true content, in place of none or of the sender's.
+    let mallory = sealing.world.pki.chain("mallory", Key::P256, Use::Signing);
+    for authority in [&mallory.root, &mallory.inter] {
+        sealing.world.serve(authority, &sealing.world.pki.crl(authority));
+    }
+    sealing.put_key("mallory", &mallory);
+    sealing.export("own.tar", "mallory", &[]).ends(0);
+    for more in [&[][..], &["--require-seal"]] {
+        let ended = sealing.verify("own.tar", more);
+        sealing.expect(&ended, 1, "rejected", "rejected", &["seal-not-trusted"]);
+        assert_eq!(ended.json()["seal"]["codes"], json!(["chain-untrusted"]));
+        // The artifact's own signature is as good as ever, and the report says so.
+        assert_eq!(ended.json()["artifacts"][0]["signatures"][0]["verdict"], "good");
+    }
+    let user = &sealing.world.user;
+    user.bulla(&["verify", "own.tar"]).says(1, &["seal: REJECTED by CN=mallory", "chain-untrusted"]);
+    user.bulla(&["import", "own.tar", "--to", "oci:in"]).says(1, &["seal-not-trusted"]);
+    assert!(!user.path("in").exists());
+    // Two ways past it, and both are told.
+    let ended = sealing.verify("own.tar", &["--ignore-seal"]);
+    sealing.expect(&ended, 0, "ignored", "trusted", &[]);
+    assert_eq!(ended.json()["notices"][0]["code"], "seal-ignored");
+    user.bulla(&["import", "own.tar", "--to", "oci:in", "--allow", "rejected", "--receipt", "r.json"]).ends(0);
+    let receipt = user.json("r.json");
+    assert_eq!(receipt["seal"]["verdict"], "rejected");
+    assert_eq!(receipt["imported"][0]["allowed"], "rejected");
+    assert_eq!(receipt["imported"][0]["codes"], json!(["seal-not-trusted"]));
+    user.bulla(&["verify", "own.tar", "--ignore-seal", "--require-seal"]).ends(2);
+}
+
+#[test]
+fn the_policy_decides_about_seals_as_about_artifacts() {
+    let Some(sealing) = Sealing::new("the_policy_decides_about_seals_as_about_artifacts") else { return };
+    sealing.export("b.tar", "sealer", &[]).ends(0);
+    // No statement: nothing can be said for the seal, and nothing is trusted.
+    sealing.policy(&[]);
+    let ended = sealing.verify("b.tar", &[]);
+    sealing.expect(&ended, 1, "rejected", "rejected", &["seal-not-trusted"]);
+    assert_eq!(ended.json()["seal"]["codes"], json!(["policy-not-applicable"]));
+    sealing.world.user.bulla(&["verify", "b.tar"]).says(1, &[SEALS, "--ignore-seal"]);
+    // The statement for all covers seals too.
+    sealing.policy(&[seals("*", "sealers", "strict")]);
+    sealing.expect(&sealing.verify("b.tar", &["--require-seal"]), 0, "trusted", "trusted", &[]);
+    // Another scope.
+    sealing.policy(&[seals("site.example/carriers", "sealers", "strict")]);
+    let scope = ["--seal-scope", "site.example/carriers"];
+    sealing.expect(&sealing.verify("b.tar", &scope), 0, "trusted", "trusted", &[]);
+    sealing.expect(&sealing.verify("b.tar", &[]), 1, "rejected", "rejected", &["seal-not-trusted"]);
+    // Skipped: as if there were none, and never taken for one.
+    sealing.policy(&[seals(SEALS, "sealers", "skip")]);
+    sealing.expect(&sealing.verify("b.tar", &[]), 0, "skipped", "trusted", &[]);
+    sealing.expect(&sealing.verify("b.tar", &["--require-seal"]), 1, "skipped", "rejected", &["seal-skipped"]);
+    // What --scope says about artifacts does not reach the seal.
+    sealing.policy(&[seals(SEALS, "sealers", "strict")]);
+    sealing.expect(&sealing.verify("b.tar", &["--scope", SCOPE]), 0, "trusted", "trusted", &[]);
+    sealing
+        .world
+        .user
+        .bulla(&["verify", "b.tar", "--integrity-only"])
+        .says(0, &["seal: there is one; it was not judged"]);
+}
+
+#[test]
+fn revocation_is_asked_for_seals_too() {
+    let Some(sealing) = Sealing::new("revocation_is_asked_for_seals_too") else { return };
+    sealing.export("old.tar", "sealer", &[]).ends(0);
+    sealing.world.pki.revoke(&sealing.sealer.inter, &sealing.sealer.leaf, "keyCompromise");
+    sealing.world.serve(&sealing.sealer.inter, &sealing.world.pki.crl(&sealing.sealer.inter));
+    sealing.export("revoked.tar", "sealer", &[]).ends(0);
+    let ended = sealing.verify("revoked.tar", &[]);
+    sealing.expect(&ended, 1, "rejected", "rejected", &["seal-not-trusted"]);
+    assert_eq!(ended.json()["seal"]["codes"], json!(["certificate-revoked"]));
+    // Evidence that has gone stale: it cannot be told, which is not good, and not bad.
+    let later = rfc3339(now() + 31 * DAY);
+    let ended = sealing.verify("old.tar", &["--at", &later]);
+    assert_eq!((ended.status, &ended.json()["seal"]["verdict"]), (5, &json!("undecided")), "{ended:?}");
+    let required = sealing.verify("old.tar", &["--at", &later, "--require-seal"]);
+    sealing.expect(&required, 1, "undecided", "rejected", &["seal-not-trusted"]);
+    // A seal whose revocation data cannot be had is not made unless the operator says so.
+    let mut sealing = sealing;
+    sealing.world.stop_serving();
+    sealing.export("gap.tar", "sealer", &["--offline"]).says(4, &["evidence-unavailable"]);
+    assert!(!sealing.world.user.path("gap.tar").exists());
+    let crls = [&sealing.world.signer.root, &sealing.world.signer.inter].map(|authority| {
+        sealing.world.user.put(&format!("crls/{}.crl", authority.name), &sealing.world.pki.crl(authority))
+    });
+    assert_eq!(crls.len(), 2);
+    let more = ["--offline", "--crl", "crls", "--allow-missing-evidence"];
+    sealing.export("gap.tar", "sealer", &more).says(0, &["the seal lacks revocation data"]);
+    let ended = sealing.verify("gap.tar", &[]);
+    sealing.expect(&ended, 5, "undecided", "undecided", &["seal-not-trusted"]);
+    assert_eq!(ended.json()["seal"]["codes"], json!(["crl-missing"]));
+}
+
+#[test]
+fn a_bundle_has_its_place_in_a_stream() {
+    let Some(sealing) = Sealing::new("a_bundle_has_its_place_in_a_stream") else { return };
+    let at = |bundle: &str, more: &[&str]| sealing.export(bundle, "sealer", more);
+    at("1.tar", &["--stream", "weekly", "--sequence", "1"]).ends(0);
+    at("2.tar", &["--stream", "weekly", "--sequence", "2", "--previous", "1.tar"]).ends(0);
+    let first = sealing.verify("1.tar", &[]).json()["seal"]["bundle"].as_str().unwrap().to_owned();
+    let shown = sealing.world.user.bulla(&["inspect", "2.tar", "--format", "json"]).ends(0).json();
+    assert_eq!(shown["bundle"]["stream"], json!({"name": "weekly", "sequence": 2, "previous": first}));
+    at("3.tar", &["--stream", "weekly", "--sequence", "3", "--previous", &first]).ends(0);
+    for (wrong, says) in [
+        (&["--stream", "weekly", "--sequence", "3", "--previous", "1.tar"][..], "has number 1 of the stream"),
+        (&["--stream", "daily", "--sequence", "2", "--previous", "1.tar"], "has number 1 of the stream \"weekly\""),
+        (&["--stream", "weekly", "--sequence", "1", "--previous", "1.tar"], "it is not the one before number 1"),
+        (&["--stream", "weekly", "--sequence", "0"], "the first has number 1"),
+        (&["--stream", "Weekly", "--sequence", "1"], "cannot be the name of a stream"),
+        (&["--stream", "weekly"], "--sequence"),
+        (&["--sequence", "1"], "--stream"),
+    ] {
+        at("w.tar", wrong).says(2, &[says]);
+        assert!(!sealing.world.user.path("w.tar").exists());
+    }
+}
+
+#[test]
+fn a_key_that_cannot_seal_is_told_before_anything_is_collected() {
+    let Some(sealing) = Sealing::new("a_key_that_cannot_seal_is_told_before_anything_is_collected") else { return };
+    let user = &sealing.world.user;
+    let export = ["export", "oci:absent:v1", "-o", "b.tar", "--as", "registry.example/app:v1", "--seal", "sealer.key"];
+    user.bulla(&export).says(2, &["--seal-certificate-chain names its certificates"]);
+    user.bulla(&[&export[..], &["--seal-certificate-chain", "absent.pem"]].concat()).says(4, &["absent.pem"]);
+    let stamped = ["--timestamp-url", "http://127.0.0.1:1/", "--timestamp-root-cert", "sealer.pem"];
+    let unsealed = ["export", "oci:l:v1", "-o", "b.tar", "--as", "registry.example/app:v1"];
+    user.bulla(&[&unsealed[..], &stamped].concat()).says(2, &["--seal KEY"]);
+}
+
+#[test]
+fn a_key_of_signingkeys_json_seals_by_its_name() {
+    let Some(sealing) = Sealing::new("a_key_of_signingkeys_json_seals_by_its_name") else { return };
+    let user = &sealing.world.user;
+    let (key, chain) = (user.path("sealer.key"), user.path("sealer.pem"));
+    let keys = json!({"keys": [{"name": "carrier", "keyPath": key, "certPath": chain}]});
+    user.put("../.config/notation/signingkeys.json", keys.to_string().as_bytes());
+    let name = format!("{SCOPE}:v1");
+    let export = ["export", "oci:l:v1", "--as", &name, "-o", "b.tar", "--seal"];
+    user.bulla(&[&export[..], &["carrier"]].concat()).says(0, &["sealed sha256:"]);
+    sealing.expect(&sealing.verify("b.tar", &["--require-seal"]), 0, "trusted", "trusted", &[]);
+    user.bulla(&[&export[..], &["nobody"]].concat()).says(2, &["nobody"]);
+}
+
+#[test]
+fn a_sealed_bundle_is_judged_on_a_pipe_before_its_first_layer() {
+    let Some(sealing) = Sealing::new("a_sealed_bundle_is_judged_on_a_pipe_before_its_first_layer") else { return };
+    sealing.export("b.tar", "sealer", &[]).ends(0);
+    let user = &sealing.world.user;
+    let whole = std::fs::read(user.path("b.tar")).unwrap();
+    let program = env!("CARGO_BIN_EXE_bulla");
+    let pipe = |bytes: &[u8], more: &str| {
+        user.put("piped", bytes);
+        let script = format!("cat piped | {program} verify - --format json {more}");
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(user.folder())
+            .env_clear()
+            .env("HOME", user.folder().parent().unwrap())
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), report["seal"]["verdict"].clone(), report["verdict"].clone())
+    };
+    assert_eq!(pipe(&whole, "--require-seal"), (Some(0), json!("trusted"), json!("trusted")));
+    // Untrusted: the end of the pipe is never reached.
+    sealing.policy(&[]);
+    let cut = &whole[..whole.len() - 2048];
+    assert_eq!(pipe(cut, ""), (Some(1), json!("rejected"), json!("rejected")));
+}
+
+#[test]
+fn other_tools_read_a_sealed_bundle_as_they_read_any() {
+    const TEST: &str = "other_tools_read_a_sealed_bundle_as_they_read_any";
+    let Some(sealing) = Sealing::new(TEST) else { return };
+    if !tools::there(TEST, &["skopeo", "tar"]) {
+        return;
+    }
+    let folder = sealing.world.user.folder();
+    sealing.export("b.tar", "sealer", &[]).ends(0);
+    let copy = ["--insecure-policy", "copy", "-q", "oci-archive:b.tar:v1", "oci:copied:v1"];
+    tools::must("skopeo", &copy, &folder);
+    std::fs::create_dir(folder.join("unpacked")).unwrap();
+    tools::must("tar", &["xf", "b.tar", "-C", "unpacked"], &folder);
+    // As a layout it has its artifact and nothing else that has a name; a seal is a bundle's.
+    let ended = sealing.verify("oci:unpacked:v1", &["--scope", SCOPE]).ends(0);
+    assert!(ended.json().get("seal").is_none());
+    let listed = sealing.world.user.bulla(&["inspect", "unpacked", "--format", "json"]).ends(0).json();
+    assert_eq!(listed["roots"].as_array().unwrap().len(), 1, "{listed:#}");
+}
