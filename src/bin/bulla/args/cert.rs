@@ -9,7 +9,6 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::{Format, Output, parse_time};
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Cert {
     /// Judge a certificate's path by RFC 5280: exit status 0 valid, 1 not valid, 2 wrong usage or unreadable input
     Verify(CertVerify),
