@@ -1,30 +1,34 @@
-//! Content digests (OCI image-spec, `descriptor.md#digests`): the registered algorithms, nothing else.
+//! Content digests (OCI image-spec, `descriptor.md#digests`): the registered algorithms, and sha384, by which a Notary
+//! Project signature of a blob may name it and by which no OCI content is addressed.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use crate::code::{Diagnostic, DiagnosticCode};
 
-/// The hash algorithms that an OCI digest may name here.
+/// The hash algorithms that a digest may name here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// `sha256`
     Sha256,
+    /// `sha384`: in signatures of blobs only (conformance 2.04, 12.05)
+    Sha384,
     /// `sha512`
     Sha512,
 }
 
 impl Algorithm {
-    /// Every algorithm, in the order in which digests sort.
+    /// Every algorithm that OCI content is addressed by, in the order in which digests sort.
     pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
 
     /// The name in front of the colon, which is also the folder below `blobs/`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
             Self::Sha512 => "sha512",
         }
     }
@@ -33,6 +37,7 @@ impl Algorithm {
     pub const fn hex_len(self) -> usize {
         match self {
             Self::Sha256 => 64,
+            Self::Sha384 => 96,
             Self::Sha512 => 128,
         }
     }
@@ -41,6 +46,7 @@ impl Algorithm {
     pub fn hasher(self) -> Hasher {
         match self {
             Self::Sha256 => Hasher::Sha256(Sha256::new()),
+            Self::Sha384 => Hasher::Sha384(Sha384::new()),
             Self::Sha512 => Hasher::Sha512(Sha512::new()),
         }
     }
@@ -58,6 +64,8 @@ impl Algorithm {
 pub enum Digest {
     /// SHA-256
     Sha256([u8; 32]),
+    /// SHA-384, of blobs only
+    Sha384([u8; 48]),
     /// SHA-512
     Sha512([u8; 64]),
 }
@@ -72,6 +80,7 @@ impl Digest {
     pub const fn algorithm(&self) -> Algorithm {
         match self {
             Self::Sha256(_) => Algorithm::Sha256,
+            Self::Sha384(_) => Algorithm::Sha384,
             Self::Sha512(_) => Algorithm::Sha512,
         }
     }
@@ -80,6 +89,7 @@ impl Digest {
     pub const fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Sha256(bytes) => bytes,
+            Self::Sha384(bytes) => bytes,
             Self::Sha512(bytes) => bytes,
         }
     }
@@ -117,15 +127,31 @@ impl fmt::Debug for Digest {
 impl FromStr for Digest {
     type Err = DigestError;
 
+    /// A digest of OCI content.
     fn from_str(text: &str) -> Result<Self, DigestError> {
+        Self::parse(text, &Algorithm::ALL)
+    }
+}
+
+impl Digest {
+    /// A digest as a signature names what it signs: OCI content, or a blob (conformance 2.04).
+    ///
+    /// # Errors
+    /// As for OCI content, save that sha384 is known.
+    pub fn parse_signed(text: &str) -> Result<Self, DigestError> {
+        Self::parse(text, &[Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512])
+    }
+
+    fn parse(text: &str, known: &[Algorithm]) -> Result<Self, DigestError> {
         let (name, encoded) = text.split_once(':').ok_or_else(|| DigestError::NotADigest { text: shorten(text) })?;
-        let algorithm = Algorithm::ALL
-            .into_iter()
+        let algorithm = known
+            .iter()
             .find(|algorithm| algorithm.name() == name)
             .ok_or_else(|| DigestError::UnsupportedAlgorithm { algorithm: shorten(name) })?;
         let malformed = || DigestError::NotADigest { text: shorten(text) };
         match algorithm {
             Algorithm::Sha256 => decode_hex(encoded).map(Self::Sha256),
+            Algorithm::Sha384 => decode_hex(encoded).map(Self::Sha384),
             Algorithm::Sha512 => decode_hex(encoded).map(Self::Sha512),
         }
         .ok_or_else(malformed)
@@ -180,6 +206,8 @@ impl<'de> Deserialize<'de> for Digest {
 pub enum Hasher {
     /// SHA-256
     Sha256(Sha256),
+    /// SHA-384
+    Sha384(Sha384),
     /// SHA-512
     Sha512(Sha512),
 }
@@ -189,6 +217,7 @@ impl Hasher {
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(state) => state.update(bytes),
+            Self::Sha384(state) => state.update(bytes),
             Self::Sha512(state) => state.update(bytes),
         }
     }
@@ -197,6 +226,7 @@ impl Hasher {
     pub fn finish(self) -> Digest {
         match self {
             Self::Sha256(state) => Digest::Sha256(state.finalize().into()),
+            Self::Sha384(state) => Digest::Sha384(state.finalize().into()),
             Self::Sha512(state) => Digest::Sha512(state.finalize().into()),
         }
     }
@@ -247,6 +277,23 @@ mod tests {
                     47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
         assert_eq!(Algorithm::Sha512.digest(b""), text.parse().unwrap());
         assert_eq!(text.parse::<Digest>().unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn sha384_is_known_in_signatures_alone() {
+        // Conformance 2.04; FIPS 180-4.
+        let text =
+            "sha384:38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b";
+        assert!(text.parse::<Digest>().is_err());
+        assert!(serde_json::from_str::<Digest>(&format!("\"{text}\"")).is_err());
+        let digest = Digest::parse_signed(text).unwrap();
+        assert_eq!((digest, digest.to_string().as_str()), (Algorithm::Sha384.digest(b""), text));
+        assert!(Digest::parse_signed(&text[..text.len() - 1]).is_err());
+        assert!(Digest::parse_signed("md5:00").is_err());
+        assert!(
+            Digest::Sha256([0xff; 32]) < Digest::Sha384([0; 48])
+                && Digest::Sha384([0xff; 48]) < Digest::Sha512([0; 64])
+        );
     }
 
     #[test]

@@ -173,14 +173,14 @@ pub struct ValidityPeriod {
 }
 
 impl ValidityPeriod {
-    /// Whether `time` lies inside; the second of `not_after` counts whole.
+    /// Whether `time` lies inside, both ends included (conformance 8.21, 14.28).
     pub fn contains(&self, time: UnixTime) -> bool {
         self.not_before <= time && !self.ended(time)
     }
 
-    /// Whether `time` is past the last second.
+    /// Whether `time` is past the end, by however little.
     pub fn ended(&self, time: UnixTime) -> bool {
-        time.seconds > self.not_after.seconds
+        time > self.not_after
     }
 }
 
@@ -262,7 +262,7 @@ mod tests {
         let period = ValidityPeriod { not_before: UnixTime::from_seconds(5), not_after: UnixTime::from_seconds(9) };
         assert!(!period.contains(UnixTime::new(4, 999_999_999)));
         assert!(period.contains(UnixTime::from_seconds(5)));
-        assert!(period.contains(UnixTime::new(9, 999_999_999)));
-        assert!(!period.contains(UnixTime::from_seconds(10)));
+        assert!(period.contains(UnixTime::from_seconds(9)));
+        assert!(!period.contains(UnixTime::new(9, 1)));
     }
 }

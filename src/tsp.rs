@@ -10,9 +10,9 @@ use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::hex;
 use crate::limits::Limits;
 use crate::pki::{
-    Certificate, ChainError, ConformingChain, Cursor, HashAlgorithm, SerialNumber, Tlv, ValidityFailure,
-    build_timestamping_chain, check_valid_at, constructed, first_critical, only, parse_generalized, parse_hash,
-    parse_time, primitive, to_u32,
+    Certificate, CertificatePool, ChainError, ConformingChain, Cursor, HashAlgorithm, SerialNumber, Tlv,
+    ValidityFailure, build_timestamping_chain, check_valid_at, constructed, first_critical, only, parse_generalized,
+    parse_hash, parse_time, primitive, to_u32,
 };
 use crate::time::UnixTime;
 
@@ -36,11 +36,19 @@ impl TimestampToken {
     /// # Errors
     /// Not strict DER, not a SignedData of a TSTInfo, a hash other than SHA-256/384/512, or no signer that could be verified.
     pub fn parse(der: &[u8], limits: &Limits) -> Result<Self, TimestampError> {
+        Self::read(der, limits, &CertificatePool::default())
+    }
+
+    /// As [`TimestampToken::parse`], with certificates that other tokens bring too from `pool`.
+    ///
+    /// # Errors
+    /// Those of [`TimestampToken::parse`].
+    pub fn read(der: &[u8], limits: &Limits, pool: &CertificatePool) -> Result<Self, TimestampError> {
         let size = u64::try_from(der.len()).unwrap_or(u64::MAX);
         if size > limits.envelope_bytes {
             return Err(TimestampError::TooLarge { size, limit: limits.envelope_bytes });
         }
-        let data = SignedData::parse(der, limits)?;
+        let data = SignedData::parse(der, limits, pool)?;
         if data.content_type != TST_INFO {
             return Err(TimestampError::ContentType { found: data.content_type.to_string() });
         }
@@ -94,9 +102,22 @@ impl TimestampToken {
         roots: &[Certificate],
         limits: &Limits,
     ) -> Result<VerifiedToken, TimestampError> {
-        let found = self.info.hash.digest(message);
-        if found != self.info.imprint {
-            let (expected, found) = (hex(&found), hex(&self.info.imprint));
+        self.verify_digest(self.info.hash, &self.info.hash.digest(message), roots, limits)
+    }
+
+    /// As [`TimestampToken::verify`], for who has only the digest of the message.
+    ///
+    /// # Errors
+    /// As there; and where the token was made with another hash.
+    pub fn verify_digest(
+        &self,
+        hash: HashAlgorithm,
+        digest: &[u8],
+        roots: &[Certificate],
+        limits: &Limits,
+    ) -> Result<VerifiedToken, TimestampError> {
+        if hash != self.info.hash || digest != self.info.imprint {
+            let (expected, found) = (hex(digest), hex(&self.info.imprint));
             return Err(TimestampError::ImprintMismatch { expected, found });
         }
         self.first(|signer| self.verify_signer(signer, roots, limits))
@@ -229,6 +250,11 @@ pub struct TstInfo {
     pub hash: HashAlgorithm,
     /// The hash of what was stamped.
     pub imprint: Vec<u8>,
+    /// The whole MessageImprint as the authority wrote it, in DER: an answer is compared with its question byte by byte
+    /// (conformance 9.09).
+    pub imprint_der: Vec<u8>,
+    /// The octets of the nonce, where there is one.
+    pub nonce: Option<Vec<u8>>,
 }
 
 impl TstInfo {
@@ -255,12 +281,13 @@ impl TstInfo {
             return Err(CmsError::Version { what: "TSTInfo", expected: 1, found: version }.into());
         }
         let policy = fields.oid()?.to_string();
-        let (hash, imprint) = read_imprint(fields.enter(Tag::Sequence)?)?;
+        let whole = fields.expect(Tag::Sequence)?;
+        let (hash, imprint) = read_imprint(Cursor::new(whole.value)?)?;
         let serial = SerialNumber::read(&mut fields)?;
         let gen_time = parse_generalized(&fields.any()?)?;
         let accuracy = fields.optional(Tag::Sequence)?.map(|field| read_accuracy(field.value)).transpose()?;
         fields.optional(Tag::Boolean)?;
-        fields.optional(Tag::Integer)?;
+        let nonce = fields.optional(Tag::Integer)?.map(|nonce| nonce.value.to_vec());
         fields.optional(constructed(0))?;
         if let Some(extensions) = fields.optional(constructed(1))?
             && let Some(extension) = first_critical(extensions.value)?
@@ -273,7 +300,7 @@ impl TstInfo {
             None if policy == ETSI_BASELINE => Duration::from_secs(1),
             None => Duration::ZERO,
         };
-        Ok(Self { gen_time, accuracy, policy, serial, hash, imprint })
+        Ok(Self { gen_time, accuracy, policy, serial, hash, imprint, imprint_der: whole.raw.to_vec(), nonce })
     }
 }
 

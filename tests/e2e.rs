@@ -9,6 +9,8 @@ mod docker_registry;
 mod judging;
 #[path = "e2e/killing.rs"]
 mod killing;
+#[path = "e2e/notation.rs"]
+mod notation;
 #[path = "e2e/scripted.rs"]
 mod scripted;
 #[path = "support/skip.rs"]

@@ -19,7 +19,7 @@ use crate::json;
 use crate::limits::Limits;
 
 /// The file's name in its folder.
-const NAME: &str = "config.json";
+pub(super) const NAME: &str = "config.json";
 
 /// The key under which Docker keeps its own registry's credentials.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -110,7 +110,15 @@ impl DockerConfig {
         })
     }
 
-    fn helper_for(&self, host: &str) -> Option<&str> {
+    /// Whether anything in it is about credentials: then it, and nothing behind it, keeps new ones.
+    pub(super) fn is_about_credentials(&self) -> bool {
+        let Document { auths, cred_helpers, creds_store } = &self.document;
+        auths.as_ref().is_some_and(|auths| !auths.is_empty())
+            || cred_helpers.as_ref().is_some_and(|helpers| !helpers.is_empty())
+            || creds_store.as_ref().is_some_and(|name| !name.is_empty())
+    }
+
+    pub(super) fn helper_for(&self, host: &str) -> Option<&str> {
         let by_host = self.document.cred_helpers.as_ref();
         let named = by_host.and_then(|helpers| keys(host).into_iter().find_map(|key| helpers.get(&key)));
         named.or(self.document.creds_store.as_ref()).map(String::as_str).filter(|name| !name.is_empty())
@@ -159,12 +167,17 @@ fn decode(auth: &str) -> Option<(String, String)> {
     Some((username.to_owned(), password.trim_matches('\0').to_owned()))
 }
 
+/// The key under which a credential for the host is kept.
+pub(super) fn key(host: &str) -> String {
+    if is_docker_hub(host) { DOCKER_HUB.to_owned() } else { host.to_owned() }
+}
+
 fn is_docker_hub(host: &str) -> bool {
     ["docker.io", "index.docker.io", "registry-1.docker.io"].iter().any(|name| host.eq_ignore_ascii_case(name))
 }
 
 /// What `auths` and `credHelpers` may call a host, the likeliest first.
-fn keys(host: &str) -> Vec<String> {
+pub(super) fn keys(host: &str) -> Vec<String> {
     let mut keys = vec![host.to_owned()];
     if is_docker_hub(host) {
         keys.extend([DOCKER_HUB, "docker.io", "index.docker.io"].map(str::to_owned));
@@ -176,7 +189,7 @@ fn keys(host: &str) -> Vec<String> {
 }
 
 /// What a helper may know a host by. Each question costs a process, so there are few.
-fn helper_keys(host: &str) -> Vec<String> {
+pub(super) fn helper_keys(host: &str) -> Vec<String> {
     if is_docker_hub(host) {
         vec![DOCKER_HUB.to_owned(), "docker.io".to_owned()]
     } else {
@@ -189,10 +202,10 @@ fn helper_keys(host: &str) -> Vec<String> {
 pub struct GivenCredential(pub Credential);
 
 impl GivenCredential {
-    /// A password for `username`; without a user it is an access token (Notary conformance 13.08).
+    /// A password for `username`; without a user it is a refresh token, as Notation has it (conformance 13.08).
     pub fn new(username: &str, password: Secret) -> Self {
         Self(match username {
-            "" => Credential::AccessToken(password),
+            "" => Credential::IdentityToken(password),
             _ => Credential::Password { username: username.to_owned(), password },
         })
     }
@@ -223,6 +236,39 @@ impl CredentialProvider for DeferredDockerConfig {
     fn credential(&self, host: &str) -> Result<Option<Credential>, CredentialError> {
         let loaded = self.loaded.get_or_init(|| DockerConfig::load(&self.folder, &self.limits));
         loaded.as_ref().map_err(Clone::clone)?.credential(host)
+    }
+}
+
+/// The credential helper that the platform has installed, which nobody has asked for: where it knows nothing, or does
+/// not work, there is no credential.
+#[derive(Debug, Clone)]
+pub struct PlatformHelper {
+    name: String,
+    helpers: helper::Helpers,
+}
+
+impl PlatformHelper {
+    /// The helpers that Linux desktops have, in the order in which Notation looks for them.
+    const NAMES: [&str; 2] = ["pass", "secretservice"];
+
+    /// The first helper that is in one of the folders (those of the `PATH`).
+    pub fn find(folders: impl IntoIterator<Item = PathBuf>) -> Option<Self> {
+        let folders: Vec<PathBuf> = folders.into_iter().collect();
+        let is_there =
+            |name: &&str| folders.iter().any(|folder| folder.join(format!("docker-credential-{name}")).is_file());
+        let name = Self::NAMES.into_iter().find(is_there)?;
+        Some(Self { name: name.to_owned(), helpers: helper::Helpers::default() })
+    }
+
+    /// Its name, without `docker-credential-`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl CredentialProvider for PlatformHelper {
+    fn credential(&self, host: &str) -> Result<Option<Credential>, CredentialError> {
+        Ok(helper_keys(host).iter().find_map(|key| self.helpers.get(&self.name, key).ok().flatten()))
     }
 }
 

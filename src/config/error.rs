@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::code::{Diagnostic, DiagnosticCode, io_code};
+use crate::json::JsonError;
 use crate::pki::CertificateError;
 use crate::trust::{PolicyError, PolicyKind, TrustStoreError, TrustStoreName};
 
@@ -89,6 +90,15 @@ pub enum ConfigError {
         #[source]
         source: CertificateError,
     },
+    /// Settings that cannot be understood.
+    #[error("{}: {source}", .path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: JsonError,
+    },
     /// Certificates that may not be in the store.
     #[error("{}: {source}", .path.display())]
     Store {
@@ -107,6 +117,10 @@ pub enum ConfigFile {
     Policy,
     /// A certificate of a trust store.
     Certificate,
+    /// The list of signing keys.
+    SigningKeys,
+    /// Notation's settings.
+    Settings,
 }
 
 impl ConfigFile {
@@ -114,6 +128,7 @@ impl ConfigFile {
         match self {
             Self::Policy => DiagnosticCode::PolicyInvalid,
             Self::Certificate => DiagnosticCode::TrustStoreInvalid,
+            Self::SigningKeys | Self::Settings => DiagnosticCode::ConfigInvalid,
         }
     }
 }
@@ -121,7 +136,7 @@ impl ConfigFile {
 impl Diagnostic for ConfigError {
     fn code(&self) -> DiagnosticCode {
         match self {
-            Self::NoDirectory => DiagnosticCode::ConfigInvalid,
+            Self::NoDirectory | Self::Settings { .. } => DiagnosticCode::ConfigInvalid,
             Self::PolicyMissing { .. } => DiagnosticCode::PolicyMissing,
             Self::Policy { source, .. } => source.code(),
             Self::NotAFile { wanted, .. } | Self::TooLarge { wanted, .. } => wanted.code(),
@@ -152,7 +167,7 @@ impl Diagnostic for ConfigError {
             Self::NotAFile { .. } | Self::StoreNotADirectory { .. } => {
                 Some("put the file itself there, or name its real path".into())
             }
-            Self::TooLarge { .. } | Self::Io { .. } => None,
+            Self::TooLarge { .. } | Self::Io { .. } | Self::Settings { .. } => None,
         }
     }
 }

@@ -7,11 +7,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use super::SECRET_VARIABLES;
 
 use crate::digest::shorten;
 use crate::http::{Credential, CredentialError, Secret};
 use crate::json;
+
+use zeroize::Zeroizing;
 
 /// More than any credential; tokens of cloud providers have a few kilobytes.
 const MOST_OUTPUT: u64 = 256 * 1024;
@@ -38,15 +42,27 @@ struct Reply {
     secret: String,
 }
 
+/// What a helper is given to keep.
+#[derive(Serialize)]
+struct Entry<'a> {
+    #[serde(rename = "ServerURL")]
+    server_url: &'a str,
+    #[serde(rename = "Username")]
+    username: &'a str,
+    #[serde(rename = "Secret")]
+    secret: &'a str,
+}
+
+fn failed(name: &str, key: &str) -> impl Fn(String) -> CredentialError {
+    let (helper, host) = (shorten(name), shorten(key));
+    move |reason| CredentialError::Helper { helper: helper.clone(), host: host.clone(), reason }
+}
+
 impl Helpers {
     /// What the helper `name` knows for `key`.
     pub(super) fn get(&self, name: &str, key: &str) -> Result<Option<Credential>, CredentialError> {
-        let failed = |reason: String| CredentialError::Helper { helper: shorten(name), host: shorten(key), reason };
-        // The name comes from a file: it must not become a path or an option.
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)) {
-            return Err(failed("its name may hold letters, digits, '_', '.' and '-' only".into()));
-        }
-        let (ended_well, output) = self.run(name, key).map_err(failed)?;
+        let failed = failed(name, key);
+        let (ended_well, output) = self.run(name, "get", key.as_bytes()).map_err(&failed)?;
         if !ended_well {
             return if is_not_found(&output) { Ok(None) } else { Err(failed(complaint(&output))) };
         }
@@ -60,17 +76,50 @@ impl Helpers {
         }))
     }
 
-    fn run(&self, name: &str, key: &str) -> Result<(bool, Vec<u8>), String> {
+    /// Gives the helper `name` a credential to keep for `key`.
+    pub(super) fn store(&self, name: &str, key: &str, credential: &Credential) -> Result<(), CredentialError> {
+        let failed = failed(name, key);
+        let (username, secret) = match credential {
+            Credential::Password { username, password } => (username.as_str(), password),
+            Credential::IdentityToken(token) => ("<token>", token),
+            Credential::AccessToken(_) => return Err(failed("it keeps no access tokens".into())),
+        };
+        let entry = Entry { server_url: key, username, secret: secret.expose() };
+        let bytes = json::to_vec(&entry).map_err(|error| failed(error.to_string()))?;
+        match self.run(name, "store", &bytes).map_err(&failed)? {
+            (true, _) => Ok(()),
+            (false, output) => Err(failed(complaint(&output))),
+        }
+    }
+
+    /// Tells the helper `name` to forget what it knows for `key`. That it knows nothing is no error.
+    pub(super) fn erase(&self, name: &str, key: &str) -> Result<(), CredentialError> {
+        let failed = failed(name, key);
+        match self.run(name, "erase", key.as_bytes()).map_err(&failed)? {
+            (false, output) if !is_not_found(&output) => Err(failed(complaint(&output))),
+            _ => Ok(()),
+        }
+    }
+
+    fn run(&self, name: &str, action: &str, input: &[u8]) -> Result<(bool, Vec<u8>), String> {
+        // The name comes from a file: it must not become a path or an option.
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)) {
+            return Err("its name may hold letters, digits, '_', '.' and '-' only".into());
+        }
         let program = format!("docker-credential-{name}");
         let program = self.folder.as_ref().map_or_else(|| program.clone().into(), |folder| folder.join(&program));
-        let mut child = Command::new(program)
-            .arg("get")
+        let mut command = Command::new(program);
+        for variable in SECRET_VARIABLES {
+            command.env_remove(variable);
+        }
+        let mut child = command
+            .arg(action)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| error.to_string())?;
-        let outcome = talk(&mut child, key, self.timeout);
+        let outcome = talk(&mut child, input, self.timeout);
         if outcome.is_err() {
             let _ = child.kill();
         }
@@ -81,15 +130,15 @@ impl Helpers {
 
 /// Asks, and reads what comes until the program closes its output. Reading and writing have a thread of their own, for
 /// a program that does neither must not hold us up.
-fn talk(child: &mut Child, key: &str, timeout: Duration) -> Result<Vec<u8>, String> {
+fn talk(child: &mut Child, text: &[u8], timeout: Duration) -> Result<Vec<u8>, String> {
     let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err("it has no input or output".into());
     };
-    let key = key.to_owned();
+    let text = Zeroizing::new(text.to_vec());
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         // A helper that ends without reading is judged by what it says.
-        let _ = input.write_all(key.as_bytes());
+        let _ = input.write_all(&text);
         drop(input);
         let mut bytes = Vec::new();
         let read = output.take(MOST_OUTPUT.saturating_add(1)).read_to_end(&mut bytes);
@@ -153,6 +202,33 @@ mod tests {
             let error = ask(script).unwrap_err().to_string();
             assert!(error.contains(reason), "{script}: {error}");
         }
+    }
+
+    /// What a script gets to see is written down beside it.
+    fn helper(script: &str) -> (tempfile::TempDir, Helpers) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docker-credential-test");
+        std::fs::write(&path, format!("#!/bin/sh\ncd {}\n{script}\n", folder.path().display())).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let helpers = Helpers { folder: Some(folder.path().into()), timeout: Duration::from_millis(1500) };
+        (folder, helpers)
+    }
+
+    #[test]
+    fn a_helper_keeps_and_forgets() {
+        let (folder, helpers) = helper("echo $1 >> calls; cat >> calls; echo >> calls");
+        let password = Credential::Password { username: "u".into(), password: Secret::new("p\"w") };
+        helpers.store("test", "r.example", &password).unwrap();
+        helpers.store("test", "r.example", &Credential::IdentityToken(Secret::new("t"))).unwrap();
+        helpers.erase("test", "r.example").unwrap();
+        let calls = std::fs::read_to_string(folder.path().join("calls")).unwrap();
+        let expected = "store\n{\"ServerURL\":\"r.example\",\"Username\":\"u\",\"Secret\":\"p\\\"w\"}\n\
+                        store\n{\"ServerURL\":\"r.example\",\"Username\":\"<token>\",\"Secret\":\"t\"}\nerase\nr.example\n";
+        assert_eq!(calls, expected);
+        let (_folder, helpers) = helper("echo 'credentials not found in native keychain'; exit 1");
+        helpers.erase("test", "r.example").unwrap();
+        let error = helpers.store("test", "r.example", &password).unwrap_err().to_string();
+        assert!(!error.contains("p\"w"), "{error}");
     }
 
     #[test]

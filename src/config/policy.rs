@@ -7,10 +7,10 @@ use crate::limits::Limits;
 use crate::trust::{BlobPolicyDocument, Dialect, PolicyDocument, PolicyError, PolicyKind};
 
 /// The names of the policy in a configuration directory, the first that exists (conformance 7.01).
-const NAMES: [&str; 2] = ["trustpolicy.oci.json", "trustpolicy.json"];
+pub(super) const NAMES: [&str; 2] = ["trustpolicy.oci.json", "trustpolicy.json"];
 
 /// The name of the policy for blobs in a configuration directory (conformance 7.02).
-const BLOB_NAMES: [&str; 1] = ["trustpolicy.blob.json"];
+pub(super) const BLOB_NAMES: [&str; 1] = ["trustpolicy.blob.json"];
 
 /// A policy, and where it was.
 #[derive(Debug, Clone)]

@@ -129,9 +129,13 @@ fn reason_to_ignore(path: &Path) -> Result<Option<IgnoredReason>, ConfigError> {
     if metadata.is_dir() {
         return Ok(Some(IgnoredReason::Directory));
     }
+    Ok((!has_certificate_ending(path)).then_some(IgnoredReason::Ending))
+}
+
+/// Whether a file of this name counts as one of certificates.
+pub(super) fn has_certificate_ending(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
-    let known = ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()));
-    Ok((!known).then_some(IgnoredReason::Ending))
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
 /// The certificates of one file, each checked here so that an error names the file.

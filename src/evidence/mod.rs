@@ -7,7 +7,7 @@ pub mod notation_cache;
 mod referrer;
 
 pub use directory::{EvidenceFileError, load_crls};
-pub use referrer::{EvidenceManifest, evidence_layers};
+pub use referrer::{EvidenceManifest, evidence_layers, token_layers};
 
 use crate::code::{Diagnostic, DiagnosticCode};
 

@@ -28,7 +28,10 @@ impl EvidenceManifest {
             .map(|(mut layer, mut urls)| {
                 urls.sort();
                 urls.dedup();
-                layer.annotations.insert(names::EVIDENCE_URL.to_owned(), urls.join(" "));
+                // A timestamp token has no address.
+                if !urls.is_empty() {
+                    layer.annotations.insert(names::EVIDENCE_URL.to_owned(), urls.join(" "));
+                }
                 layer
             })
             .collect();
@@ -54,6 +57,12 @@ impl EvidenceManifest {
         descriptor.artifact_type = Some(self.artifact_type.clone());
         Ok((descriptor, bytes))
     }
+}
+
+/// The timestamp tokens that `manifest` carries, if it is an evidence manifest.
+pub fn token_layers(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
+    let is_evidence = manifest.artifact_type().is_some_and(|found| *found == names::EVIDENCE);
+    manifest.layers().iter().filter(move |layer| is_evidence && layer.media_type == names::TIMESTAMP)
 }
 
 /// The CRLs and OCSP responses that `manifest` carries, if it is an evidence manifest.

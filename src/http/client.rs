@@ -351,9 +351,28 @@ impl HttpClient {
         let failed = |error| transport(request, url, error);
         let message = message.map_err(|error| failed(ureq::Error::Http(error)))?;
         let proxy = self.settings.proxies.find(url)?;
+        self.trace(|| format!("\"{}\" \"{}\"", request.method, shown(url)), message.headers());
         let message = self.paced(agent.configure_request(message).proxy(proxy), request.pace).build();
         let (head, body) = agent.run(message).map_err(failed)?.into_parts();
+        self.trace(|| format!("answer {} from \"{}\"", head.status.as_u16(), shown(url)), &head.headers);
         Ok(Answer { status: head.status.as_u16(), url: url.clone(), headers: head.headers, body })
+    }
+
+    /// Tells of one half of an exchange. What proves who we are is masked; of a redirect's target, which may prove it
+    /// too, no query is shown.
+    fn trace(&self, first: impl FnOnce() -> String, headers: &ureq::http::HeaderMap) {
+        const MASKED: [&str; 4] = ["authorization", "proxy-authorization", "set-cookie", "cookie"];
+        let Some(trace) = &self.settings.trace else { return };
+        trace.line(&first());
+        for (name, value) in headers {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            let text = match name.as_str() {
+                name if MASKED.contains(&name) => "*****",
+                "location" => text.split('?').next().unwrap_or_default(),
+                _ => text.as_ref(),
+            };
+            trace.line(&format!("   \"{name}\": \"{}\"", text.escape_debug()));
+        }
     }
 
     fn paced<S: ureq::AsSendBody>(

@@ -16,7 +16,7 @@ pub use credential::{Credential, CredentialError, CredentialProvider, Secret};
 pub use error::HttpError;
 pub use proxy::ProxySettings;
 pub use retry::RetryPolicy;
-pub use settings::{HttpSettings, Roots, Timeouts};
+pub use settings::{HttpSettings, Roots, Timeouts, Trace};
 /// The methods, header names and addresses of the HTTP client underneath.
 pub use ureq::http::{Method, Uri};
 pub(crate) use url::{is_loopback, origin, percent_encode, resolve, shown};

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use std::fmt;
+use std::sync::Arc;
+
 use super::{ProxySettings, RetryPolicy};
 
 /// Which certificate authorities an HTTPS server may be vouched for by.
@@ -45,6 +48,27 @@ impl Default for Timeouts {
     }
 }
 
+/// Hears what is asked and answered, line by line. Headers that hold secrets are masked.
+#[derive(Clone)]
+pub struct Trace(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl Trace {
+    /// Hands each line to `hear`.
+    pub fn new(hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    pub(super) fn line(&self, line: &str) {
+        (self.0)(line);
+    }
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Trace")
+    }
+}
+
 /// The settings of an [`super::HttpClient`].
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
@@ -63,6 +87,8 @@ pub struct HttpSettings {
     pub roots: Roots,
     /// Redirects followed for one request.
     pub redirects: usize,
+    /// Who hears of every exchange.
+    pub trace: Option<Trace>,
 }
 
 impl Default for HttpSettings {
@@ -75,6 +101,7 @@ impl Default for HttpSettings {
             ca_certificates: Vec::new(),
             roots: Roots::default(),
             redirects: 5,
+            trace: None,
         }
     }
 }

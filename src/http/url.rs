@@ -126,6 +126,7 @@ mod tests {
 
     #[test]
     fn loopback_is_a_name_or_an_address() {
+        // Conformance 1.33: there HTTP is spoken unasked.
         for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]", "::1"] {
             assert!(is_loopback(host), "{host}");
         }

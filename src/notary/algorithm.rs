@@ -37,6 +37,18 @@ impl SignatureAlgorithm {
         }
     }
 
+    /// The name in the plugin protocol (Notary plugin-extensibility, "Signing Algorithm").
+    pub const fn plugin_name(self) -> &'static str {
+        match self {
+            Self::Ps256 => "RSASSA-PSS-SHA-256",
+            Self::Ps384 => "RSASSA-PSS-SHA-384",
+            Self::Ps512 => "RSASSA-PSS-SHA-512",
+            Self::Es256 => "ECDSA-SHA-256",
+            Self::Es384 => "ECDSA-SHA-384",
+            Self::Es512 => "ECDSA-SHA-512",
+        }
+    }
+
     /// The algorithm of that name, compared byte by byte.
     pub fn find(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)

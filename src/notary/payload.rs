@@ -26,7 +26,8 @@ pub struct TargetArtifact {
     /// User metadata, beside what was on the artifact's descriptor.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// The digest of the artifact's manifest.
+    /// The digest of the artifact's manifest, or of a blob (conformance 2.04).
+    #[serde(deserialize_with = "signed_digest")]
     pub digest: Digest,
     /// The media type of the artifact's manifest.
     pub media_type: MediaType,
@@ -39,6 +40,11 @@ where
     D: serde::Deserializer<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn signed_digest<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+    let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+    Digest::parse_signed(&text).map_err(serde::de::Error::custom)
 }
 
 #[derive(Deserialize)]

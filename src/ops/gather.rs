@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::pki::{
     CertIdHash, Certificate, Crl, CrlError, OcspError, OcspRequest, OcspResponse, OcspStatus, VerifiedOcsp,
 };
-use crate::verification::{CarriedEvidence, EvidenceNeed, evidence};
+use crate::verification::{CarriedEvidence, EvidenceFlood, EvidenceNeed, evidence};
 
 /// Where evidence may come from.
 pub struct Sources<'a> {
@@ -104,6 +104,7 @@ enum Failed {
     Unknown { url: String },
     NoIssuer,
     NoResponderCrl,
+    NoHttpDelta,
 }
 
 impl Failed {
@@ -115,6 +116,7 @@ impl Failed {
             Self::Unknown { .. } => DiagnosticCode::OcspUnknown,
             Self::NoIssuer => DiagnosticCode::OcspMissing,
             Self::NoResponderCrl => DiagnosticCode::OcspResponderUnchecked,
+            Self::NoHttpDelta => DiagnosticCode::DeltaCrlMissing,
         }
     }
 
@@ -128,6 +130,7 @@ impl Failed {
             Self::NoResponderCrl => {
                 "the responder's certificate wants its revocation checked by a CRL and names none".to_owned()
             }
+            Self::NoHttpDelta => "changes to the CRL are published as delta CRLs, but not over HTTP".to_owned(),
         }
     }
 }
@@ -157,8 +160,36 @@ impl<'a> Gatherer<'a> {
         Self { supplied, live: sources.live, carried, fetched, asked, limits }
     }
 
+    /// What the source brings along.
+    pub const fn carried(&self) -> &CarriedEvidence {
+        &self.carried
+    }
+
     /// The evidence for one certificate: both kinds, where it offers both. One that answers suffices (conformance 10.01).
+    ///
+    /// What the source carries travels along and will be tried by whoever judges, so too much of it is a gap, whatever else
+    /// is found.
     pub fn gather(&mut self, need: &EvidenceNeed) -> Gathered {
+        let mut gathered = self.find(need);
+        if let Some(flood) = self.flood(need) {
+            gathered.gap = Some(EvidenceGap {
+                code: flood.code(),
+                certificate: need.certificate.subject().to_string(),
+                urls: Vec::new(),
+                reason: flood.to_string(),
+            });
+        }
+        gathered
+    }
+
+    fn flood(&self, need: &EvidenceNeed) -> Option<EvidenceFlood> {
+        let (certificate, most) = (&need.certificate, self.limits.evidence_tries);
+        let crls = self.carried.bases_for(certificate, most).flood.or(self.carried.deltas_for(certificate, most).flood);
+        let responses = |issuer| self.carried.responses_for(certificate, issuer, most).flood;
+        crls.or_else(|| need.issuer.as_ref().and_then(responses))
+    }
+
+    fn find(&mut self, need: &EvidenceNeed) -> Gathered {
         let (mut found, ocsp) = self.responses(need);
         let (crls, crl) = self.crls(need);
         found.extend(crls);
@@ -194,7 +225,9 @@ impl<'a> Gatherer<'a> {
         }
         let carried: Vec<VerifiedOcsp> = self
             .carried
-            .responses(&need.certificate, &issuer)
+            .responses_for(&need.certificate, &issuer, self.limits.evidence_tries)
+            .pieces
+            .into_iter()
             .filter_map(|response| response.verify(&need.certificate, &issuer).ok())
             .collect();
         let mut found = Vec::new();
@@ -260,7 +293,7 @@ impl<'a> Gatherer<'a> {
     }
 
     fn bases(&mut self, need: &EvidenceNeed) -> Attempt {
-        let supplied = fitting(&self.supplied, need);
+        let supplied = fitting(&self.supplied, need, self.limits);
         if !supplied.is_empty() {
             return (supplied, Ok(()));
         }
@@ -273,7 +306,7 @@ impl<'a> Gatherer<'a> {
             }
         }
         let Some(failure) = failure else { return (found, Ok(())) };
-        let carried = fitting(&self.carried, need);
+        let carried = fitting(&self.carried, need, self.limits);
         let result = if carried.is_empty() { Err(failure) } else { Ok(()) };
         // What was fetched stays, whatever else failed: it may be the one that says "revoked".
         found.extend(carried);
@@ -285,13 +318,14 @@ impl<'a> Gatherer<'a> {
     fn delta(&mut self, base: &Crl, need: &EvidenceNeed) -> Result<Option<Named>, Failed> {
         let mut urls: Vec<String> = base.http_freshest_urls().into_iter().map(str::to_owned).collect();
         urls.extend(need.delta_urls.iter().cloned());
-        if urls.is_empty() {
+        let by_certificate = need.certificate.revocation_sources().is_ok_and(|sources| sources.has_freshest_crl);
+        if base.freshest_urls().is_empty() && !by_certificate {
             return Ok(None);
         }
         let named = |crl: &Crl, urls: Vec<String>| Some(Named { piece: Piece::Crl(crl.clone()), urls });
         let at_hand = |evidence: &CarriedEvidence| {
-            let deltas = evidence.deltas(&need.certificate).iter();
-            deltas.clone().find(|delta| continues(delta, base, need, "").is_ok()).cloned()
+            let deltas = evidence.deltas_for(&need.certificate, self.limits.evidence_tries).pieces;
+            deltas.into_iter().find(|delta| continues(delta, base, need, "").is_ok()).cloned()
         };
         if let Some(delta) = at_hand(&self.supplied) {
             return Ok(named(&delta, urls));
@@ -306,7 +340,7 @@ impl<'a> Gatherer<'a> {
         match (at_hand(&self.carried), failure) {
             (Some(delta), _) => Ok(named(&delta, urls)),
             (None, Some(failure)) => Err(failure),
-            (None, None) => Ok(None),
+            (None, None) => Err(Failed::NoHttpDelta),
         }
     }
 
@@ -334,8 +368,8 @@ fn forbidden(url: &str) -> EvidenceFetchError {
     }
 }
 
-fn fitting(evidence: &CarriedEvidence, need: &EvidenceNeed) -> Vec<Named> {
-    let candidates = evidence.candidates(&need.certificate).iter();
+fn fitting(evidence: &CarriedEvidence, need: &EvidenceNeed, limits: &Limits) -> Vec<Named> {
+    let candidates = evidence.bases_for(&need.certificate, limits.evidence_tries).pieces.into_iter();
     let named = |crl: &Crl| Named { piece: Piece::Crl(crl.clone()), urls: need.crl_urls.clone() };
     candidates.filter(|crl| fits(crl, need, "").is_ok()).map(named).collect()
 }

@@ -1,6 +1,7 @@
 //! The verbs: what is done with stores, evidence and decisions. Time and progress are arguments; nothing here knows a
 //! terminal, a clock or an environment.
 
+pub mod blob;
 pub mod closure;
 pub mod collect;
 #[cfg(feature = "demo")]
@@ -11,9 +12,15 @@ pub mod gather;
 pub mod import;
 pub mod inspect;
 pub mod integrity;
+pub mod listing;
 pub mod pack;
 pub mod path;
 pub mod progress;
+pub mod seal;
+pub mod sign;
 pub mod signatures;
 pub mod supply;
+#[cfg(feature = "demo")]
+pub mod test_key;
+pub mod timestamp;
 pub mod verify;

@@ -1,9 +1,9 @@
 //! Certificate revocation lists (RFC 5280 §5), read without an allocation per entry: a list of a million entries costs its
-//! bytes and nothing more.
+//! bytes and, once it is asked often, an index of eight octets an entry.
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use der::Tag;
 use der::asn1::ObjectIdentifier;
@@ -13,6 +13,7 @@ use super::asn1_time::{parse_time, read_optional_time, read_time};
 use super::chain::shown;
 use super::extension::{self, Extension, ExtensionsError, read_extensions};
 use super::general_name::GeneralName;
+use super::remembered::CheckedUnder;
 use super::revocation::{ReasonCode, reason_code};
 use super::tlv::{Cursor, Tlv, constructed, only};
 use super::{
@@ -23,8 +24,13 @@ use crate::digest::Digest;
 use crate::time::UnixTime;
 
 mod delta;
+mod index;
+mod lines;
+
+use index::SerialIndex;
 
 pub use delta::{DeltaEntry, VerifiedDelta};
+pub use lines::{CrlLine, LineSays};
 
 const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
 const DELTA_CRL_INDICATOR: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.27");
@@ -49,6 +55,9 @@ struct Inner {
     algorithm: SignatureAlgorithm,
     signature: Vec<u8>,
     extensions: Extensions,
+    digest: OnceLock<Digest>,
+    checked: CheckedUnder,
+    index: SerialIndex,
 }
 
 /// The extensions of the list that are interpreted.
@@ -110,6 +119,9 @@ impl Crl {
             algorithm: SignatureAlgorithm::parse(&outer)?,
             signature,
             extensions: list.extensions,
+            digest: OnceLock::new(),
+            checked: CheckedUnder::default(),
+            index: SerialIndex::default(),
             der: Arc::clone(&der),
         };
         Ok(Self(Arc::new(inner)))
@@ -127,7 +139,7 @@ impl Crl {
 
     /// SHA-256 of the received bytes.
     pub fn digest(&self) -> Digest {
-        Digest::sha256(self.der())
+        *self.0.digest.get_or_init(|| Digest::sha256(self.der()))
     }
 
     /// Who signed it, by its own claim.
@@ -183,22 +195,6 @@ impl Crl {
     /// How many certificates it lists.
     pub fn entry_count(&self) -> usize {
         self.0.entry_count
-    }
-
-    /// What it lists, in its order, for people: nothing is believed here.
-    pub fn lines(&self) -> impl Iterator<Item = CrlLine> {
-        let indirect = self.idp().is_some_and(|idp| idp.indirect);
-        // The entries could be read once, when the CRL was.
-        let mut cursor = Cursor::new(self.entries()).ok();
-        let mut named: Option<Name> = None;
-        std::iter::from_fn(move || {
-            let cursor = cursor.as_mut().filter(|cursor| !cursor.is_finished())?;
-            let entry = Entry::read(cursor).ok()?;
-            if let Ok(Some(names)) = entry_extension(&entry, CERTIFICATE_ISSUER) {
-                named = directory_name(names).or(named.take());
-            }
-            Some(CrlLine::read(&entry, indirect, named.clone()))
-        })
     }
 
     /// Checks that `issuer` may sign CRLs and signed this one, and that it needs nothing that is not supported. Times are not
@@ -271,17 +267,23 @@ impl Crl {
     /// The signature, and that nothing critical is left unread.
     fn verify_signed_by(&self, signer: &Certificate, weak: WeakHashes) -> Result<(), CrlError> {
         let issuer = || shown(signer.subject());
-        self.0
-            .algorithm
-            .verify(signer.public_key(), weak, self.tbs(), &self.0.signature)
-            .map_err(|source| CrlError::Signature { issuer: issuer(), source })?;
+        let verified = match self.0.algorithm.sha1(weak) {
+            // Not remembered: it must not count where SHA-1 does not.
+            Some(scheme) => signer.public_key().verify_sha1(scheme, self.tbs(), &self.0.signature),
+            None => self.0.algorithm.scheme().and_then(|scheme| {
+                let check = || signer.public_key().verify(scheme, self.tbs(), &self.0.signature);
+                self.0.checked.once(signer, check)
+            }),
+        };
+        verified.map_err(|source| CrlError::Signature { issuer: issuer(), source })?;
         match self.0.extensions.unsupported {
             Some(oid) => Err(CrlError::UnsupportedExtension { issuer: issuer(), extension: oid.to_string() }),
             None => Ok(()),
         }
     }
 
-    fn covers(&self, certificate: &Certificate) -> Result<(), CrlError> {
+    /// Whether `certificate` is in its scope, by its own word: nothing is said about who signed it.
+    pub(crate) fn covers(&self, certificate: &Certificate) -> Result<(), CrlError> {
         let scope = if certificate.issuer() != self.issuer() {
             Err("it is another issuer's")
         } else {
@@ -298,30 +300,51 @@ impl Crl {
         self.0.der.get(self.0.entries.clone()).unwrap_or_default()
     }
 
-    /// Walks the whole list: about 0.1 s for a million entries. In an indirect CRL an entry is of the issuer that it, or the
-    /// last one before it, names (RFC 5280 §5.3.3).
+    /// What the list says of a certificate of `issuer`. What is listed twice is as bad as both lines together.
     fn find(&self, serial: &SerialNumber, issuer: &Name) -> Result<Option<Line>, CrlError> {
-        let indirect = self.idp().is_some_and(|idp| idp.indirect);
         let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
+        if self.idp().is_some_and(|idp| idp.indirect) {
+            return self.find_indirect(serial, issuer, failed);
+        }
+        if !self.issuer().matches(issuer) {
+            return Ok(None);
+        }
+        let mut found: Option<Line> = None;
+        self.0.index.visit(self.entries(), self.entry_count(), serial.as_bytes(), |entry| -> Result<(), CrlError> {
+            let line = read_line(entry, false).map_err(failed)?;
+            found = Some(found.map_or(line, |known| known.and(line)));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Walks an indirect CRL: an entry is of the issuer that it, or the last one before it, names (RFC 5280 §5.3.3), and
+    /// otherwise of the CRL's own.
+    fn find_indirect(
+        &self,
+        serial: &SerialNumber,
+        issuer: &Name,
+        failed: impl Fn(&'static str) -> CrlError,
+    ) -> Result<Option<Line>, CrlError> {
         let mut cursor = Cursor::new(self.entries())?;
         let mut named: Option<&[u8]> = None;
+        let mut found: Option<Line> = None;
         while !cursor.is_finished() {
             let entry = Entry::read(&mut cursor)?;
-            if indirect {
-                named = entry_extension(&entry, CERTIFICATE_ISSUER)?.or(named);
-            }
+            named = entry_extension(&entry, CERTIFICATE_ISSUER)?.or(named);
             if entry.serial != serial.as_bytes() {
                 continue;
             }
             let is_ours = match named {
-                Some(names) => names_issuer(names, issuer).map_err(failed)?,
+                Some(names) => names_issuer(names, issuer).map_err(&failed)?,
                 None => self.issuer().matches(issuer),
             };
             if is_ours {
-                return read_line(&entry, indirect).map(Some).map_err(failed);
+                let line = read_line(&entry, true).map_err(&failed)?;
+                found = Some(found.map_or(line, |known| known.and(line)));
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// RFC 5280 §5.3: a list with a critical entry extension that nobody knows says nothing of any certificate. Walks the
@@ -484,7 +507,7 @@ struct Entry<'a> {
 impl<'a> Entry<'a> {
     fn read(cursor: &mut Cursor<'a>) -> der::Result<Self> {
         let mut fields = cursor.enter(Tag::Sequence)?;
-        let serial = fields.expect(Tag::Integer)?.value;
+        let serial = fields.integer()?;
         let date = fields.any()?;
         let extensions = fields.optional(Tag::Sequence)?;
         fields.finish()?;
@@ -529,8 +552,8 @@ impl VerifiedCrl {
         self.crl.covers(certificate)
     }
 
-    /// What it says of the serial number. Only meaningful for a certificate that it [covers](Self::covers). Walks the whole
-    /// list: about 0.1 s for a million entries.
+    /// What it says of the serial number. Only meaningful for a certificate that it [covers](Self::covers). Walks the list
+    /// the first times, then makes an index of eight octets an entry.
     ///
     /// # Errors
     /// The entry is there but cannot be interpreted.
@@ -551,10 +574,22 @@ impl VerifiedCrl {
 }
 
 /// What one entry says.
+#[derive(Clone, Copy)]
 enum Line {
     Revoked(Revocation),
     /// A hold, or a certificate that has expired: no longer listed since then.
     Removed(UnixTime),
+}
+
+impl Line {
+    /// What two entries about one certificate say together. No honest list has them, so nothing good comes of it.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Revoked(one), Self::Revoked(other)) => Self::Revoked(one.and(&other)),
+            (revoked @ Self::Revoked(_), Self::Removed(_)) | (Self::Removed(_), revoked @ Self::Revoked(_)) => revoked,
+            (Self::Removed(one), Self::Removed(other)) => Self::Removed(one.min(other)),
+        }
+    }
 }
 
 fn read_line(entry: &Entry<'_>, indirect: bool) -> Result<Line, &'static str> {
@@ -579,45 +614,6 @@ fn read_line(entry: &Entry<'_>, indirect: bool) -> Result<Line, &'static str> {
         }
     }
     Ok(if removed { Line::Removed(date) } else { Line::Revoked(revocation) })
-}
-
-/// One line of a CRL as it stands there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CrlLine {
-    /// The serial number.
-    pub serial: SerialNumber,
-    /// Of an indirect CRL: who issued the certificate, if not the CRL's issuer.
-    pub certificate_issuer: Option<Name>,
-    /// What it says, or why it cannot be interpreted.
-    pub says: Result<LineSays, &'static str>,
-}
-
-/// What a line of a CRL says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LineSays {
-    /// Revoked.
-    Revoked(Revocation),
-    /// Of a delta CRL: no longer on the list, since then.
-    Removed(UnixTime),
-}
-
-impl CrlLine {
-    fn read(entry: &Entry<'_>, indirect: bool, certificate_issuer: Option<Name>) -> Self {
-        let says = read_line(entry, indirect).map(|line| match line {
-            Line::Revoked(revocation) => LineSays::Revoked(revocation),
-            Line::Removed(date) => LineSays::Removed(date),
-        });
-        Self { serial: SerialNumber::from_content(entry.serial), certificate_issuer, says }
-    }
-}
-
-fn directory_name(names: &[u8]) -> Option<Name> {
-    let list = only(names, Tag::Sequence).ok()?;
-    let names = GeneralName::read_all(list.value, extension::MOST_POINTS).ok()?;
-    names.into_iter().find_map(|name| match name {
-        GeneralName::Directory(name) => Some(name),
-        _ => None,
-    })
 }
 
 /// What a CRL says of one serial number.

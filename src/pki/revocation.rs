@@ -41,7 +41,31 @@ pub enum RevocationReason {
     AaCompromise,
 }
 
+impl Revocation {
+    /// The worst of two about one certificate: the earlier date, the graver reason, and an invalidity date only where every
+    /// compromise has one.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        let graver = if other.reason.gravity() > self.reason.gravity() { other } else { self };
+        let undated = |one: &Self| one.reason.is_compromise() && one.invalidity_date.is_none();
+        let dates = [self.invalidity_date, other.invalidity_date].into_iter().flatten();
+        Self {
+            date: self.date.min(other.date),
+            reason: graver.reason,
+            invalidity_date: dates.min().filter(|_| !undated(self) && !undated(other)),
+        }
+    }
+}
+
 impl RevocationReason {
+    /// A hold may end, a compromise reaches back.
+    const fn gravity(self) -> u8 {
+        match self {
+            Self::CertificateHold => 0,
+            other if other.is_compromise() => 2,
+            _ => 1,
+        }
+    }
+
     /// The name of RFC 5280, in its spelling.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@ pub mod evidence;
 pub mod inspection;
 pub mod path;
 pub mod receipt;
+pub mod signatures;
 mod tables;
 pub mod text;
 pub mod v1;

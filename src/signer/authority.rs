@@ -165,6 +165,16 @@ impl Authority {
     }
 }
 
+/// A leaf for code signing that an RSA key vouches for itself.
+pub(super) fn self_signed(
+    request: &Request<'_>,
+    key: &rsa::pkcs1v15::SigningKey<sha2::Sha256>,
+) -> Result<x509_cert::Certificate, AuthorityError> {
+    let profile = Profile::of(request, None, Role::Leaf(LeafUsage::CodeSigning))?;
+    let public_key = SubjectPublicKeyInfoOwned::from_key(&signature::Keypair::verifying_key(key))?;
+    Ok(profile.builder(request, public_key)?.build::<_, rsa::pkcs1v15::Signature>(key)?)
+}
+
 impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Authority({})", self.certificate.tbs_certificate().subject())
@@ -242,9 +252,16 @@ impl Profile {
         public_key: SubjectPublicKeyInfoOwned,
         issuer: &SigningKey,
     ) -> Result<x509_cert::Certificate, AuthorityError> {
+        Ok(self.builder(request, public_key)?.build::<_, DerSignature>(issuer)?)
+    }
+
+    fn builder(
+        self,
+        request: &Request<'_>,
+        public_key: SubjectPublicKeyInfoOwned,
+    ) -> Result<CertificateBuilder<Self>, AuthorityError> {
         let validity = Validity::new(time(request.validity.not_before)?, time(request.validity.not_after)?);
-        let builder = CertificateBuilder::new(self, serial_number()?, validity, public_key)?;
-        Ok(builder.build::<_, DerSignature>(issuer)?)
+        Ok(CertificateBuilder::new(self, serial_number()?, validity, public_key)?)
     }
 
     const fn key_usage(&self) -> KeyUsages {

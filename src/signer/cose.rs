@@ -96,7 +96,7 @@ fn epoch(time: UnixTime) -> Value {
 }
 
 /// Core deterministic order (RFC 8949 §4.2.1, conformance 4.14): by the bytes of the encoded keys.
-fn sorted(pairs: Vec<(Value, Value)>) -> Result<Value, SigningError> {
+pub(super) fn sorted(pairs: Vec<(Value, Value)>) -> Result<Value, SigningError> {
     let keyed = pairs.into_iter().map(|pair| Ok((encode(pair.0.clone())?, pair)));
     let ordered: BTreeMap<Vec<u8>, (Value, Value)> = keyed.collect::<Result<_, SigningError>>()?;
     Ok(Value::Map(ordered.into_values().collect()))

@@ -1,8 +1,9 @@
 //! What can go wrong when signing. No message holds any part of a key.
 
+use super::timestamp::TimestampRequestError;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::json::JsonError;
-use crate::notary::{EnvelopeError, SignatureManifestError};
+use crate::notary::{EnvelopeError, SignatureManifestError, SigningScheme};
 use crate::oci::ManifestError;
 use crate::pki::{CertificateError, ChainError, KeyKind, ValidityFailure};
 use crate::time::UnixTime;
@@ -12,11 +13,25 @@ use crate::time::UnixTime;
 #[non_exhaustive]
 pub enum KeyError {
     /// No PEM block of a kind that holds private keys.
-    #[error("the file holds no PEM private key (PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY)")]
+    #[error(
+        "the file holds no PEM private key (PRIVATE KEY, ENCRYPTED PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY)"
+    )]
     NoKey,
     /// Protected by a passphrase.
     #[error("the private key is encrypted")]
     Encrypted,
+    /// The passphrase is not the key's, or the file is damaged: there is no telling which.
+    #[error("the passphrase does not open the private key")]
+    Passphrase,
+    /// Encrypted by something else than PBES2 with PBKDF2 or scrypt, and AES.
+    #[error("the private key is encrypted in a way that is not supported")]
+    UnsupportedEncryption,
+    /// Encrypted as openssl did before PKCS#8.
+    #[error("the block {label:?} is encrypted in openssl's old way, which is weak and not supported")]
+    TraditionalEncryption {
+        /// The label of the PEM block.
+        label: &'static str,
+    },
     /// The PEM or DER cannot be read. What the decoder says of it stays inside: it might quote the key.
     #[error("the private key in the block {label:?} is malformed")]
     Malformed {
@@ -62,13 +77,18 @@ impl Diagnostic for KeyError {
         match self {
             Self::Certificate { .. } => DiagnosticCode::CertificateMalformed,
             Self::Random(_) => DiagnosticCode::IoFailed,
+            Self::Encrypted => DiagnosticCode::PassphraseNeeded,
             _ => DiagnosticCode::KeyInvalid,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Encrypted => Some("decrypt it first, for instance with `openssl pkcs8 -in KEY -out PLAIN`".into()),
+            Self::Encrypted => Some("give its passphrase in a file, or run where a terminal can ask for it".into()),
+            Self::Passphrase => Some("a file with a passphrase is read up to the end of its first line".into()),
+            Self::UnsupportedEncryption | Self::TraditionalEncryption { .. } => {
+                Some("encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEW".into())
+            }
             Self::CertificateMismatch { .. } => {
                 Some("put the signer's own certificate first, then those that issued it, the root last".into())
             }
@@ -147,6 +167,12 @@ pub enum SigningError {
     /// The timestamp authority gave no token; the signature is not made without it (conformance 9.05).
     #[error("no timestamp could be had: {0}")]
     Timestamp(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// An envelope whose scheme has no place for a timestamp (conformance 2.21).
+    #[error("signatures of the scheme {scheme} carry no timestamp: the signing authority vouches for their time")]
+    SchemeWithoutTimestamp {
+        /// The scheme.
+        scheme: SigningScheme,
+    },
     /// A document could not be written as JSON.
     #[error(transparent)]
     Json(#[from] JsonError),
@@ -171,8 +197,12 @@ impl Diagnostic for SigningError {
             Self::Expiry { .. }
             | Self::ReservedMetadata { .. }
             | Self::RepeatedMetadata { .. }
-            | Self::EmptyMetadata { .. } => DiagnosticCode::UsageInvalid,
-            Self::Timestamp(_) => DiagnosticCode::TimestampInvalid,
+            | Self::EmptyMetadata { .. }
+            | Self::SchemeWithoutTimestamp { .. } => DiagnosticCode::UsageInvalid,
+            Self::Timestamp(error) => match error.downcast_ref::<TimestampRequestError>() {
+                Some(error) => error.code(),
+                None => DiagnosticCode::TimestampUnavailable,
+            },
             Self::Json(error) => error.code(),
             Self::Cbor(_) => DiagnosticCode::EnvelopeMalformed,
         }
@@ -181,6 +211,7 @@ impl Diagnostic for SigningError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Key(error) => error.hint(),
+            Self::Timestamp(error) => error.downcast_ref::<TimestampRequestError>().and_then(Diagnostic::hint),
             _ => None,
         }
     }

@@ -1,19 +1,20 @@
-//! Private keys in memory, and how they are read from PEM files.
+//! Private keys in memory.
 
 use std::fmt;
 
 use der::Decode;
 use der::asn1::ObjectIdentifier;
-use p256::elliptic_curve::zeroize::Zeroizing;
-use p256::pkcs8::{EncodePublicKey, PrivateKeyInfoRef, SecretDocument};
+use p256::pkcs8::{EncodePublicKey, PrivateKeyInfoRef};
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::traits::PublicKeyParts;
 use rsa::{RsaPrivateKey, RsaPublicKey, pss};
 use sha2::{Sha256, Sha384, Sha512};
 use signature::{SignatureEncoding, Signer as _};
 use spki::DecodePublicKey;
+use zeroize::Zeroizing;
 
 use super::error::{KeyError, SigningError};
+use super::key_file::KeyFile;
 use crate::pki::KeyKind;
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -46,20 +47,12 @@ impl LocalKey {
         Ok(Self(Key::P256(Box::new(random_p256()?))))
     }
 
-    /// Reads the first private key of a PEM file: PKCS#8 (`PRIVATE KEY`), SEC 1 (`EC PRIVATE KEY`) or PKCS#1
-    /// (`RSA PRIVATE KEY`) (conformance 5.20). Other blocks and text around it are passed over.
+    /// Reads the first private key of a PEM file that is not encrypted (see [`KeyFile`]).
     ///
     /// # Errors
-    /// No such block, an encrypted or malformed one, or a key that may not sign.
+    /// No private key, an encrypted or malformed one, or one that may not sign.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        let block = PemKey::find(text)?;
-        let malformed = |()| KeyError::Malformed { label: block.label };
-        let (_, document) = SecretDocument::from_pem(block.text).map_err(|_| malformed(()))?;
-        match block.label {
-            "PRIVATE KEY" => Self::from_pkcs8(document.as_bytes()),
-            "EC PRIVATE KEY" => Self::from_sec1(document.as_bytes()),
-            _ => Self::from_rsa(RsaPrivateKey::from_pkcs1_der(document.as_bytes()).map_err(|_| malformed(()))?),
-        }
+        KeyFile::parse(text.as_bytes())?.read()
     }
 
     /// Reads a PKCS#8 `PrivateKeyInfo` (RFC 5958) in DER.
@@ -86,7 +79,7 @@ impl LocalKey {
     }
 
     /// Reads an `ECPrivateKey` (RFC 5915) in DER. Without a named curve, the length of the scalar tells the curve.
-    fn from_sec1(der: &[u8]) -> Result<Self, KeyError> {
+    pub(super) fn from_sec1(der: &[u8]) -> Result<Self, KeyError> {
         if let Ok(key) = p256::SecretKey::from_sec1_der(der) {
             return Ok(Self(Key::P256(Box::new(key.into()))));
         }
@@ -97,6 +90,12 @@ impl LocalKey {
             Ok(key) => Ok(Self(Key::P521(Box::new(key.into())))),
             Err(_) => Err(KeyError::Malformed { label: "EC PRIVATE KEY" }),
         }
+    }
+
+    /// Reads an `RSAPrivateKey` (RFC 8017 appendix A.1.2) in DER.
+    pub(super) fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
+        let malformed = |_| KeyError::Malformed { label: "RSA PRIVATE KEY" };
+        Self::from_rsa(RsaPrivateKey::from_pkcs1_der(der).map_err(malformed)?)
     }
 
     fn from_rsa(key: RsaPrivateKey) -> Result<Self, KeyError> {
@@ -197,34 +196,6 @@ fn same<K: PartialEq, E>(found: Result<K, E>, wanted: &K) -> bool {
     found.is_ok_and(|found| found == *wanted)
 }
 
-/// A PEM block that holds a private key.
-struct PemKey<'a> {
-    label: &'static str,
-    text: &'a str,
-}
-
-impl<'a> PemKey<'a> {
-    const LABELS: [&'static str; 4] = ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY"];
-
-    /// The first such block. openssl puts `EC PARAMETERS`, others put certificates or attributes before it.
-    fn find(text: &'a str) -> Result<Self, KeyError> {
-        let first = Self::LABELS
-            .into_iter()
-            .filter_map(|label| Some((text.find(&format!("-----BEGIN {label}-----"))?, label)))
-            .min_by_key(|(position, _)| *position);
-        let (start, label) = first.ok_or(KeyError::NoKey)?;
-        let block = text.get(start..).unwrap_or_default();
-        let end = format!("-----END {label}-----");
-        let length = block.find(&end).ok_or(KeyError::Malformed { label })?.saturating_add(end.len());
-        let block = block.get(..length).unwrap_or_default();
-        // RFC 1421 headers are how openssl encrypts keys that are not PKCS#8.
-        if label == "ENCRYPTED PRIVATE KEY" || block.contains("Proc-Type:") {
-            return Err(KeyError::Encrypted);
-        }
-        Ok(Self { label, text: block })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,21 +213,5 @@ mod tests {
         assert!(!one.matches(&two.public_key_der().unwrap()));
         assert!(!one.matches(b""));
         assert_eq!(one.sign(b"message").unwrap().len(), 64);
-    }
-
-    #[test]
-    fn what_is_no_plain_private_key_is_refused() {
-        let refused = |text: &str| LocalKey::from_pem(text).unwrap_err();
-        assert!(matches!(refused(""), KeyError::NoKey));
-        assert!(matches!(refused("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), KeyError::NoKey));
-        assert!(matches!(refused("-----BEGIN PRIVATE KEY-----\nAAAA\n"), KeyError::Malformed { .. }));
-        for label in ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"] {
-            let text = format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
-            assert!(matches!(refused(&text), KeyError::Malformed { .. }), "{label}");
-        }
-        let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";
-        assert!(matches!(refused(encrypted), KeyError::Encrypted));
-        let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMAA=\n-----END RSA PRIVATE KEY-----\n";
-        assert!(matches!(refused(old), KeyError::Encrypted));
     }
 }

@@ -7,21 +7,52 @@
 mod check;
 mod cose;
 mod error;
+#[cfg(feature = "registry")]
+mod http_timestamp;
 mod jws;
 mod key;
+mod key_file;
 mod local;
 mod manifest;
 mod request;
+mod restamp;
+mod timestamp;
 
 #[cfg(feature = "demo")]
 pub mod authority;
+#[cfg(feature = "demo")]
+pub mod test_key;
 #[cfg(feature = "demo")]
 pub mod tsa;
 
 pub use cose::sign_cose;
 pub use error::{KeyError, SigningError};
+#[cfg(feature = "registry")]
+pub use http_timestamp::HttpTimestamps;
 pub use jws::sign_jws;
 pub use key::LocalKey;
+pub use key_file::{KeyFile, Passphrase};
 pub use local::{LocalSigner, Signer};
 pub use manifest::SignatureArtifact;
 pub use request::{Envelope, SIGNING_AGENT, SigningOptions, TimestampSource};
+pub use restamp::{request_token, with_timestamp};
+pub use timestamp::{TimestampQuery, TimestampRequestError};
+
+use crate::notary::EnvelopeType;
+use crate::oci::Descriptor;
+
+/// Signs `target` into an envelope of the wanted format: [`sign_jws`] or [`sign_cose`].
+///
+/// # Errors
+/// As those.
+pub fn sign_envelope(
+    kind: EnvelopeType,
+    target: &Descriptor,
+    signer: &dyn Signer,
+    options: &SigningOptions<'_>,
+) -> Result<Envelope, SigningError> {
+    match kind {
+        EnvelopeType::Jws => sign_jws(target, signer, options),
+        EnvelopeType::Cose => sign_cose(target, signer, options),
+    }
+}

@@ -25,6 +25,7 @@ use x509_cert::time::Time;
 use super::authority::{Authority, AuthorityError, LeafUsage, Request, date_time, serial_number};
 use super::key::random_p256;
 use super::request::TimestampSource;
+use super::timestamp::MessageImprint;
 use crate::pki::HashAlgorithm;
 use crate::time::UnixTime;
 
@@ -200,13 +201,6 @@ struct TstInfo {
     gen_time: GeneralizedTime,
     #[asn1(optional = "true")]
     accuracy: Option<Accuracy>,
-}
-
-/// `MessageImprint ::= SEQUENCE { hashAlgorithm AlgorithmIdentifier, hashedMessage OCTET STRING }`
-#[derive(Sequence)]
-struct MessageImprint {
-    hash_algorithm: AlgorithmIdentifierOwned,
-    hashed_message: OctetString,
 }
 
 /// `Accuracy ::= SEQUENCE { seconds INTEGER OPTIONAL, … }`

@@ -109,6 +109,16 @@ pub enum StoreNameError {
     },
 }
 
+impl Diagnostic for StoreNameError {
+    fn code(&self) -> DiagnosticCode {
+        DiagnosticCode::UsageInvalid
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("a store has a type (ca, signingAuthority or tsa) and a name of letters, digits, '_', '.' and '-'".into())
+    }
+}
+
 /// Trust stores, read and checked.
 #[derive(Debug, Clone, Default)]
 pub struct TrustStores {

@@ -1,10 +1,14 @@
 //! What judging a signature will need. The plan depends on the signature alone, not on clock or policy, and both
 //! export and verification make it: what exports cleanly can be judged.
 
+use super::CarriedEvidence;
 use crate::limits::Limits;
-use crate::notary::SignatureEnvelope;
-use crate::pki::{Certificate, RevocationSources};
+use crate::notary::{SignatureEnvelope, SigningScheme};
+use crate::pki::{Certificate, CertificatePool, RevocationSources};
 use crate::tsp::{TimestampError, TimestampToken};
+
+/// How many tokens that lie beside a signature are looked at. Each costs a few public-key operations.
+pub(super) const MOST_TOKENS: usize = 16;
 
 /// The chain that a certificate stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,32 +58,37 @@ pub struct EvidencePlan {
     pub notes: Vec<PlanNote>,
 }
 
-/// Makes the plan for one signature.
-pub fn plan(envelope: &SignatureEnvelope, limits: &Limits) -> EvidencePlan {
+/// Makes the plan for one signature: for its own two chains, and for the authorities of those timestamp tokens that
+/// `carried` holds for it.
+pub fn plan(envelope: &SignatureEnvelope, carried: &CarriedEvidence, limits: &Limits) -> EvidencePlan {
+    plan_with(envelope, carried, limits, &CertificatePool::default())
+}
+
+/// As [`plan`], with the timestamp authority's certificates from `pool`.
+pub fn plan_with(
+    envelope: &SignatureEnvelope,
+    carried: &CarriedEvidence,
+    limits: &Limits,
+    pool: &CertificatePool,
+) -> EvidencePlan {
     let mut plan = EvidencePlan::default();
     let chain = envelope.certificates().certificates();
     for (position, certificate) in chain.iter().enumerate() {
         plan.ask(certificate, chain.get(position.saturating_add(1)), ChainRole::Signing);
     }
-    if let Some(token) = envelope.timestamp() {
-        match TimestampToken::parse(token, limits).and_then(|token| authority_path(&token, limits)) {
-            Ok(path) => {
-                for (certificate, issuer) in &path {
-                    plan.ask(certificate, issuer.as_ref(), ChainRole::Timestamping);
-                }
-            }
-            Err(error) => plan.notes.push(PlanNote::TokenUnreadable(error)),
+    let own = envelope.timestamp().map(|token| TimestampToken::read(token, limits, pool));
+    plan.ask_authority(own.map(|token| token.and_then(|token| authority_path(&token, limits))));
+    if envelope.claims().scheme == SigningScheme::X509 {
+        for token in carried.tokens(envelope.signature()).take(MOST_TOKENS) {
+            plan.ask_authority(Some(authority_path(token, limits)));
         }
     }
     plan
 }
 
 /// The authority's certificates as far as the token brings them, each with its issuer.
-fn authority_path(
-    token: &TimestampToken,
-    limits: &Limits,
-) -> Result<Vec<(Certificate, Option<Certificate>)>, TimestampError> {
-    let mut path: Vec<(Certificate, Option<Certificate>)> = Vec::new();
+fn authority_path(token: &TimestampToken, limits: &Limits) -> Result<Path, TimestampError> {
+    let mut path = Path::new();
     let mut next = Some(token.signer()?.clone());
     while let Some(certificate) = next.take() {
         let seen = path.iter().any(|(known, _)| *known == certificate);
@@ -100,7 +109,22 @@ fn authority_path(
     Ok(path)
 }
 
+/// The certificates of an authority, each with its issuer.
+type Path = Vec<(Certificate, Option<Certificate>)>;
+
 impl EvidencePlan {
+    fn ask_authority(&mut self, path: Option<Result<Path, TimestampError>>) {
+        match path {
+            None => {}
+            Some(Ok(path)) => {
+                for (certificate, issuer) in &path {
+                    self.ask(certificate, issuer.as_ref(), ChainRole::Timestamping);
+                }
+            }
+            Some(Err(error)) => self.notes.push(PlanNote::TokenUnreadable(error)),
+        }
+    }
+
     /// Nobody asks whether a root is revoked (conformance 10.02): who trusts it decides that.
     fn ask(&mut self, certificate: &Certificate, issuer: Option<&Certificate>, role: ChainRole) {
         if certificate.is_self_signed() {

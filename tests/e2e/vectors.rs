@@ -147,6 +147,7 @@ fn judge(user: &User, case: &Case) {
     let to = format!("oci:{layout}");
     run(&["import", &bundle, "--to", &to, "--allow", "rejected"], &at(case)).ends(0);
     check(case, run(&["verify", &to, "--offline"], &at(case)));
+    one_report(user, case, &bundle, &to);
     let source = format!("oci:{}@{}", case.path("layout"), case.text("digest"));
     if case.text("format") == "jws" && case.facts["notation_exit"] == 0 {
         // Notation's own layout carries no CRLs.
@@ -159,4 +160,56 @@ fn judge(user: &User, case: &Case) {
         run(&["verify", &bundle], "2026-11-22T00:00:00Z").says(1, &["signature-expired"]);
         run(&["verify", &bundle, "-m", "commit=deadbeef", "-m", "buildId=101"], "2026-11-21T20:00:00Z").ends(0);
     }
+}
+
+/// What a bundle says about itself and no other place can say.
+const OF_BUNDLES: [&str; 2] = ["names-are-claims", "clock-behind"];
+
+/// Bundle, layout and registry hold the same, so the reports are the same to the byte, but for where it lay.
+fn one_report(user: &User, case: &Case, bundle: &str, layout: &str) {
+    let registry = Registry::start(Options::default());
+    let mirror = format!("{}/mirror", registry.host());
+    let at = at(case);
+    let run = |words: &[&str]| {
+        let judging = case.judging();
+        let judging: Vec<_> = judging.iter().map(String::as_str).collect();
+        user.bulla(&[words, &["--scope", "local/vectors", "--at", &at], &judging].concat())
+    };
+    run(&["import", bundle, "--to", &mirror, "--allow", "rejected"]).ends(0);
+    let there = format!("{mirror}/vectors:v1");
+    for (format, stripped) in [("json", json_without_source as fn(&str) -> String), ("text", text_without_source)] {
+        let report = |place: &str| {
+            let ended = run(&["verify", place, "--offline", "--format", format]);
+            let report = stripped(&String::from_utf8(ended.stdout.clone()).unwrap());
+            assert!(report.lines().count() > 10, "{report}");
+            check(case, ended);
+            report
+        };
+        let of_bundle = report(bundle);
+        assert_eq!(report(layout), of_bundle, "{layout} {format}");
+        assert_eq!(report(&there), of_bundle, "{there} {format}");
+    }
+}
+
+/// The document without `source`'s two members, the artifact's `reference` and a bundle's own notices.
+fn json_without_source(report: &str) -> String {
+    let (body, notices) = report.split_once(",\n  \"notices\": [").unwrap_or((report, ""));
+    for code in notices.lines().filter_map(|line| line.trim().strip_prefix("\"code\": ")) {
+        assert!(OF_BUNDLES.iter().any(|known| code == format!("\"{known}\",")), "{code}");
+    }
+    let source = ["    \"kind\": ", "    \"location\": ", "      \"reference\": "];
+    let lines = body.trim_end_matches(['\n', '}']).lines();
+    let kept: Vec<_> = lines.filter(|line| !source.iter().any(|member| line.starts_with(member))).collect();
+    assert_eq!(kept.len() + source.len(), body.trim_end_matches(['\n', '}']).lines().count());
+    kept.join("\n")
+}
+
+/// The text without the reference in its first line and a bundle's own notices.
+fn text_without_source(report: &str) -> String {
+    let (first, rest) = report.split_once('\n').unwrap();
+    let (verdict, _) = first.split_once("  ").unwrap();
+    let notices = OF_BUNDLES.map(|code| format!("note[{code}]: "));
+    let of_bundle = |line: &&str| notices.iter().any(|notice| line.starts_with(notice));
+    let kept: Vec<_> = rest.lines().filter(|line| !of_bundle(line)).collect();
+    format!("{verdict}\n{}\n", kept.join("\n"))
 }

@@ -14,6 +14,7 @@ use bulla::ops::closure::WalkOptions;
 use bulla::ops::inspect::inspect;
 use bulla::ops::pack::{Supplies, inventory, pack};
 use bulla::ops::progress::{NoProgress, Progress};
+use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
 use bulla::ops::supply::{GapPolicy, Sources, SupplyError, supply};
 use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, Verification, verify};
 use bulla::report::inspection::Inspection;
@@ -145,11 +146,18 @@ fn judge(
         freshness: Freshness::Current,
         revocation: RevocationReading::Now,
         scope: None,
+        seal: SealTerms { scope: SEAL_REPOSITORY.parse().unwrap(), demand: SealDemand::IfPresent },
         user_metadata: BTreeMap::new(),
         supplied: &[],
         live,
     };
-    let subject = Subject { store, roots: vec![root_of(image)], omitted: BTreeSet::new(), listed: BTreeSet::new() };
+    let subject = Subject {
+        store,
+        roots: vec![root_of(image)],
+        omitted: BTreeSet::new(),
+        listed: BTreeSet::new(),
+        seal: SubjectSeal::NoBundle,
+    };
     verify(&subject, &Depth::Judge(judging), &Limits::default(), &NoProgress).unwrap()
 }
 
@@ -252,10 +260,18 @@ fn one_kind_suffices_and_delta_crls_come_along() {
     authorities.crls.insert(CRL_URL, base);
     assert_eq!(kinds(&supplies(&authorities, &store, &image).unwrap()), (1, 1, 0));
     authorities.index = None;
+    let elsewhere = crl("2.5.29.20=DER:020105\nfreshestCRL=URI:ldap://crl.example/x");
+    let base = authorities.crls.insert(CRL_URL, elsewhere).unwrap();
     let missing = |authorities: &Authorities| match supplies(authorities, &store, &image) {
         Err(SupplyError::Missing { gaps }) => gaps.iter().map(|(_, gap)| (gap.code, gap.urls.len())).collect(),
         _ => Vec::new(),
     };
+    assert_eq!(
+        missing(&authorities),
+        [(DiagnosticCode::DeltaCrlMissing, 3)],
+        "10.25: the delta CRL is not to be had over HTTP"
+    );
+    authorities.crls.insert(CRL_URL, base);
     assert_eq!(missing(&authorities), [(DiagnosticCode::EvidenceUnavailable, 3)], "10.25: the delta CRL is missing");
     authorities.crls.insert(DELTA_URL, other);
     assert_eq!(missing(&authorities), [(DiagnosticCode::CrlOutOfScope, 3)], "10.26: it continues another base");

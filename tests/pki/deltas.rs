@@ -52,7 +52,7 @@ fn numbers_and_scope_tell_what_a_delta_continues() {
         let found = delta(delta_number, from).applies_to(&base(base_number));
         assert_eq!(found.is_ok(), fits, "{base_number} {delta_number} {from}: {found:?}");
     }
-    // Another scope, and 10.28: no number.
+    // Another scope, and no number (conformance 10.28, 14.27).
     let scope = "issuingDistributionPoint=critical,@idp\n[idp]\nonlyuser=TRUE";
     let scoped = world.crl(6, Some(5), &[], scope).verify_delta(&world.root);
     assert!(matches!(scoped.unwrap().applies_to(&base(5)), Err(CrlError::DeltaMismatch { .. })));

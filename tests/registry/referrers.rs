@@ -1,4 +1,4 @@
-//! Referrers: the API, its pages, the tag schema, and what is never taken for "none" (Notary conformance 1.15 to 1.20).
+//! Referrers: the API, its pages, the tag schema, and what is never taken for "none" (Notary conformance 1.15, 1.16, 1.17, 1.18, 1.20).
 
 use std::sync::Arc;
 

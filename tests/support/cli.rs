@@ -1,6 +1,7 @@
 //! The built program, as a user would run it: with an empty environment and a home of its own.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -73,6 +74,26 @@ impl User {
     /// Runs `bulla`.
     pub fn bulla(&self, arguments: &[&str]) -> Ended {
         Ended::new(arguments, self.command(&[], arguments).output().unwrap())
+    }
+
+    /// Runs `bulla` with more in its environment, and with this on standard input.
+    pub fn bulla_given(&self, variables: &[(&str, &str)], input: &str, arguments: &[&str]) -> Ended {
+        let mut command = self.command(&[], arguments);
+        let mut child = command
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Who asks for nothing closes its end, which is no failure of the test.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        Ended::new(arguments, child.wait_with_output().unwrap())
+    }
+
+    /// The user's home.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Runs `bulla` with the time that a new bundle bears.

@@ -73,21 +73,27 @@ pub struct DockerRegistry {
 impl DockerRegistry {
     /// Starts one on a free port.
     pub fn start() -> Self {
+        Self::start_with(|_| String::new())
+    }
+
+    /// Starts one with more in its configuration, which may name files that are put into the folder.
+    pub fn start_with(more: impl FnOnce(&Path) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let more = more(folder.path());
         // Between finding a free port and listening somebody else may take it.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            if let Some(child) = Self::listen(folder.path(), port) {
+            if let Some(child) = Self::listen(folder.path(), port, &more) {
                 return Self { child, port, _folder: folder };
             }
         }
         panic!("docker-registry does not listen");
     }
 
-    fn listen(folder: &Path, port: u16) -> Option<Child> {
+    fn listen(folder: &Path, port: u16, more: &str) -> Option<Child> {
         let config = folder.join("config.yml");
         let text = format!(
-            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n{more}",
             folder.join("data").display()
         );
         fs::write(&config, text).unwrap();

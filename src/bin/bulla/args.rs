@@ -1,6 +1,18 @@
-//! The command line.
+//! The command line. Where Notation has a command, it is this one too: the same words, flags and arguments; the
+//! grammar between them is [`crate::grammar`]'s.
 
 mod cert;
+mod keys;
+mod login;
+mod policy;
+mod shell;
+mod signatures;
+
+pub(crate) mod blob;
+pub(crate) mod seal;
+pub(crate) mod sign;
+pub(crate) mod signing;
+pub(crate) mod timestamp;
 
 use std::path::PathBuf;
 
@@ -8,7 +20,15 @@ use bulla::oci::{Platform, Reference, Repository};
 use bulla::time::UnixTime;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use cert::{AskRevocation, Cert, CertCrl, CertCrlShow, CertVerify, ForPurpose};
+pub(crate) use cert::{
+    AskRevocation, Cert, CertAdd, CertCrl, CertCrlShow, CertDelete, CertList, CertShow, CertVerify, CleanupTest,
+    ForPurpose, GenerateTest,
+};
+pub(crate) use keys::{Key, KeyAdd, KeyDelete, KeyUpdate};
+pub(crate) use login::{Login, Logout};
+pub(crate) use policy::{Policy, PolicyImport, PolicyInit};
+pub(crate) use shell::{Completion, Man};
+pub(crate) use signatures::{Inspect, List, SignatureView};
 
 /// Carries signed software across air gaps.
 #[derive(Debug, Parser)]
@@ -16,6 +36,19 @@ pub(crate) use cert::{AskRevocation, Cert, CertCrl, CertCrlShow, CertVerify, For
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) talk: Talk,
+}
+
+/// How much is said beside the result.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Talk {
+    /// Say on standard error what is read and asked for
+    #[arg(short, long, global = true)]
+    pub(crate) debug: bool,
+    /// Notation 1's, which version 2 dropped; it says no more than without
+    #[arg(short, long, global = true, hide = true)]
+    pub(crate) verbose: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -23,8 +56,11 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Pack artifacts with their signatures and revocation data into one bundle
     Export(Export),
-    /// Show what a bundle, layout or registry artifact holds, without judging it
+    /// Show the signatures of an artifact, or what a bundle holds, without judging it
     Inspect(Inspect),
+    /// List the signatures of an artifact
+    #[command(visible_alias = "ls")]
+    List(List),
     /// Check every byte and judge every signature under this host's trust policy
     Verify(Verify),
     /// Verify a bundle and hand what is trusted to a layout, a registry or a container engine
@@ -32,13 +68,39 @@ pub(crate) enum Command {
     /// Hand the revocation data that a bundle carries to other verifiers
     #[command(subcommand)]
     Evidence(Evidence),
-    /// Certificates and CRLs: judge a path, look into a list
-    #[command(subcommand, alias = "certificate")]
-    Cert(Cert),
+    /// Sign an artifact in a registry, a layout or a bundle
+    Sign(sign::Sign),
+    /// Sign and verify files
+    #[command(subcommand)]
+    Blob(blob::Blob),
+    /// Deal with RFC 3161 timestamps
+    #[command(subcommand)]
+    Timestamp(timestamp::Timestamp),
     /// Walk the whole road with an embedded example: export, carry, verify offline, import
     Demo(Demo),
     /// Explain a diagnostic code, or list them all
     Explain(Explain),
+    /// Manage the certificates of the trust stores; judge the path of a certificate, look into CRLs
+    #[command(subcommand, visible_alias = "certificate")]
+    Cert(Cert),
+    /// Manage the keys to sign with
+    #[command(subcommand)]
+    Key(Key),
+    /// Manage the trust policy
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Log in to a registry
+    Login(Login),
+    /// Log out from a registry
+    Logout(Logout),
+    /// Show the version
+    Version,
+    /// Write a completion script for a shell
+    #[command(subcommand)]
+    Completion(Completion),
+    /// Write the manual, a page a command, into a directory
+    #[command(hide = true)]
+    Man(Man),
 }
 
 /// References are `host/repo[:tag][@digest]`, `oci:DIR[:tag|@digest]`, `oci-archive:FILE[:tag|@digest]`, or the path of
@@ -73,6 +135,8 @@ pub(crate) struct Export {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=19))]
     pub(crate) level: i32,
     #[command(flatten)]
+    pub(crate) sealing: seal::Sealing,
+    #[command(flatten)]
     pub(crate) registry: Registry,
 }
 
@@ -87,31 +151,32 @@ pub(crate) enum Compression {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Inspect {
+pub(crate) struct Verify {
     /// A bundle, layout or registry reference
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
+    /// Check the bytes alone; judge no signature
+    #[arg(long, conflicts_with_all = ["trust_store", "policy", "strict_notation_policy", "at", "freshness", "scope", "crls", "user_metadata", "offline", "require_seal", "ignore_seal", "seal_scope"])]
+    pub(crate) integrity_only: bool,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
+    /// How many signatures of an artifact are judged at most; one good one suffices
+    #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_SIGNATURES, value_parser = parse_count)]
+    pub(crate) max_signatures: usize,
+    /// The target is PATH:TAG or PATH@DIGEST of an OCI layout; --scope says under which repository to judge it
+    #[arg(long, requires = "scope")]
+    pub(crate) oci_layout: bool,
+    /// What a verification plugin is told
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
+    pub(crate) plugin_config: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) registry: Registry,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Verify {
-    /// A bundle, layout or registry reference
-    #[arg(value_name = "TARGET")]
-    pub(crate) target: String,
-    /// Check the bytes alone; judge no signature
-    #[arg(long, conflicts_with_all = ["trust_store", "policy", "strict_notation_policy", "at", "freshness", "scope", "crls", "user_metadata", "offline"])]
-    pub(crate) integrity_only: bool,
-    #[command(flatten)]
-    pub(crate) judging: Judging,
-    #[command(flatten)]
-    pub(crate) output: Output,
-    #[command(flatten)]
-    pub(crate) registry: Registry,
-}
+/// How many signatures Notation looks at (conformance 1.27).
+const DEFAULT_SIGNATURES: usize = 100;
 
 /// How to judge.
 #[derive(Debug, Args)]
@@ -147,6 +212,8 @@ pub(crate) struct Judging {
     /// Never fetch revocation data (a bundle is always judged without the network)
     #[arg(long)]
     pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) seal: seal::SealJudging,
 }
 
 #[derive(Debug, Args)]
@@ -236,26 +303,51 @@ pub(crate) enum Format {
     Json,
 }
 
-/// How to reach registries. Credentials come from Docker's config.json and its credential helpers.
+/// How to reach registries. Credentials come from these flags, else from NOTATION_USERNAME and NOTATION_PASSWORD, else from
+/// Notation's config.json, else from Docker's, and the credential helpers that they name.
 #[derive(Debug, Args)]
 pub(crate) struct Registry {
+    /// The user at the registry
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) username: Option<String>,
+    /// The password at the registry, or a token where there is no user
+    #[arg(short, long, value_name = "PASSWORD")]
+    pub(crate) password: Option<String>,
     /// Speak plain HTTP with registries; loopback addresses are always spoken to so
     #[arg(long, alias = "plain-http")]
     pub(crate) insecure_registry: bool,
     /// Trust this certificate authority (PEM) for HTTPS, beside the system's
     #[arg(long, value_name = "FILE")]
     pub(crate) registry_ca: Option<PathBuf>,
+    /// Notation 1's, which version 2 dropped: bulla always asks the referrers API first
+    #[arg(long, hide = true)]
+    pub(crate) allow_referrers_api: bool,
 }
 
 impl Command {
     /// How errors are to be printed.
     pub(crate) fn format(&self) -> Format {
         match self {
-            Self::Inspect(inspect) => inspect.output.format,
+            Self::Inspect(inspect) => inspect.format.unwrap_or(Format::Text),
             Self::Verify(verify) => verify.output.format,
             Self::Import(import) => import.output.format,
             Self::Cert(cert) => cert.format(),
-            Self::Export(_) | Self::Evidence(_) | Self::Demo(_) | Self::Explain(_) => Format::Text,
+            _ => Format::Text,
+        }
+    }
+
+    /// How registries are reached, by commands that may do so.
+    pub(crate) const fn registry(&self) -> Option<&Registry> {
+        match self {
+            Self::Export(arguments) => Some(&arguments.registry),
+            Self::Inspect(arguments) => Some(&arguments.registry),
+            Self::List(arguments) => Some(&arguments.registry),
+            Self::Verify(arguments) => Some(&arguments.registry),
+            Self::Import(arguments) => Some(&arguments.registry),
+            Self::Login(arguments) => Some(&arguments.registry),
+            Self::Sign(arguments) => Some(&arguments.registry),
+            Self::Timestamp(timestamp::Timestamp::Add(arguments)) => Some(&arguments.registry),
+            _ => None,
         }
     }
 }
@@ -272,6 +364,14 @@ fn parse_key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() && !value.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("it reads NAME=VALUE, neither of them empty".to_owned()),
+    }
+}
+
+/// A number of signatures: at least one (conformance 1.27).
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("it is a number greater than zero".to_owned()),
     }
 }
 

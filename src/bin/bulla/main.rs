@@ -3,17 +3,27 @@
 mod args;
 mod commands;
 mod error;
+mod grammar;
 mod locate;
 mod progress;
 mod settings;
+mod signing;
 mod terminal;
+
+/// Notation's whole command line, against ours.
+#[cfg(test)]
+#[path = "../../../tests/cli/surface.rs"]
+mod surface;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser as _};
 
 fn main() -> ExitCode {
-    let arguments = match args::Arguments::try_parse() {
+    let mut definition = args::Arguments::command();
+    definition.build();
+    let words = grammar::rewrite(&definition, std::env::args_os());
+    let arguments = match args::Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(error) => return terminal::print_usage(&error),
     };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bulla::code::DiagnosticCode;
-use bulla::config::ConfigRoots;
+use bulla::config::{ConfigDirectory, ConfigRoots, NotationConfig};
 use bulla::evidence::{LiveEvidence, load_crls};
 use bulla::limits::Limits;
 use bulla::pki::Crl;
@@ -29,6 +29,28 @@ pub(crate) fn config_roots() -> ConfigRoots {
         xdg_config_home: path_variable("XDG_CONFIG_HOME"),
         home: path_variable("HOME"),
     }
+}
+
+/// Notation's configuration directory.
+pub(crate) fn config_directory() -> Result<ConfigDirectory, CommandError> {
+    let directory = ConfigDirectory::locate(&config_roots())?;
+    terminal::debug(|| format!("the configuration is in {}", directory.path().display()));
+    Ok(directory)
+}
+
+/// Notation's settings. The reference reads them before it looks at `NOTATION_CONFIG`, so scripts that set it have them in
+/// the default place: there they are looked for where the named directory has none.
+pub(crate) fn notation_config(limits: &Limits) -> Result<NotationConfig, CommandError> {
+    let named = config_roots();
+    let default = ConfigRoots { notation_config: None, ..named.clone() };
+    for roots in [named, default] {
+        // Without any directory there are no settings; whoever needs the directory says so.
+        let Ok(directory) = ConfigDirectory::locate(&roots) else { continue };
+        if let Some(config) = NotationConfig::load(directory.path(), limits)? {
+            return Ok(config);
+        }
+    }
+    Ok(NotationConfig::default())
 }
 
 /// The time that a new bundle bears: `SOURCE_DATE_EPOCH`, for builds that must be repeatable, or now.
@@ -62,24 +84,38 @@ pub(crate) fn supplied_crls(paths: &[PathBuf], limits: &Limits) -> Result<Vec<Cr
 }
 
 pub(crate) use network::Network;
+#[cfg(feature = "registry")]
+pub(crate) use network::credential_store;
+
+/// A user or password of the environment, for `login`.
+#[cfg(feature = "registry")]
+pub(crate) fn login_variable(name: &str) -> Option<String> {
+    variable(name)
+}
 
 #[cfg(feature = "registry")]
 mod network {
     use std::path::{Path, PathBuf};
     use std::sync::{Arc, OnceLock};
 
-    use bulla::config::credentials::{DeferredDockerConfig, FirstOf};
+    use bulla::config::ConfigDirectory;
+    use bulla::config::credential_store::CredentialStore;
+    use bulla::config::credentials::{DeferredDockerConfig, FirstOf, GivenCredential, PlatformHelper};
     use bulla::evidence::network::HttpEvidence;
-    use bulla::http::{CredentialProvider, HttpClient, HttpSettings, ProxySettings};
+    use bulla::http::{CredentialProvider, HttpClient, HttpSettings, ProxySettings, Secret};
+    use bulla::signer::{HttpTimestamps, TimestampSource};
     use bulla::store::registry::{PlainHttp, RegistryClient, RegistrySettings};
 
     use super::{CommandError, Limits, LiveEvidence, Registry, path_variable, variable};
+    use crate::terminal;
+    use bulla::http::Trace;
 
     /// Everything that reaches out, made from the operator's settings when something first does: a bundle is judged
     /// without so much as a look at them.
     pub(crate) struct Network {
         insecure_hosts: Vec<String>,
         registry_ca: Option<PathBuf>,
+        given: Option<GivenCredential>,
         limits: Limits,
         client: OnceLock<Arc<RegistryClient>>,
         evidence: OnceLock<HttpEvidence>,
@@ -97,10 +133,29 @@ mod network {
             Self {
                 insecure_hosts: insecure.iter().map(host).collect(),
                 registry_ca: arguments.registry_ca.clone(),
+                given: given(arguments),
                 limits: limits.clone(),
                 client: OnceLock::new(),
                 evidence: OnceLock::new(),
             }
+        }
+
+        /// For what is no registry: timestamp authorities and revocation data.
+        pub(crate) fn anywhere(limits: &Limits) -> Self {
+            Self {
+                insecure_hosts: Vec::new(),
+                registry_ca: None,
+                given: None,
+                limits: limits.clone(),
+                client: OnceLock::new(),
+                evidence: OnceLock::new(),
+            }
+        }
+
+        /// The same with this credential, whatever else is known.
+        pub(crate) fn presenting(mut self, credential: GivenCredential) -> Self {
+            self.given = Some(credential);
+            self
         }
 
         /// The client for registries: repositories to read from and to write to.
@@ -112,16 +167,29 @@ mod network {
             if let Some(path) = &self.registry_ca {
                 http.ca_certificates.push(read(path)?);
             }
-            let folder =
-                path_variable("DOCKER_CONFIG").or_else(|| path_variable("HOME").map(|home| home.join(".docker")));
-            let credentials: Arc<dyn CredentialProvider> = match folder {
-                Some(folder) => Arc::new(DeferredDockerConfig::new(folder, self.limits.clone())),
-                None => Arc::new(FirstOf::default()),
-            };
-            let plain_http = PlainHttp { hosts: self.insecure_hosts.clone(), ..PlainHttp::default() };
+            let credentials = self.credentials();
+            let mut hosts = self.insecure_hosts.clone();
+            hosts.extend_from_slice(super::notation_config(&self.limits)?.insecure_registries());
+            let plain_http = PlainHttp { hosts, ..PlainHttp::default() };
             let limits = self.limits.clone();
             let client = RegistryClient::new(RegistrySettings { http, plain_http, credentials, limits })?;
             Ok(self.client.get_or_init(|| client))
+        }
+
+        /// Who is asked for credentials, in Notation's order (conformance 13.08).
+        fn credentials(&self) -> Arc<dyn CredentialProvider> {
+            let mut providers: Vec<Arc<dyn CredentialProvider>> = Vec::new();
+            if let Some(given) = &self.given {
+                providers.push(Arc::new(given.clone()));
+            }
+            let notation = ConfigDirectory::locate(&super::config_roots()).ok().map(|found| found.path().to_owned());
+            for folder in notation.into_iter().chain(docker_folder()) {
+                providers.push(Arc::new(DeferredDockerConfig::new(folder, self.limits.clone())));
+            }
+            if let Some(platform) = platform_helper() {
+                providers.push(Arc::new(platform));
+            }
+            Arc::new(FirstOf(providers))
         }
 
         /// The source of live revocation data. It is fetched with the system's authorities: what certificates name is
@@ -135,6 +203,38 @@ mod network {
         }
     }
 
+    impl Network {
+        /// A timestamp authority at an address.
+        pub(crate) fn timestamps(&self, url: &str, limits: &Limits) -> Result<Box<dyn TimestampSource>, CommandError> {
+            let client = HttpClient::new(HttpTimestamps::settings(http_settings()?))?;
+            Ok(Box::new(HttpTimestamps::new(Arc::new(client), url, limits)?))
+        }
+    }
+
+    /// The credential of the command line, else of the environment. A password without a user is a token.
+    fn given(arguments: &Registry) -> Option<GivenCredential> {
+        let username = arguments.username.clone().or_else(|| variable("NOTATION_USERNAME")).unwrap_or_default();
+        let password = arguments.password.clone().or_else(|| variable("NOTATION_PASSWORD")).unwrap_or_default();
+        if username.is_empty() && password.is_empty() {
+            return None;
+        }
+        Some(GivenCredential::new(&username, Secret::new(password)))
+    }
+
+    fn docker_folder() -> Option<PathBuf> {
+        path_variable("DOCKER_CONFIG").or_else(|| path_variable("HOME").map(|home| home.join(".docker")))
+    }
+
+    fn platform_helper() -> Option<PlatformHelper> {
+        PlatformHelper::find(std::env::split_paths(&std::env::var_os("PATH")?))
+    }
+
+    /// Where `login` leaves credentials.
+    pub(crate) fn credential_store(limits: &Limits) -> Result<CredentialStore, CommandError> {
+        let directory = super::config_directory()?;
+        Ok(CredentialStore::new(directory.path(), docker_folder(), platform_helper(), limits))
+    }
+
     /// What registries and revocation data are both asked with.
     fn http_settings() -> Result<HttpSettings, CommandError> {
         let mut http = HttpSettings { proxies: ProxySettings::from_env(variable), ..HttpSettings::default() };
@@ -142,6 +242,7 @@ mod network {
             Some(path) => http.ca_certificates.push(read(&path)?),
             None => http.ca_certificates.extend(std::fs::read(SYSTEM_AUTHORITIES).ok()),
         }
+        http.trace = terminal::is_talkative().then(|| Trace::new(|line| terminal::debug(|| line.to_owned())));
         Ok(http)
     }
 
@@ -152,6 +253,9 @@ mod network {
 
 #[cfg(not(feature = "registry"))]
 mod network {
+    use bulla::code::DiagnosticCode;
+    use bulla::signer::TimestampSource;
+
     use super::{CommandError, Limits, LiveEvidence, Registry};
 
     /// The air-gap build reaches nothing.
@@ -160,6 +264,15 @@ mod network {
     impl Network {
         pub(crate) fn new(_: &Registry, _: &[&str], _: &Limits) -> Self {
             Self
+        }
+
+        pub(crate) const fn anywhere(_: &Limits) -> Self {
+            Self
+        }
+
+        pub(crate) fn timestamps(&self, url: &str, _: &Limits) -> Result<Box<dyn TimestampSource>, CommandError> {
+            let message = format!("{url} cannot be asked: this build of bulla holds no HTTP client");
+            Err(CommandError::new(DiagnosticCode::HttpSupportMissing, message))
         }
 
         #[expect(clippy::unnecessary_wraps, reason = "the same signature as with the feature")]

@@ -1,7 +1,10 @@
 //! The outside world: the clock, standard output and standard error. stdout is data, stderr is talk.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::fs::File;
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write};
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bulla::report::Clean;
@@ -23,6 +26,21 @@ pub(crate) fn now() -> UnixTime {
 /// Whether somebody watches standard error.
 pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
+}
+
+/// Takes standard input over for good. Whoever drops it closes it, so that a writer at the other end of a pipe hears at
+/// once that nobody wants more.
+pub(crate) fn take_input() -> Result<File, CommandError> {
+    let failed = |error: io::Error| CommandError::new(bulla::code::io_code(&error), format!("standard input: {error}"));
+    let input = io::stdin();
+    if input.is_terminal() {
+        let message = "a bundle is expected on standard input, and there is a terminal";
+        return Err(CommandError::new(bulla::code::DiagnosticCode::UsageInvalid, message)
+            .with_hint("pipe it in, as in bulla export ... -o - | bulla verify -, or name a file"));
+    }
+    let own = File::from(input.as_fd().try_clone_to_owned().map_err(failed)?);
+    rustix::stdio::dup2_stdin(File::open("/dev/null").map_err(failed)?).map_err(|error| failed(error.into()))?;
+    Ok(own)
 }
 
 /// Writes data to standard output. A reader that went away is not an error.
@@ -51,6 +69,67 @@ pub(crate) fn say(line: &str) {
         let _ = writeln!(io::stderr().lock(), "{}", Clean(part));
     }
 }
+
+/// Whether `--debug` was given.
+static DEBUG: AtomicBool = AtomicBool::new(false);
+
+/// From here on, [`debug`] is heard.
+pub(crate) fn be_talkative() {
+    DEBUG.store(true, Ordering::Relaxed);
+}
+
+/// Whether [`debug`] is heard.
+#[cfg(feature = "registry")]
+pub(crate) fn is_talkative() -> bool {
+    DEBUG.load(Ordering::Relaxed)
+}
+
+/// A line for those who want to know what is going on. It is made only where it is heard.
+pub(crate) fn debug(line: impl FnOnce() -> String) {
+    if DEBUG.load(Ordering::Relaxed) {
+        say(&format!("debug: {}", line()));
+    }
+}
+
+/// An answer to a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Yes, in so many words.
+    Yes,
+    /// Anything else, or nothing at all.
+    No,
+}
+
+/// Asks on standard output, and reads a line from standard input. Only `y` and `yes`, in any case, are consent; after
+/// anything else but silence, it says that nothing is done.
+pub(crate) fn confirm(question: &str) -> Result<Answer, CommandError> {
+    ask(&format!("{question} [y/N] "))?;
+    let Some(line) = read_line()? else { return Ok(Answer::No) };
+    if ["y", "yes"].iter().any(|yes| line.trim().eq_ignore_ascii_case(yes)) {
+        return Ok(Answer::Yes);
+    }
+    print(|out| writeln!(out, "Operation cancelled."))?;
+    Ok(Answer::No)
+}
+
+/// A question, whose answer is given on the same line.
+pub(crate) fn ask(question: &str) -> Result<(), CommandError> {
+    print(|out| write!(out, "{}", Clean(question)))
+}
+
+/// A line of standard input without its end; `None` if there is none left.
+pub(crate) fn read_line() -> Result<Option<String>, CommandError> {
+    let mut line = String::new();
+    let read = io::stdin().lock().take(MOST_ANSWER).read_line(&mut line);
+    match read {
+        Ok(0) => Ok(None),
+        Ok(_) => Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(error) => Err(CommandError::new(bulla::code::io_code(&error), format!("standard input: {error}"))),
+    }
+}
+
+/// Bytes of an answer; a token may have some thousands.
+const MOST_ANSWER: u64 = 64 << 10;
 
 /// Prints a failure.
 pub(crate) fn print_error(failure: &CommandError, format: Format) {

@@ -258,10 +258,14 @@ impl Diagnostic for RegistryError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unauthorized { host, given: false, .. } => {
-                format!("log in with `docker login {host}`, or name a credential helper in Docker's config.json")
+                format!(
+                    "log in with `bulla login {host}` or `docker login {host}`, or name a credential helper in Docker's config.json"
+                )
             }
             Self::Unauthorized { host, .. } => {
-                format!("the credentials for {host} are wrong or have run out: log in again with `docker login {host}`")
+                format!(
+                    "the credentials for {host} are wrong or have run out: log in again with `bulla login {host}` or `docker login {host}`"
+                )
             }
             Self::Forbidden { .. } => "ask the registry's owner for the right to do this, or log in as another".into(),
             Self::Throttled { .. } => "wait a while; logged-in clients are often allowed more".into(),

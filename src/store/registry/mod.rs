@@ -120,6 +120,25 @@ impl RegistryClient {
         self.store(repository, &["pull", "push"])
     }
 
+    /// Asks whether the registry lets us in: `GET /v2/` (OCI distribution-spec, "Determining Support"). `host` is written
+    /// as in references.
+    ///
+    /// # Errors
+    /// The registry refuses the credentials, or cannot be asked.
+    pub fn log_in(&self, host: &str) -> Result<(), RegistryError> {
+        let host = self.host(host);
+        let request = Request::to(Method::GET, &format!("{}/v2/", host.base))?;
+        let mut send = |request: &Request| self.http.send(request).map(|answer| (answer, ()));
+        let (answer, ()) = self.authorized(&host, &Scope::default(), request, &mut send)?;
+        if answer.status() == 200 { Ok(()) } else { Err(self.status_error(&host, &Method::GET, answer)) }
+    }
+
+    fn status_error(&self, host: &Host, method: &Method, answer: Answer) -> RegistryError {
+        let attempts = self.http.settings().retry.attempts;
+        let asked = Asked { method, host: &host.name, given: self.authorizer.knows(host), attempts };
+        RegistryError::of_status(&asked, answer)
+    }
+
     fn store(self: &Arc<Self>, repository: &Repository, actions: &[&str]) -> RegistryStore {
         RegistryStore {
             client: Arc::clone(self),
@@ -218,13 +237,7 @@ impl RegistryStore {
     }
 
     fn status_error(&self, method: &Method, answer: Answer) -> RegistryError {
-        let asked = Asked {
-            method,
-            host: &self.host.name,
-            given: self.client.authorizer.knows(&self.host),
-            attempts: self.client.http.settings().retry.attempts,
-        };
-        RegistryError::of_status(&asked, answer)
+        self.client.status_error(&self.host, method, answer)
     }
 }
 

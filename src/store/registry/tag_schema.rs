@@ -67,6 +67,15 @@ impl RegistryStore {
         self.add_to_list(subject, entry)
     }
 
+    /// Lists `entry` under the subject's tag, whether or not the registry lists it by itself: for readers that know the
+    /// tag only (Notation's `--force-referrers-tag`, conformance 1.20).
+    ///
+    /// # Errors
+    /// The list cannot be read or written.
+    pub fn list_under_tag(&self, subject: &Digest, entry: &Descriptor) -> Result<(), RegistryError> {
+        self.add_to_list(subject, entry)
+    }
+
     /// Adds `entry` to the list under the subject's tag. There is no way to do that at once, so the list is read again
     /// afterwards, and written again if somebody else's list came between.
     pub(super) fn add_to_list(&self, subject: &Digest, entry: &Descriptor) -> Result<(), RegistryError> {

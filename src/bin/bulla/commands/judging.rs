@@ -56,18 +56,18 @@ impl Terms {
             at,
             clock: Clock::new(at, source, arguments.freshness, arguments.revocation_time, network),
             supplied: settings::supplied_crls(&arguments.crls, limits)?,
-            user_metadata: user_metadata(&arguments.user_metadata)?,
+            user_metadata: unique(&arguments.user_metadata, "--user-metadata")?,
             warnings: loaded.ignored.iter().map(ToString::to_string).collect(),
         })
     }
 }
 
 /// Two values for one key cannot both be met, and neither may be forgotten.
-fn user_metadata(pairs: &[(String, String)]) -> Result<BTreeMap<String, String>, CommandError> {
+pub(super) fn unique(pairs: &[(String, String)], flag: &str) -> Result<BTreeMap<String, String>, CommandError> {
     let mut wanted = BTreeMap::new();
     for (key, value) in pairs {
         if wanted.insert(key.clone(), value.clone()).is_some_and(|first| first != *value) {
-            let message = format!("--user-metadata asks for two values of {key:?}");
+            let message = format!("{flag} asks for two values of {key:?}");
             return Err(CommandError::new(DiagnosticCode::UsageInvalid, message).with_hint("give each key once"));
         }
     }
