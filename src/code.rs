@@ -136,9 +136,9 @@ codes! {
         ConfigInvalid = "config-invalid", "A configuration file cannot be understood.";
         AlreadyExists = "already-exists", "Something of that name is there already, and nothing is overwritten unasked.";
         DestinationUnsupported = "destination-unsupported", "The destination cannot take this content.";
+        InputUnreadable = "input-unreadable", "A file that the command names cannot be read, or is neither PEM nor DER of what it should hold.";
         KeyMissing = "key-missing", "No signing key was named, or none of that name is in signingkeys.json.";
         PassphraseNeeded = "passphrase-needed", "The private key is encrypted, and there is neither a file with its passphrase nor a terminal to ask for it.";
-        InputUnreadable = "input-unreadable", "A file that the command names cannot be read, or is neither PEM nor DER of what it should hold.";
         KeyInvalid = "key-invalid", "A private key or its certificate chain cannot be used to sign.";
     }
     // ── damaged or malformed input ──────────────────────────────────────────────────────────────────────────────
@@ -191,8 +191,8 @@ codes! {
         EvidenceMissing = "evidence-missing", "The bundle was exported without some revocation data, on the operator's word.";
         RevokedAfterSigning = "revoked-after-signing", "A certificate was revoked after the authenticated signing time, and --revocation-time point-in-time lets the signature stand.";
         RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";
-        SignaturesNotJudged = "signatures-not-judged", "More signatures are attached to an artifact than --max-signatures lets be judged, and none of those that were judged is good.";
         ProfileDeparture = "profile-departure", "A certificate or CRL departs from the profile that RFC 5280 sets for authorities, without being invalid for it. A stricter validator may refuse it; --strict-profile does.";
+        SignaturesNotJudged = "signatures-not-judged", "More signatures are attached to an artifact than --max-signatures lets be judged, and none of those that were judged is good.";
         ContentOmitted = "content-omitted", "Part of the content was left out of the bundle on request.";
         ClockBehind = "clock-behind", "The host's clock is behind times that the input proves.";
     }

@@ -4,7 +4,7 @@ use der::Tag;
 use der::asn1::ObjectIdentifier;
 
 use super::tlv::{Cursor, Tlv, constructed, only, to_u32};
-use super::{HashAlgorithm, PublicKey, SignatureError, SignatureScheme};
+use super::{HashAlgorithm, SignatureError, SignatureScheme};
 
 const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
 /// More salt than the largest accepted RSA key has room for.
@@ -61,19 +61,11 @@ impl SignatureAlgorithm {
         }
     }
 
-    /// Checks a signature by `key` over `message`.
-    pub(crate) fn verify(
-        &self,
-        key: &PublicKey,
-        weak: WeakHashes,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), SignatureError> {
+    /// The scheme over SHA-1 that this is, where that is allowed.
+    pub(crate) fn sha1(&self, weak: WeakHashes) -> Option<Sha1Scheme> {
         match (self, weak) {
-            (Self::Weak(WeakAlgorithm { sha1: Some(scheme), .. }), WeakHashes::Sha1Allowed) => {
-                key.verify_sha1(*scheme, message, signature)
-            }
-            _ => key.verify(self.scheme()?, message, signature),
+            (Self::Weak(algorithm), WeakHashes::Sha1Allowed) => algorithm.sha1,
+            _ => None,
         }
     }
 

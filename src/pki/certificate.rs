@@ -181,7 +181,9 @@ impl Certificate {
     /// # Errors
     /// The signature does not verify, or its algorithm is weak (SHA-1), unknown or not one for the key.
     pub fn verify_signed_by(&self, issuer: &Certificate) -> Result<(), SignatureError> {
-        self.verify_signed_by_with(issuer, WeakHashes::Refused)
+        let scheme = self.0.algorithm.scheme()?;
+        let check = || issuer.public_key().verify(scheme, self.tbs(), &self.0.signature);
+        self.0.checked.once(issuer, check)
     }
 
     /// As [`Certificate::verify_signed_by`], where SHA-1 may be allowed.
@@ -189,8 +191,11 @@ impl Certificate {
     /// # Errors
     /// Those of [`Certificate::verify_signed_by`].
     pub(crate) fn verify_signed_by_with(&self, issuer: &Certificate, weak: WeakHashes) -> Result<(), SignatureError> {
-        let check = || self.0.algorithm.verify(issuer.public_key(), weak, self.tbs(), &self.0.signature);
-        self.0.checked.once(issuer, weak, check)
+        match self.0.algorithm.sha1(weak) {
+            // Not remembered: it must not count where SHA-1 does not.
+            Some(scheme) => issuer.public_key().verify_sha1(scheme, self.tbs(), &self.0.signature),
+            None => self.verify_signed_by(issuer),
+        }
     }
 
     pub(crate) fn extensions(&self) -> &[Extension] {

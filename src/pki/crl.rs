@@ -25,10 +25,12 @@ use crate::time::UnixTime;
 
 mod delta;
 mod index;
+mod lines;
 
 use index::SerialIndex;
 
 pub use delta::{DeltaEntry, VerifiedDelta};
+pub use lines::{CrlLine, LineSays};
 
 const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
 const DELTA_CRL_INDICATOR: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.27");
@@ -195,22 +197,6 @@ impl Crl {
         self.0.entry_count
     }
 
-    /// What it lists, in its order, for people: nothing is believed here.
-    pub fn lines(&self) -> impl Iterator<Item = CrlLine> {
-        let indirect = self.is_indirect();
-        // The entries could be read once, when the CRL was.
-        let mut cursor = Cursor::new(self.entries()).ok();
-        let mut named: Option<Name> = None;
-        std::iter::from_fn(move || {
-            let cursor = cursor.as_mut().filter(|cursor| !cursor.is_finished())?;
-            let entry = Entry::read(cursor).ok()?;
-            if let Ok(Some(names)) = entry_extension(&entry, CERTIFICATE_ISSUER) {
-                named = directory_name(names).or(named.take());
-            }
-            Some(CrlLine::read(&entry, indirect, named.clone()))
-        })
-    }
-
     fn is_indirect(&self) -> bool {
         self.idp().is_some_and(|idp| idp.indirect)
     }
@@ -285,8 +271,15 @@ impl Crl {
     /// The signature, and that nothing critical is left unread.
     fn verify_signed_by(&self, signer: &Certificate, weak: WeakHashes) -> Result<(), CrlError> {
         let issuer = || shown(signer.subject());
-        let check = || self.0.algorithm.verify(signer.public_key(), weak, self.tbs(), &self.0.signature);
-        self.0.checked.once(signer, weak, check).map_err(|source| CrlError::Signature { issuer: issuer(), source })?;
+        let verified = match self.0.algorithm.sha1(weak) {
+            // Not remembered: it must not count where SHA-1 does not.
+            Some(scheme) => signer.public_key().verify_sha1(scheme, self.tbs(), &self.0.signature),
+            None => self.0.algorithm.scheme().and_then(|scheme| {
+                let check = || signer.public_key().verify(scheme, self.tbs(), &self.0.signature);
+                self.0.checked.once(signer, check)
+            }),
+        };
+        verified.map_err(|source| CrlError::Signature { issuer: issuer(), source })?;
         match self.0.extensions.unsupported {
             Some(oid) => Err(CrlError::UnsupportedExtension { issuer: issuer(), extension: oid.to_string() }),
             None => Ok(()),
@@ -684,45 +677,6 @@ fn read_line(entry: &Entry<'_>, indirect: bool) -> Result<Line, &'static str> {
         }
     }
     Ok(if removed { Line::Removed(date) } else { Line::Revoked(revocation) })
-}
-
-/// One line of a CRL as it stands there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CrlLine {
-    /// The serial number.
-    pub serial: SerialNumber,
-    /// Of an indirect CRL: who issued the certificate, if not the CRL's issuer.
-    pub certificate_issuer: Option<Name>,
-    /// What it says, or why it cannot be interpreted.
-    pub says: Result<LineSays, &'static str>,
-}
-
-/// What a line of a CRL says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LineSays {
-    /// Revoked.
-    Revoked(Revocation),
-    /// Of a delta CRL: no longer on the list, since then.
-    Removed(UnixTime),
-}
-
-impl CrlLine {
-    fn read(entry: &Entry<'_>, indirect: bool, certificate_issuer: Option<Name>) -> Self {
-        let says = read_line(entry, indirect).map(|line| match line {
-            Line::Revoked(revocation) => LineSays::Revoked(revocation),
-            Line::Removed(date) => LineSays::Removed(date),
-        });
-        Self { serial: SerialNumber::from_content(entry.serial), certificate_issuer, says }
-    }
-}
-
-fn directory_name(names: &[u8]) -> Option<Name> {
-    let list = only(names, Tag::Sequence).ok()?;
-    let names = GeneralName::read_all(list.value, extension::MOST_POINTS).ok()?;
-    names.into_iter().find_map(|name| match name {
-        GeneralName::Directory(name) => Some(name),
-        _ => None,
-    })
 }
 
 /// What a CRL says of one serial number.

@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::{Certificate, SignatureError, WeakHashes};
+use super::{Certificate, SignatureError};
 use crate::digest::Digest;
 
 /// How many signers one object remembers. It has one; others come from those who want to waste time, and are checked
@@ -21,17 +21,12 @@ type Slot = Arc<OnceLock<Result<(), SignatureError>>>;
 pub(super) struct CheckedUnder(Mutex<Vec<(Digest, Slot)>>);
 
 impl CheckedUnder {
-    /// The result of `check`, which must depend on the object that holds this, on `signer` and on `weak` alone. What weak
-    /// hashes let pass is not remembered.
+    /// The result of `check`, which must depend on the object that holds this and on `signer` alone.
     pub(super) fn once(
         &self,
         signer: &Certificate,
-        weak: WeakHashes,
         check: impl FnOnce() -> Result<(), SignatureError>,
     ) -> Result<(), SignatureError> {
-        if weak != WeakHashes::Refused {
-            return check();
-        }
         match self.slot(signer.fingerprint()) {
             Some(slot) => slot.get_or_init(check).clone(),
             None => check(),
@@ -75,7 +70,7 @@ mod tests {
         let calls = Cell::new(0);
         let checked = CheckedUnder::default();
         let check = |signer: &Certificate, result: Result<(), SignatureError>| {
-            checked.once(signer, WeakHashes::Refused, || {
+            checked.once(signer, || {
                 calls.set(calls.get() + 1);
                 result
             })
@@ -93,17 +88,11 @@ mod tests {
     fn strangers_beyond_the_bound_are_checked_and_not_remembered() {
         let checked = CheckedUnder::default();
         for _ in 0..MOST_SIGNERS {
-            assert_eq!(
-                checked.once(&certificate(), WeakHashes::Refused, || Err(SignatureError::Mismatch)),
-                Err(SignatureError::Mismatch)
-            );
+            assert_eq!(checked.once(&certificate(), || Err(SignatureError::Mismatch)), Err(SignatureError::Mismatch));
         }
         let late = certificate();
-        assert_eq!(checked.once(&late, WeakHashes::Refused, || Ok(())), Ok(()));
-        assert_eq!(
-            checked.once(&late, WeakHashes::Refused, || Err(SignatureError::Mismatch)),
-            Err(SignatureError::Mismatch)
-        );
+        assert_eq!(checked.once(&late, || Ok(())), Ok(()));
+        assert_eq!(checked.once(&late, || Err(SignatureError::Mismatch)), Err(SignatureError::Mismatch));
         assert_eq!(checked.0.lock().unwrap().len(), MOST_SIGNERS);
     }
 }

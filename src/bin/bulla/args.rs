@@ -80,7 +80,7 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Explain a diagnostic code, or list them all
     Explain(Explain),
-    /// Manage the certificates of the trust stores
+    /// Manage the certificates of the trust stores; judge the path of a certificate, look into CRLs
     #[command(subcommand, visible_alias = "certificate")]
     Cert(Cert),
     /// Manage the keys to sign with

@@ -197,8 +197,13 @@ impl OcspResponse {
         responder: &Certificate,
         weak: WeakHashes,
     ) -> Result<(), crate::pki::SignatureError> {
-        let check = || self.0.algorithm.verify(responder.public_key(), weak, self.tbs(), &self.0.signature);
-        self.0.checked.once(responder, weak, check)
+        // Not remembered: it must not count where SHA-1 does not.
+        if let Some(scheme) = self.0.algorithm.sha1(weak) {
+            return responder.public_key().verify_sha1(scheme, self.tbs(), &self.0.signature);
+        }
+        let scheme = self.0.algorithm.scheme()?;
+        let check = || responder.public_key().verify(scheme, self.tbs(), &self.0.signature);
+        self.0.checked.once(responder, check)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Certificates: those of the trust stores, as Notation has them, and the judging of paths: `cert`.
+//! Certificates: `cert`. Those of the trust stores; the path of any; CRLs.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,6 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::{Format, Output, parse_time};
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Cert {
     /// Add certificate files to a trust store
     Add(CertAdd),
