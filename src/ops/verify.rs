@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::closure::{Closure, ClosureError, NotarySignature, WalkOptions, walk};
+use super::file;
 use super::gather::{Gatherer, Piece, Sources};
 use super::integrity::{ByteCount, hash_blobs, map_in_parallel};
 use super::progress::{Progress, Stage};
@@ -18,7 +19,7 @@ use crate::time::UnixTime;
 use crate::trust::Trust;
 use crate::verification::{
     ArtifactOutcome, CarriedEvidence, Clocks, EvidenceNeed, FoundSignature, Freshness, RevocationReading, Terms,
-    evaluate, evidence, plan,
+    evaluate, evaluate_file, evidence, plan,
 };
 
 /// An artifact to verify.
@@ -147,6 +148,8 @@ struct Case<'a> {
     closure: &'a Closure,
     scope: Repository,
     signatures: BTreeMap<Digest, Vec<FoundSignature>>,
+    /// Of a file: its signatures, each with the file as its hash describes it.
+    file: Option<Vec<(Descriptor, FoundSignature)>>,
 }
 
 /// Judges every root. Evidence is gathered once for all of them, each piece read and checked once: who signed a CRL
@@ -166,7 +169,13 @@ fn judge_all(
     let mut cases = Vec::new();
     for (root, closure) in subject.roots.iter().zip(closures) {
         let signatures = read_signatures(subject.store, closure, limits)?;
-        cases.push(Case { root, closure, scope: scope_of(root, judging)?, signatures });
+        let file = match &root.reference {
+            Some(name) if file::is_file(name) => {
+                Some(file::signed(subject.store, closure, signatures.get(&closure.root.digest))?)
+            }
+            _ => None,
+        };
+        cases.push(Case { root, closure, scope: scope_of(root, judging)?, signatures, file });
     }
     let evidence = gather_evidence(subject.store, closures, &cases, judging, limits)?;
     let terms = Terms {
@@ -221,6 +230,13 @@ fn gather_evidence(
 impl Case<'_> {
     /// Judges the root, and every other signed manifest of its closure under the same scope.
     fn judge(&self, judging: &Judging<'_>, terms: &Terms<'_>) -> VerifiedRoot {
+        if let Some(all) = &self.file {
+            let signed = all.get(..terms.limits.judged_signatures).unwrap_or(all);
+            let statement = judging.trust.files.as_ref();
+            let outcome = evaluate_file(&self.root.descriptor, &self.scope, signed, statement, terms);
+            let unjudged = all.len().saturating_sub(signed.len());
+            return VerifiedRoot { root: self.root.clone(), outcome: Some(outcome), parts: Vec::new(), unjudged };
+        }
         let policy = &judging.trust.policy;
         let digest = self.root.descriptor.digest;
         let all = self.signatures.get(&digest).map(Vec::as_slice).unwrap_or_default();

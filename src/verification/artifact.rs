@@ -29,6 +29,12 @@ pub struct StatementName {
     pub level: String,
 }
 
+impl StatementName {
+    fn of(statement: &PolicyStatement) -> Self {
+        Self { name: statement.name().to_owned(), level: describe(statement.level()) }
+    }
+}
+
 /// The level by its name, with what the policy changes about it.
 fn describe(level: &VerificationLevel) -> String {
     let mut text = level.base().name().to_owned();
@@ -36,6 +42,32 @@ fn describe(level: &VerificationLevel) -> String {
         text.push_str(&format!(", {check}={action}"));
     }
     text
+}
+
+/// Judges a manifest that carries a file by the detached signatures of that file, each with the file as its hash describes
+/// it. The verdict is about the manifest: whoever has it has the file.
+pub fn evaluate_file(
+    manifest: &Descriptor,
+    scope: &Repository,
+    signatures: &[(Descriptor, FoundSignature)],
+    statement: Option<&PolicyStatement>,
+    terms: &Terms<'_>,
+) -> ArtifactOutcome {
+    let mut outcomes: Vec<SignatureOutcome> = statement
+        .into_iter()
+        .flat_map(|statement| {
+            signatures.iter().filter_map(|(file, found)| evaluate_blob(file, found, statement, terms))
+        })
+        .collect();
+    outcomes.sort_by_key(|outcome| outcome.facts.signature);
+    let verdict = judge_artifact(manifest, scope, statement, &outcomes);
+    ArtifactOutcome {
+        artifact: manifest.clone(),
+        scope: scope.clone(),
+        statement: statement.map(StatementName::of),
+        signatures: outcomes,
+        verdict,
+    }
 }
 
 /// Judges the detached signature of a blob under a statement of the blob policy (conformance 12.06); `None` where that says
@@ -71,8 +103,7 @@ pub fn evaluate(
     ArtifactOutcome {
         artifact: artifact.clone(),
         scope: scope.clone(),
-        statement: statement
-            .map(|statement| StatementName { name: statement.name().to_owned(), level: describe(statement.level()) }),
+        statement: statement.map(StatementName::of),
         signatures: outcomes,
         verdict,
     }

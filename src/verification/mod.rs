@@ -14,7 +14,7 @@ mod reading;
 mod timestamp;
 mod verdict;
 
-pub use artifact::{ArtifactOutcome, StatementName, evaluate, evaluate_blob};
+pub use artifact::{ArtifactOutcome, StatementName, evaluate, evaluate_blob, evaluate_file};
 pub use evidence::{CarriedEvidence, EvidenceKind, EvidenceUse};
 pub(crate) use freshness::Span;
 pub use freshness::{Clocks, Freshness, FreshnessError};

@@ -100,7 +100,7 @@ impl World {
         let limits = Limits::default();
         let policy = load_policy(folder.path(), &limits).unwrap().document;
         let stores = load_trust_stores(folder.path(), &policy.stores(), &limits).unwrap().stores;
-        Self { folder, signer, trust: Trust { policy, stores }, now }
+        Self { folder, signer, trust: Trust { policy, files: None, stores }, now }
     }
 
     /// A bundle of `count` small artifacts, each with its own signature.

@@ -10,6 +10,7 @@ use bulla::limits::Limits;
 use bulla::oci::Location;
 use bulla::ops::closure::WalkOptions;
 use bulla::ops::docker_archive::{self, DockerArchiveOptions};
+use bulla::ops::file::{extract, is_file};
 use bulla::ops::import::{
     Admission, AdmissionGround, Allow, Destination, ImportOptions, ImportReport, ImportedRoot, Mapping, Tally, import,
 };
@@ -44,8 +45,9 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
         .with_hint("make one with bulla export, which also takes layouts and other archives"));
     }
     check_outputs(arguments, &destination, &opened)?;
+    check_kinds(&destination, &opened)?;
     let mapping = mapping(arguments, &destination, &opened)?;
-    let (verification, report) = judge(&opened, &arguments.judging, &network, &limits)?;
+    let (verification, report) = judge(&opened, &arguments.judging, &arguments.files, &network, &limits)?;
     // An import that cannot be accounted for is not begun.
     let account = arguments.receipt.as_deref().map(OutputFile::create).transpose()?;
     let admissions = admissions(&verification, &arguments.allow);
@@ -87,6 +89,7 @@ fn status(receipt: &Receipt) -> Status {
 enum To {
     Layout(PathBuf),
     DockerArchive(PathBuf),
+    Files(PathBuf),
     Registry(String),
 }
 
@@ -101,6 +104,9 @@ impl To {
         }
         if let Some(rest) = text.strip_prefix("docker-archive:") {
             return nameless(path(rest)?, rest).map(Self::DockerArchive);
+        }
+        if let Some(rest) = text.strip_prefix("file:") {
+            return path(rest).map(Self::Files);
         }
         if text.starts_with(['.', '/']) {
             return Err(CommandError::new(
@@ -130,13 +136,13 @@ fn check_outputs(arguments: &Import, destination: &To, opened: &Opened) -> Resul
         |message: String, hint: &str| Err(CommandError::new(DiagnosticCode::UsageInvalid, message).with_hint(hint));
     let archive = match destination {
         To::DockerArchive(path) => Some(path),
-        To::Layout(_) | To::Registry(_) if arguments.platform.is_some() => {
+        To::Layout(_) | To::Files(_) | To::Registry(_) if arguments.platform.is_some() => {
             return refuse(
                 format!("--platform says nothing about {}: all that was exported is imported", arguments.to),
                 "leave it out, or give it to bulla export",
             );
         }
-        To::Layout(_) | To::Registry(_) => None,
+        To::Layout(_) | To::Files(_) | To::Registry(_) => None,
     };
     archive.into_iter().chain(&arguments.receipt).try_for_each(|path| opened.spare(path))?;
     match (&arguments.receipt, archive) {
@@ -154,7 +160,7 @@ fn check_outputs(arguments: &Import, destination: &To, opened: &Opened) -> Resul
 fn mapping(arguments: &Import, destination: &To, opened: &Opened) -> Result<Mapping, CommandError> {
     let mut mapping = match destination {
         To::Registry(base) => Mapping::below(base)?,
-        To::Layout(_) | To::DockerArchive(_) => Mapping::keep(),
+        To::Layout(_) | To::Files(_) | To::DockerArchive(_) => Mapping::keep(),
     };
     for (from, to) in &arguments.maps {
         mapping.add_rule(&format!("{from}={to}"))?;
@@ -209,9 +215,52 @@ fn transfer(
             let options = DockerArchiveOptions { mapping: options.mapping, platform, known_omitted };
             into_docker_archive(store, admissions, path, &options, limits, &progress)?
         }
+        To::Files(path) => into_files(store, admissions, path, limits)?,
         To::Registry(_) => into_registry(store, admissions, &options, network, limits, &progress)?,
     };
     bars.done();
+    Ok(report)
+}
+
+/// A file is good under any name, so it may never pass for an image: it goes into a folder, and nothing else does.
+fn check_kinds(destination: &To, opened: &Opened) -> Result<(), CommandError> {
+    let wants_files = matches!(destination, To::Files(_));
+    let roots = opened.inventory.iter().flat_map(|inventory| &inventory.roots);
+    let Some(other) = roots.map(|root| &root.reference).find(|name| is_file(name) != wants_files) else {
+        return Ok(());
+    };
+    let (message, hint) = if wants_files {
+        (format!("{other} is no file"), "name a layout, a registry or docker-archive:FILE")
+    } else {
+        (format!("{other} is a file"), "file:DIR takes files")
+    };
+    Err(CommandError::new(DiagnosticCode::DestinationUnsupported, message).with_hint(hint))
+}
+
+/// Files with their signatures, beside each other in a folder.
+fn into_files(
+    store: &dyn ContentStore,
+    admissions: &[Admission],
+    folder: &Path,
+    limits: &Limits,
+) -> Result<ImportReport, CommandError> {
+    std::fs::create_dir_all(folder).map_err(|error| CommandError::io(folder, &error))?;
+    let mut report = ImportReport::default();
+    for admission in admissions {
+        let files = extract(store, admission.descriptor(), folder, limits)?;
+        for file in &files {
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            report.copied.blobs = report.copied.blobs.saturating_add(1);
+            report.copied.bytes = report.copied.bytes.saturating_add(size);
+        }
+        report.roots.push(ImportedRoot {
+            reference: admission.reference().clone(),
+            destination: admission.reference().clone(),
+            descriptor: admission.descriptor().clone(),
+            ground: admission.ground(),
+            referrers: u64::try_from(files.len()).unwrap_or(u64::MAX).saturating_sub(1),
+        });
+    }
     Ok(report)
 }
 

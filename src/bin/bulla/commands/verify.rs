@@ -2,7 +2,7 @@
 
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
-use bulla::oci::Repository;
+use bulla::oci::{Reference, Repository};
 use bulla::ops;
 use bulla::ops::verify::{Depth, Judging, Subject, VerifiedRoot};
 use bulla::report::inspection::gaps;
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
     let report = if arguments.integrity_only {
         check_integrity(&opened, &limits)?
     } else {
-        judge(&opened, &arguments.judging, &network, &limits)?.1
+        judge(&opened, &arguments.judging, &arguments.files, &network, &limits)?.1
     };
     print(&report, arguments.output.format)?;
     Ok(status(report.verdict, arguments.integrity_only))
@@ -75,6 +75,7 @@ fn subject(opened: &Opened) -> Result<Subject<'_>, CommandError> {
 pub(crate) fn judge(
     opened: &Opened,
     arguments: &args::Judging,
+    files: &args::FileJudging,
     network: &Network,
     limits: &Limits,
 ) -> Result<(ops::verify::Verification, Report), CommandError> {
@@ -84,9 +85,16 @@ pub(crate) fn judge(
     if let [root] = subject.roots.as_slice() {
         opened.warn_of_tag(&root.descriptor.digest);
     }
-    let named = subject.roots.iter().filter_map(|root| root.reference.as_ref()).map(|name| &name.repository);
-    let scopes: Vec<&Repository> = arguments.scope.as_ref().map_or_else(|| named.collect(), |scope| vec![scope]);
-    let terms = Terms::load(arguments, &scopes, used, limits)?;
+    let names = || subject.roots.iter().map(|root| root.reference.as_ref());
+    let is_file = |name: &Option<&Reference>| name.is_some_and(ops::file::is_file);
+    let files = names().any(|name| is_file(&name)).then_some(files);
+    let others: Vec<_> = names().filter(|name| !is_file(name)).collect();
+    let named = others.iter().filter_map(|name| name.map(|name| &name.repository));
+    let scopes: Vec<&Repository> = match &arguments.scope {
+        Some(scope) if !others.is_empty() => vec![scope],
+        _ => named.collect(),
+    };
+    let terms = Terms::load(arguments, files, &scopes, used, limits)?;
     for warning in &terms.warnings {
         terminal::say(&format!("warning: {warning}"));
     }
