@@ -13,6 +13,8 @@ mod killing;
 mod notation;
 #[path = "e2e/scripted.rs"]
 mod scripted;
+#[path = "e2e/signing.rs"]
+mod signing;
 #[path = "support/skip.rs"]
 mod skip;
 #[path = "e2e/sources.rs"]
