@@ -252,8 +252,10 @@ impl Diagnostic for TrustStoreFileError {
     }
 }
 
-#[cfg(all(test, feature = "demo"))]
+#[cfg(test)]
 mod tests {
+    #![cfg(feature = "demo")]
+
     use super::*;
     use crate::signer::authority::{Authority, Request};
     use crate::time::{UnixTime, ValidityPeriod};
