@@ -11,6 +11,12 @@
     missing_docs
 )]
 
+#[path = "support/http.rs"]
+#[allow(dead_code, reason = "other test programs use more of it")]
+mod http;
+#[path = "support/openssl.rs"]
+#[allow(dead_code, reason = "other test programs use more of it")]
+mod openssl;
 #[path = "support/skip.rs"]
 mod skip;
 
@@ -22,9 +28,14 @@ mod cli {
     mod configuration;
     mod demo;
     mod destinations;
+    mod files;
     mod forge;
     mod layouts;
     mod output;
+    mod pipes;
     mod schemas;
+    mod signers;
+    mod signing;
+    mod timestamps;
     mod usage;
 }

@@ -15,6 +15,9 @@ mod pull;
 mod push;
 #[path = "registry/referrers.rs"]
 mod referrers;
+#[cfg(feature = "demo")]
+#[path = "registry/signing.rs"]
+mod signing;
 #[path = "support/skip.rs"]
 mod skip;
 #[path = "support/registry.rs"]

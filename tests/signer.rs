@@ -14,6 +14,8 @@ mod cose;
 mod demo;
 #[path = "signer/readings.rs"]
 mod readings;
+#[path = "signer/together.rs"]
+mod together;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,8 +31,8 @@ use bulla::pki::{Certificate, HashAlgorithm, KeyKind};
 use bulla::signer::authority::{Authority, LeafUsage, Request};
 use bulla::signer::tsa::{TimestampAt, TimestampAuthority};
 use bulla::signer::{
-    KeyError, LocalKey, LocalSigner, SIGNING_AGENT, SignatureArtifact, Signer, SigningError, SigningOptions,
-    TimestampSource, sign_jws,
+    KeyError, KeyFile, LocalKey, LocalSigner, Passphrase, SIGNING_AGENT, SignatureArtifact, Signer, SigningError,
+    SigningOptions, TimestampSource, sign_jws,
 };
 use bulla::time::{UnixTime, ValidityPeriod};
 use bulla::tsp::TimestampToken;
@@ -277,6 +279,27 @@ fn keys_that_may_not_sign_are_refused() {
     assert!(matches!(refused("e"), KeyError::Encrypted));
     judge.accepts(&["ec", "-in", "k", "-aes128", "-passout", "pass:secret", "-out", "e"]);
     assert!(matches!(refused("e"), KeyError::TraditionalEncryption { .. }));
+    // openssl's key derivations and ciphers.
+    for how in [
+        &["-v2", "aes-256-cbc"][..],
+        &["-v2", "aes-192-cbc", "-v2prf", "hmacWithSHA384"],
+        &["-scrypt", "-scrypt_N", "1024"],
+    ] {
+        judge.accepts(&[&["pkcs8", "-topk8", "-in", "k", "-out", "e", "-passout", "pass:hunter2"], how].concat());
+        let file = KeyFile::parse(judge.read("e").as_bytes()).unwrap();
+        assert!(file.is_encrypted() && matches!(file.read(), Err(KeyError::Encrypted)));
+        let public = LocalKey::from_pem(&judge.read("k")).unwrap().public_key_der().unwrap();
+        assert!(file.decrypt(&Passphrase::first_line(b"hunter2\n")).unwrap().matches(&public), "{how:?}");
+        for wrong in ["", "hunter", "hunter2 "] {
+            let error = file.decrypt(&Passphrase::first_line(wrong.as_bytes())).unwrap_err();
+            assert!(matches!(error, KeyError::Passphrase), "{how:?} {wrong:?}: {error:?}");
+        }
+    }
+    // What is weak is refused, and told from a wrong passphrase.
+    judge.accepts(&["pkcs8", "-topk8", "-in", "k", "-out", "e", "-v2", "des3", "-passout", "pass:hunter2"]);
+    let file = KeyFile::parse(judge.read("e").as_bytes()).unwrap();
+    let error = file.decrypt(&Passphrase::first_line(b"hunter2")).unwrap_err();
+    assert!(!matches!(error, KeyError::Passphrase), "{error:?}");
     // Conformance 5.20: the key of another certificate.
     let chain = Pki::new().p256_signer().certificates().to_vec();
     let key = LocalKey::from_pem(&judge.read("k")).unwrap();

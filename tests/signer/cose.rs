@@ -28,10 +28,47 @@ fn openssl_verifies_the_signatures_of_all_six_keys() {
         let envelope = sign_cose(&target(), &pki.signer(key), &SigningOptions::new(now)).unwrap();
         let opened = CoseSign1::from_tagged_slice(&envelope.bytes).unwrap();
         assert_eq!(opened.protected.header.alg, Some(coset::Algorithm::Assigned(algorithm)), "{kind}");
-        let (valid, text) = openssl_verifies(&judge, kind, &spki, &opened.tbs_data(b""), &opened.signature);
+        let (protected, payload) = protected_and_payload(&envelope.bytes);
+        let input = sig_structure(protected, payload);
+        assert_eq!(input, opened.tbs_data(b""), "{kind}");
+        let (valid, text) = openssl_verifies(&judge, kind, &spki, &input, &opened.signature);
         assert!(valid, "{kind}: {text}");
         let (valid, text) = openssl_verifies(&judge, kind, &spki, &opened.tbs_data(b"x"), &opened.signature);
         assert!(!valid, "{kind}: {text}");
+    }
+}
+
+/// RFC 9052 §4.4, put together by hand: `["Signature1", protected, h'', payload]`.
+fn sig_structure(protected: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0x84, 0x6a];
+    bytes.extend(b"Signature1");
+    for string in [protected, &[], payload] {
+        let length = u16::try_from(string.len()).unwrap();
+        match u8::try_from(length).ok() {
+            Some(length @ 0..=23) => bytes.push(0x40 + length),
+            Some(length) => bytes.extend([0x58, length]),
+            None => bytes.extend([[0x59].as_slice(), &length.to_be_bytes()].concat()),
+        }
+        bytes.extend(string);
+    }
+    bytes
+}
+
+/// Conformance 4.01, read by hand: tag 18, an array of four, a byte string; the payload is behind the one map.
+fn protected_and_payload(envelope: &[u8]) -> (&[u8], &[u8]) {
+    assert_eq!(envelope[..2], [0xd2, 0x84]);
+    let protected = byte_string(&envelope[2..]);
+    let start = envelope.windows(18).position(|window| window == b"{\"targetArtifact\":").unwrap();
+    // The head of the payload's byte string is before it: one octet of length, or two.
+    let head = if envelope[start - 2] == 0x58 { start - 2 } else { start - 3 };
+    (protected, byte_string(&envelope[head..]))
+}
+
+fn byte_string(bytes: &[u8]) -> &[u8] {
+    match bytes[0] {
+        0x58 => &bytes[2..2 + usize::from(bytes[1])],
+        0x59 => &bytes[3..3 + usize::from(u16::from_be_bytes([bytes[1], bytes[2]]))],
+        short => &bytes[1..1 + usize::from(short - 0x40)],
     }
 }
 

@@ -14,9 +14,13 @@ use std::time::Duration;
 pub enum File {
     Bytes(Vec<u8>),
     Status(u16),
+    /// A content type and a content made from the body of the request.
+    Answer(Arc<Answering>),
     /// Accepts the request and says nothing, until the client gives up or the server ends.
     Stall,
 }
+
+type Answering = dyn Fn(&[u8]) -> (String, Vec<u8>) + Send + Sync;
 
 #[derive(Default)]
 struct State {
@@ -94,17 +98,29 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>, stop: &AtomicBool) -> Opti
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let path = line.split_whitespace().nth(1)?.to_owned();
+    let mut body = 0;
     while line.trim_end() != "" {
         line.clear();
         reader.read_line(&mut line).ok()?;
+        if let Some(length) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            body = length.trim().parse().ok()?;
+        }
     }
+    let mut sent = vec![0; body];
+    reader.read_exact(&mut sent).ok()?;
     let file = {
         let mut state = state.lock().unwrap();
         state.seen.push(path.clone());
         state.files.get(&path).cloned()
     };
+    let mut kind = String::new();
     let (status, body) = match file {
         Some(File::Bytes(bytes)) => (200, bytes),
+        Some(File::Answer(answer)) => {
+            let (content_type, bytes) = answer(&sent);
+            kind = format!("content-type: {content_type}\r\n");
+            (200, bytes)
+        }
         Some(File::Status(status)) => (status, b"no\n".to_vec()),
         Some(File::Stall) => {
             while !stop.load(Ordering::SeqCst) {
@@ -115,7 +131,7 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>, stop: &AtomicBool) -> Opti
         None => (404, b"no such file\n".to_vec()),
     };
     let length = body.len();
-    write!(stream, "HTTP/1.1 {status} Status\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n").ok()?;
+    write!(stream, "HTTP/1.1 {status} Status\r\n{kind}content-length: {length}\r\nconnection: close\r\n\r\n").ok()?;
     stream.write_all(&body).ok()
 }
 

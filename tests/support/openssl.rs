@@ -239,6 +239,16 @@ impl Pki {
         fs::read_to_string(self.path(&format!("{}.pem", holder.name))).unwrap()
     }
 
+    /// The private key in PEM (PKCS#8).
+    pub fn key_pem(&self, holder: &Holder) -> String {
+        self.read(&format!("{}.key", holder.name))
+    }
+
+    /// The certificates in PEM, itself first, the root last.
+    pub fn chain_pem(&self, holder: &Holder) -> String {
+        holder.chain.iter().map(|name| self.read(&format!("{name}.pem"))).collect()
+    }
+
     fn der(&self, name: &str) -> Vec<u8> {
         self.openssl(&["x509", "-in", &format!("{name}.pem"), "-outform", "DER"])
     }
@@ -278,6 +288,36 @@ impl Pki {
         let rest = ["-inkey", &key, "-chain", "above.pem", "-token_out", "-out", "token.der"];
         self.openssl(&[&words[..], &rest].concat());
         fs::read(self.path("token.der")).unwrap()
+    }
+
+    /// The authority's answer to a question (RFC 3161 §2.4.2).
+    pub fn reply(&self, tsa: &Holder, query: &[u8]) -> Vec<u8> {
+        fs::write(self.path("asked.tsq"), query).unwrap();
+        self.response(tsa, "asked.tsq")
+    }
+
+    /// The authority's answer to somebody else's question, about this SHA-256.
+    pub fn response_for_digest(&self, tsa: &Holder, hash: &str) -> Vec<u8> {
+        self.openssl(&["ts", "-query", "-digest", hash, "-sha256", "-cert", "-out", "other.tsq"]);
+        self.response(tsa, "other.tsq")
+    }
+
+    fn response(&self, tsa: &Holder, query: &str) -> Vec<u8> {
+        let above: String = tsa.chain[1..].iter().map(|name| self.read(&format!("{name}.pem"))).collect();
+        fs::write(self.path("above.pem"), above).unwrap();
+        let (signer, key) = (format!("{}.pem", tsa.name), format!("{}.key", tsa.name));
+        let words = ["ts", "-reply", "-config", "tsa.cnf", "-queryfile", query, "-signer", &signer];
+        self.openssl(&[&words[..], &["-inkey", &key, "-chain", "above.pem", "-out", "response.tsr"]].concat());
+        fs::read(self.path("response.tsr")).unwrap()
+    }
+
+    /// Whether openssl finds a token to be of these bytes, by an authority under that root.
+    pub fn verify_token(&self, tsa: &Chain, token: &[u8], bytes: &[u8]) -> Result<(), String> {
+        fs::write(self.path("judged.der"), token).unwrap();
+        fs::write(self.path("judged.data"), bytes).unwrap();
+        let root = format!("{}.pem", tsa.root.name);
+        let words = ["ts", "-verify", "-in", "judged.der", "-token_in", "-data", "judged.data", "-CAfile", &root];
+        self.try_openssl("none", &words).map(drop)
     }
 
     fn read(&self, name: &str) -> String {

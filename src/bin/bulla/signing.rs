@@ -11,7 +11,7 @@ use bulla::config::{ConfigDirectory, KeySource, SigningKeys};
 use bulla::evidence::LiveEvidence;
 use bulla::limits::Limits;
 use bulla::ops::sign::authority::CheckedAuthority;
-use bulla::pki::{Certificate, certificates_from_file};
+use bulla::pki::{Certificate, Crl, certificates_from_file};
 use bulla::signer::{KeyFile, LocalKey, LocalSigner, Passphrase, Signer, TimestampSource};
 use zeroize::Zeroizing;
 
@@ -172,13 +172,15 @@ pub(crate) struct Authority<'a> {
     source: Box<dyn TimestampSource + 'a>,
     root: Certificate,
     live: Option<&'a dyn LiveEvidence>,
+    supplied: Vec<Crl>,
     limits: &'a Limits,
 }
 
 impl<'a> Authority<'a> {
-    /// The authority of the command line, if it names one.
+    /// The authority of the command line, if it names one; `crls` may say that it is not revoked.
     pub(crate) fn of(
         arguments: &AuthorityOptions,
+        crls: &[PathBuf],
         network: &'a Network,
         limits: &'a Limits,
     ) -> Result<Option<Self>, CommandError> {
@@ -187,7 +189,8 @@ impl<'a> Authority<'a> {
         };
         let root = timestamp_root(path, limits)?;
         let source = network.timestamps(url, limits)?;
-        Ok(Some(Self { source, root, live: network.evidence()?, limits }))
+        let supplied = settings::supplied_crls(crls, limits)?;
+        Ok(Some(Self { source, root, live: network.evidence()?, supplied, limits }))
     }
 
     /// The authority, every token of which is verified before it is used.
@@ -196,7 +199,7 @@ impl<'a> Authority<'a> {
             source: self.source.as_ref(),
             root: &self.root,
             live: self.live,
-            supplied: &[],
+            supplied: &self.supplied,
             at: terminal::now(),
             limits: self.limits,
         }

@@ -89,7 +89,7 @@ pub(crate) struct NewBundle {
     /// For a bundle: the new bundle to write; `-` for standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// For a bundle: CRLs from a file or directory, to carry with it
+    /// CRLs from a file or directory: for a bundle to carry, and about the timestamp authority
     #[arg(long = "crl", value_name = "FILE|DIR")]
     pub(crate) crls: Vec<PathBuf>,
     /// For a bundle: fetch no revocation data: only what --crl gives and the bundle carries

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &Sign) -> Result<Status, CommandError> {
     let opened = open_as(Notation::of(arguments.oci_layout), &arguments.reference, &network, &limits)?;
     rebundle::check_output(&opened, &arguments.bundle)?;
     let signer = KeyChoice::of(&arguments.key, &limits)?.open(&limits)?;
-    let authority = Authority::of(&arguments.authority, &network, &limits)?;
+    let authority = Authority::of(&arguments.authority, &arguments.bundle.crls, &network, &limits)?;
     let checked = authority.as_ref().map(Authority::checked);
     let source = checked.as_ref().map(|checked| -> &dyn TimestampSource { checked });
     let options = options(&arguments.signature, source)?;

@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &BlobSign) -> Result<Status, CommandError> {
     }
     let signer = KeyChoice::of(&arguments.key, &limits)?.open(&limits)?;
     let network = Network::anywhere(&limits);
-    let authority = Authority::of(&arguments.authority, &network, &limits)?;
+    let authority = Authority::of(&arguments.authority, &[], &network, &limits)?;
     let checked = authority.as_ref().map(Authority::checked);
     let source = checked.as_ref().map(|checked| -> &dyn TimestampSource { checked });
     let described = describe_for(signer.key_kind(), media_type, &mut blob)

@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &TimestampAdd) -> Result<Status, CommandError> {
     let network = Network::new(&arguments.registry, &[&arguments.reference], &limits);
     let opened = open_as(Notation::of(arguments.oci_layout), &arguments.reference, &network, &limits)?;
     rebundle::check_output(&opened, &arguments.bundle)?;
-    let Some(authority) = Authority::of(&arguments.authority, &network, &limits)? else {
+    let Some(authority) = Authority::of(&arguments.authority, &arguments.bundle.crls, &network, &limits)? else {
         return Err(CommandError::new(DiagnosticCode::UsageInvalid, "no timestamp authority was named")
             .with_hint("--timestamp-url and --timestamp-root-cert name it"));
     };

@@ -1,0 +1,124 @@
+//! `bulla blob …`: files with detached signatures (conformance section 12).
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::common::Ended;
+use super::signers::World;
+use crate::openssl::{Key, Use};
+
+fn sign(world: &World, key: &str, more: &[&str]) -> Ended {
+    let (file, certificates) = (format!("{key}.key"), format!("{key}.crt"));
+    world
+        .user
+        .bulla(&[&["blob", "sign", "dir/file.txt", "--key-file", &file, "--cert-file", &certificates], more].concat())
+}
+
+fn verify(world: &World, signature: &str, more: &[&str]) -> Ended {
+    let trust = ["--trust-store", "trust", "--policy", "blobs.json"];
+    world.user.bulla(&[&["blob", "verify", "dir/file.txt", "-s", signature], &trust[..], more].concat())
+}
+
+#[test]
+fn files_are_signed_and_verified_by_keys_of_every_hash() {
+    // Conformance 2.04, 12.01 to 12.06.
+    let Some(world) = World::new("files_are_signed_and_verified", Key::P256) else { return };
+    world.user.put("dir/file.txt", "content");
+    for (key, hash) in [(Key::P256, "sha256"), (Key::Rsa3072, "sha384"), (Key::P384, "sha384"), (Key::P521, "sha512")] {
+        let name = format!("{key:?}").to_lowercase();
+        let leaf = world.pki.leaf(&name, &world.signer.inter, key, Use::Signing, 90);
+        world.give_key(&name, &leaf);
+        for format in ["jws", "cose"] {
+            let signature = format!("dir/file.txt.{format}.sig");
+            let more = ["--signature-format", format, "--force", "--media-type", "text/plain", "-m", "k=v"];
+            sign(&world, &name, &more).ends(0).prints(&["Successfully signed dir/file.txt", &signature]);
+            assert_eq!(fs::metadata(world.user.path(&signature)).unwrap().permissions().mode() & 0o777, 0o600);
+            let verified = verify(&world, &signature, &["-m", "k=v", "--media-type", "text/plain"]).ends(0);
+            verified.prints(&["Successfully verified signature", &format!("({hash}:")]);
+            verify(&world, &signature, &["--media-type", "text/html"]).says(&["target-mismatch"]).ends(1);
+            verify(&world, &signature, &["-m", "k=w"]).says(&["user-metadata-mismatch"]).ends(1);
+            let inspected = world.user.bulla(&["blob", "inspect", &signature, "-o", "json"]).ends(0).json();
+            assert!(inspected["signedArtifact"]["digest"].as_str().unwrap().starts_with(hash), "{inspected:#}");
+            assert_eq!(inspected["signedArtifact"]["size"], 7);
+            assert!(inspected.get("digest").is_none());
+            world.user.bulla(&["blob", "inspect", &signature]).ends(0).prints(&["text/plain"]);
+        }
+    }
+    // One byte, and one byte more.
+    for other in ["contend", "content!"] {
+        world.user.put("dir/file.txt", other);
+        for format in ["jws", "cose"] {
+            verify(&world, &format!("dir/file.txt.{format}.sig"), &[]).says(&["target-mismatch"]).ends(1);
+        }
+    }
+}
+
+#[test]
+fn signatures_are_found_by_name_and_not_overwritten_unasked() {
+    // Conformance 12.02 to 12.04, 12.07.
+    let Some(world) = World::new("signatures_are_found_by_name", Key::P256) else { return };
+    world.user.put("dir/file.txt", "content");
+    sign(&world, "signer", &["--signature-directory", "new/place"]).ends(0);
+    let signature = world.user.get("new/place/file.txt.jws.sig");
+    // ECDSA is deterministic (RFC 6979), so the new one might be the same.
+    world.user.put("new/place/file.txt.jws.sig", "an old one");
+    assert_eq!(fs::metadata(world.user.path("new/place")).unwrap().permissions().mode() & 0o777, 0o700);
+    // Nobody answers; somebody says no; somebody says yes.
+    let again = [
+        "blob",
+        "sign",
+        "dir/file.txt",
+        "--key-file",
+        "signer.key",
+        "--cert-file",
+        "signer.crt",
+        "--signature-directory",
+        "new/place",
+    ];
+    for (answer, changes) in [("", false), ("no\n", false), ("y\n", true)] {
+        let mut command = world.user.command(&again);
+        command.write_stdin(answer);
+        Ended::of(&again, &mut command).ends(0).prints(&["[y/N] "]);
+        assert_eq!(world.user.get("new/place/file.txt.jws.sig") != b"an old one", changes, "{answer:?}");
+    }
+    sign(&world, "signer", &["--signature-directory", "new/place", "--force"]).ends(0).says(&["overwritten"]);
+    for bad in ["sig", "file.sig", "file.txt.pgp.sig"] {
+        world.user.put(bad, &signature);
+        verify(&world, bad, &[]).refuses(2, &["usage-invalid"]);
+    }
+    world.user.put("other.COSE.SIG", &signature);
+    verify(&world, "other.COSE.SIG", &[]).says(&["envelope-malformed"]).ends(1);
+    sign(&world, "signer", &["--media-type", "no type"]).refuses(2, &["usage-invalid"]);
+    verify(&world, "new/place/file.txt.jws.sig", &["--scope", "a.example/b"]).refuses(2, &["usage-invalid"]);
+    world.user.bulla(&["blob", "sign", "dir", "--key-file", "signer.key", "--cert-file", "signer.crt"]).ends(2);
+}
+
+#[test]
+fn the_blob_policy_decides() {
+    // Conformance 7.02, 7.26; 12.06.
+    let Some(world) = World::new("the_blob_policy_decides", Key::P256) else { return };
+    world.user.put("dir/file.txt", "content");
+    sign(&world, "signer", &[]).ends(0);
+    let signature = "dir/file.txt.jws.sig";
+    verify(&world, signature, &["--policy-name", "e2e"]).ends(0);
+    verify(&world, signature, &["--policy-name", "other"]).refuses(1, &["policy-not-applicable"]);
+    verify(&world, signature, &["--offline"]).says(&["error"]).ends(5);
+    // In Notation's place, by the commands that manage it.
+    let bare = ["blob", "verify", "dir/file.txt", "--signature", signature];
+    world.user.bulla(&bare).refuses(2, &["policy-missing"]);
+    let init =
+        ["blob", "policy", "init", "--name", "mine", "--trust-store", "ca:e2e", "--trusted-identity", "*", "--global"];
+    world.user.bulla(&init).ends(0);
+    world.user.bulla(&["blob", "policy", "show"]).ends(0).prints(&["\"globalPolicy\": true", "\"strict\""]);
+    let store = world.user.home().join(".config/notation/truststore/x509/ca/e2e");
+    fs::create_dir_all(&store).unwrap();
+    fs::write(store.join("root.pem"), world.pki.pem(&world.signer.root)).unwrap();
+    world.user.bulla(&bare).ends(0);
+    world.user.bulla(&["blob", "policy", "import", "blobs.json", "--force"]).ends(0);
+    world.user.bulla(&bare).ends(0).prints(&["e2e"]);
+    world.user.bulla(&["blob", "policy", "import", "policy.json", "--force"]).ends(2);
+    // Revoked is revoked.
+    world.pki.revoke(&world.signer.inter, &world.signer.leaf, "keyCompromise");
+    world.publish_crls(&world.signer);
+    world.user.bulla(&bare).says(&["certificate-revoked"]).ends(1);
+}
