@@ -11,8 +11,8 @@ use cms::signed_data::{SignerIdentifier, SignerInfo as Decoded};
 
 use crate::limits::Limits;
 use crate::pki::{
-    Certificate, CertificateError, Cursor, HashAlgorithm, SerialNumber, SignatureAlgorithm, SignatureError,
-    SignatureScheme, constructed, only, parse_hash,
+    Certificate, CertificateError, CertificatePool, Cursor, HashAlgorithm, SerialNumber, SignatureAlgorithm,
+    SignatureError, SignatureScheme, constructed, only, parse_hash,
 };
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
@@ -44,7 +44,7 @@ impl SignedData {
     /// # Errors
     /// Not DER (indefinite lengths included), another type or version, detached content, a malformed certificate, or more
     /// certificates or signers than the limits.
-    pub fn parse(der: &[u8], limits: &Limits) -> Result<Self, CmsError> {
+    pub fn parse(der: &[u8], limits: &Limits, pool: &CertificatePool) -> Result<Self, CmsError> {
         let info = ContentInfo::from_der(der)?;
         if info.content_type != SIGNED_DATA {
             return Err(CmsError::ContentType { found: info.content_type.to_string() });
@@ -60,7 +60,7 @@ impl SignedData {
         fields.expect(Tag::Set)?;
         let (content_type, content) = read_content(fields.enter(Tag::Sequence)?)?;
         let certificates = fields.optional(constructed(0))?;
-        let certificates = certificates.map(|set| read_certificates(set.value, limits)).transpose()?;
+        let certificates = certificates.map(|set| read_certificates(set.value, limits, pool)).transpose()?;
         fields.optional(constructed(1))?;
         let signers = read_signers(fields.enter(Tag::Set)?)?;
         fields.finish()?;
@@ -77,7 +77,7 @@ fn read_content(mut fields: Cursor<'_>) -> Result<(ObjectIdentifier, Vec<u8>), C
 }
 
 /// The X.509 certificates of a CertificateSet; other kinds are passed over.
-fn read_certificates(set: &[u8], limits: &Limits) -> Result<Vec<Certificate>, CmsError> {
+fn read_certificates(set: &[u8], limits: &Limits, pool: &CertificatePool) -> Result<Vec<Certificate>, CmsError> {
     let mut cursor = Cursor::new(set)?;
     let mut found = Vec::new();
     while !cursor.is_finished() {
@@ -86,7 +86,7 @@ fn read_certificates(set: &[u8], limits: &Limits) -> Result<Vec<Certificate>, Cm
             return Err(CmsError::TooMany { what: "certificates", limit: limits.certificates });
         }
         if choice.tag == Tag::Sequence {
-            found.push(Certificate::from_der(choice.raw).map_err(|source| CmsError::Certificate { source })?);
+            found.push(pool.read(choice.raw).map_err(|source| CmsError::Certificate { source })?);
         }
     }
     Ok(found)

@@ -85,6 +85,9 @@ codes! {
         TimestampUntrusted = "timestamp-untrusted", "The timestamp authority's certificate does not lead to a root in the tsa trust stores that the policy names.";
         TimestampOutsideValidity = "timestamp-outside-validity", "The timestamp lies outside the validity of a certificate of the signing chain.";
         PolicyNotApplicable = "policy-not-applicable", "No statement of the trust policy covers this repository: none names it, none has a scope like host/* above it, and there is none for \"*\". Add one, or give --scope.";
+        SealAbsent = "seal-absent", "--require-seal was given and the bundle is not sealed: it never was, or somebody took the seal away.";
+        SealNotTrusted = "seal-not-trusted", "The bundle is sealed, but the host's trust policy does not trust its seal, so nothing in the bundle is trusted under the name that it has there.";
+        SealSkipped = "seal-skipped", "--require-seal was given, and the trust policy says skip for seals: a seal that nobody judges proves nothing.";
         ArtifactNotTrusted = "artifact-not-trusted", "An artifact was not judged trusted, so it was not imported. --allow lets it in on the operator's word, and the receipt says so.";
     }
     // ── could not be judged ─────────────────────────────────────────────────────────────────────────────────────
@@ -97,6 +100,7 @@ codes! {
         CrlNotConclusive = "crl-not-conclusive", "The CRL says nothing about the authenticated signing time, or there is no authenticated signing time to hold it against.";
         CrlInvalid = "crl-invalid", "The CRL's signature, issuer or form is wrong, so it says nothing.";
         CrlOutOfScope = "crl-out-of-scope", "The CRL does not cover this kind of certificate (issuing distribution point), or needs a feature that is not supported.";
+        EvidenceFlood = "evidence-flood", "More CRLs or OCSP responses claim to speak of a certificate than are tried, and the one that counts may be among the rest. Somebody may have flooded the bundle; export the artifact again, or remove stale evidence.";
         DeltaCrlMissing = "delta-crl-missing", "The CRL says that changes to it are published as delta CRLs, and none that continues it is at hand.";
         OcspMissing = "ocsp-missing", "No OCSP response is at hand for a certificate that can be checked through OCSP only.";
         OcspExpired = "ocsp-expired", "The OCSP response is past its nextUpdate at the verification time, or names none. Carry a fresh one, or choose another freshness rule.";
@@ -141,7 +145,9 @@ codes! {
         ArchiveExpandsTooMuch = "archive-expands-too-much", "The compressed archive grows beyond any honest size.";
         BundleManifestInvalid = "bundle-manifest-invalid", "The bundle's inventory is missing, malformed or contradicts itself.";
         BundleFeatureUnknown = "bundle-feature-unknown", "The bundle needs a feature that this version does not know. Use a newer bulla.";
+        BundleSealInvalid = "bundle-seal-invalid", "What stands behind the bundle manifest is no seal on it: another subject, a second seal, or more than a seal may bring along.";
         BundleIndexMismatch = "bundle-index-mismatch", "index.json is not the one that the inventory describes: it was exchanged or edited.";
+        StreamNotABundle = "stream-not-a-bundle", "What comes through the pipe is no bundle. A pipe cannot be read twice, and only bundles are in an order that makes this unnecessary: write it to a file and give that.";
         LayoutInvalid = "layout-invalid", "The OCI layout's oci-layout or index.json is missing or malformed.";
         BlobMissing = "blob-missing", "A blob that a manifest or the inventory names is not there.";
         BlobDigestMismatch = "blob-digest-mismatch", "The content is not what its digest says: it was altered or damaged.";
@@ -175,6 +181,7 @@ codes! {
     // ── to know ─────────────────────────────────────────────────────────────────────────────────────────────────
     Notice: {
         NamesAreClaims = "names-are-claims", "The bundle is not sealed: which name belongs to which digest is what its carrier says.";
+        SealIgnored = "seal-ignored", "The bundle is sealed and --ignore-seal was given: the seal was not judged, so names are what the bundle's carrier says.";
         EvidenceMissing = "evidence-missing", "The bundle was exported without some revocation data, on the operator's word.";
         RevokedAfterSigning = "revoked-after-signing", "A certificate was revoked after the authenticated signing time, and --revocation-time point-in-time lets the signature stand.";
         RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";
@@ -257,7 +264,9 @@ mod tests {
             let name = code.as_str();
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b.is_ascii_digit()), "{name}");
             assert_eq!(DiagnosticCode::find(name), Some(*code));
-            assert!(code.explanation().ends_with('.'), "{name}");
+            // `bulla explain` and the report print it alone: it must say something.
+            let explanation = code.explanation();
+            assert!(explanation.ends_with('.') && explanation.split(' ').count() >= 4, "{name}: {explanation}");
         }
     }
 }

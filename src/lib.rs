@@ -13,6 +13,7 @@ pub mod limits;
 pub mod notary;
 pub mod oci;
 pub mod ops;
+pub mod parallel;
 pub mod pki;
 pub mod report;
 pub mod signer;

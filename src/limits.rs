@@ -10,7 +10,7 @@ pub struct Limits {
     pub index_bytes: u64,
     /// Bytes of a signature envelope. Real ones hold a few kilobytes; certificates and a timestamp token fill it.
     pub envelope_bytes: u64,
-    /// Bytes of one CRL. The Notary reference stops at 32 MiB; a million entries need about 50 MB.
+    /// Bytes of one CRL. The Notary reference stops at 32 MiB; a million entries with reasons need about 50 MB.
     pub crl_bytes: u64,
     /// Bytes of one OCSP response. The Notary reference reads 20 KiB; real ones hold one answer and one certificate, 2 KiB.
     pub ocsp_bytes: u64,
@@ -32,6 +32,12 @@ pub struct Limits {
     pub referrers: usize,
     /// Signatures judged for one artifact: each costs a few public-key operations.
     pub signatures: usize,
+    /// CRLs, delta CRLs and OCSP responses that are tried for one certificate, of each kind. Each may cost a public-key
+    /// operation. One is needed; more come together where an artifact went through several hands.
+    pub evidence_tries: usize,
+    /// The same for one verification, each piece counted once for each issuer: ten times what 10,000 artifacts need
+    /// whose signers all have certificates of their own, and under a minute of work.
+    pub all_evidence_tries: usize,
     /// Signatures of one artifact that are judged, the first by digest; those beyond are left (Notation's
     /// `--max-signatures`, conformance 1.27).
     pub judged_signatures: usize,
@@ -65,6 +71,8 @@ impl Default for Limits {
             blobs: 1_000_000,
             referrers: 10_000,
             signatures: 100,
+            evidence_tries: 32,
+            all_evidence_tries: 100_000,
             judged_signatures: 100,
             expansion: 1_000,
         }

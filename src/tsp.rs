@@ -10,9 +10,9 @@ use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::hex;
 use crate::limits::Limits;
 use crate::pki::{
-    Certificate, ChainError, ConformingChain, Cursor, HashAlgorithm, SerialNumber, Tlv, ValidityFailure,
-    build_timestamping_chain, check_valid_at, constructed, first_critical, only, parse_generalized, parse_hash,
-    parse_time, primitive, to_u32,
+    Certificate, CertificatePool, ChainError, ConformingChain, Cursor, HashAlgorithm, SerialNumber, Tlv,
+    ValidityFailure, build_timestamping_chain, check_valid_at, constructed, first_critical, only, parse_generalized,
+    parse_hash, parse_time, primitive, to_u32,
 };
 use crate::time::UnixTime;
 
@@ -36,11 +36,19 @@ impl TimestampToken {
     /// # Errors
     /// Not strict DER, not a SignedData of a TSTInfo, a hash other than SHA-256/384/512, or no signer that could be verified.
     pub fn parse(der: &[u8], limits: &Limits) -> Result<Self, TimestampError> {
+        Self::read(der, limits, &CertificatePool::default())
+    }
+
+    /// As [`TimestampToken::parse`], with certificates that other tokens bring too from `pool`.
+    ///
+    /// # Errors
+    /// Those of [`TimestampToken::parse`].
+    pub fn read(der: &[u8], limits: &Limits, pool: &CertificatePool) -> Result<Self, TimestampError> {
         let size = u64::try_from(der.len()).unwrap_or(u64::MAX);
         if size > limits.envelope_bytes {
             return Err(TimestampError::TooLarge { size, limit: limits.envelope_bytes });
         }
-        let data = SignedData::parse(der, limits)?;
+        let data = SignedData::parse(der, limits, pool)?;
         if data.content_type != TST_INFO {
             return Err(TimestampError::ContentType { found: data.content_type.to_string() });
         }

@@ -32,6 +32,7 @@ mod cli {
     mod forge;
     mod layouts;
     mod output;
+    mod pipes;
     mod schemas;
     mod signers;
     mod signing;

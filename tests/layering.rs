@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     // The base: formats of values, and errors.
     ("code", &[]),
+    ("parallel", &[]),
     ("limits", &[]),
     ("digest", &["code"]),
     ("time", &["code", "digest"]),
@@ -34,7 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("verification", &["cms", "code", "digest", "json", "limits", "notary", "oci", "pki", "time", "trust", "tsp"]),
     // Places. Storage does not know what a signature is.
     ("http", BASE),
-    ("store", &["archive", "code", "digest", "http", "json", "limits", "oci", "time"]),
+    ("store", &["archive", "code", "digest", "http", "json", "limits", "oci", "parallel", "time"]),
     ("archive", &["code", "digest", "json", "limits", "oci", "store", "time"]),
     (
         "evidence",
@@ -57,6 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "limits",
             "notary",
             "oci",
+            "parallel",
             "pki",
             "signer",
             "store",

@@ -14,6 +14,8 @@ mod cose;
 mod demo;
 #[path = "signer/readings.rs"]
 mod readings;
+#[path = "signer/together.rs"]
+mod together;
 
 use std::collections::BTreeMap;
 use std::fs;

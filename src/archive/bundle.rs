@@ -1,7 +1,7 @@
 //! From an inventory to a bundle: what follows from it, and the writer that holds to it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::io::{Seek, Write};
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::check::{EMPTY_CONFIG, InventoryError, KNOWN_FEATURES, empty_config};
 use super::entry::EntryName;
 use super::inventory::{BlobRecord, BundleInventory, RootRecord};
 use super::writer::{Compression, EntryWriter, Writer};
-use super::{ArchiveError, names};
+use super::{ArchiveError, Seal, names};
 use crate::digest::Digest;
 use crate::json;
 use crate::oci::{Descriptor, IndexDocument, LayoutDocument, MediaType, Tag, annotation};
@@ -175,6 +175,8 @@ impl RootRecord {
 /// place itself.
 pub struct BundleWriter<W: Write> {
     archive: Writer<W>,
+    /// Blobs of the inventory that were written with the seal, and do not come again.
+    early: BTreeSet<Digest>,
     blobs: std::vec::IntoIter<BlobRecord>,
 }
 
@@ -184,18 +186,55 @@ impl<W: Write> BundleWriter<W> {
     /// # Errors
     /// The inventory is not valid (see [`BundleInventory::validate`]), or the output does not take it.
     pub fn new(out: W, inventory: &BundleInventory, compression: Compression) -> Result<Self, ArchiveError> {
+        Self::begin(out, inventory, None, compression)
+    }
+
+    /// Begins a sealed bundle. What the seal brings along stands behind the bundle manifest; a blob that the inventory
+    /// lists too stands there only.
+    ///
+    /// # Errors
+    /// As [`BundleWriter::new`], or the seal is on something else.
+    pub fn sealed(
+        out: W,
+        inventory: &BundleInventory,
+        seal: &Seal,
+        compression: Compression,
+    ) -> Result<Self, ArchiveError> {
+        Self::begin(out, inventory, Some(seal), compression)
+    }
+
+    fn begin(
+        out: W,
+        inventory: &BundleInventory,
+        seal: Option<&Seal>,
+        compression: Compression,
+    ) -> Result<Self, ArchiveError> {
         inventory.validate()?;
         let manifest = inventory.bundle_manifest()?;
-        let index = inventory
-            .index(&manifest.descriptor)
-            .to_bytes()
-            .map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
+        let index = inventory.index(&manifest.descriptor);
+        let index = match seal.map(Seal::members) {
+            Some(seal) if *seal.bundle() == manifest.descriptor => seal.list_in(index),
+            Some(_) => return Err(ArchiveError::BundleManifest { reason: "the seal is on another" }),
+            None => index,
+        };
+        let index = index.to_bytes().map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
         let mut archive = Writer::new(out, compression)?;
         archive.put(EntryName::Layout, LayoutDocument::BYTES)?;
         archive.put(EntryName::Index, &index)?;
         archive.put(EntryName::Blob(manifest.descriptor.digest), &manifest.bytes)?;
+        let mut early = BTreeSet::new();
+        for (digest, bytes) in seal.into_iter().flat_map(Seal::contents) {
+            archive.put(EntryName::Blob(digest), bytes)?;
+            early.insert(digest);
+        }
         archive.put(EntryName::Blob(manifest.inventory_descriptor.digest), &manifest.inventory)?;
-        Ok(Self { archive, blobs: inventory.blobs.clone().into_iter() })
+        let blobs: Vec<_> = inventory.blobs.iter().filter(|blob| !early.contains(&blob.digest)).cloned().collect();
+        Ok(Self { archive, early, blobs: blobs.into_iter() })
+    }
+
+    /// Whether a blob was written with the seal already, and must not come again.
+    pub fn is_early(&self, digest: &Digest) -> bool {
+        self.early.contains(digest)
     }
 
     /// The blob that must come next; `None` when all were written.
@@ -235,6 +274,18 @@ impl<W: Write> BundleWriter<W> {
         let mut entry = self.blob(&descriptor.digest).map_err(StoreError::from_diagnostic)?;
         copy_to(content, descriptor, &mut entry)?;
         entry.finish().map_err(StoreError::from_diagnostic)
+    }
+
+    /// Leaves room for the next blob, which must be `digest`, and says where: for an output that takes the content of
+    /// several at once.
+    ///
+    /// # Errors
+    /// Another blob is due, the archive is compressed, or the output does not take it.
+    pub fn leave(&mut self, digest: &Digest) -> Result<u64, ArchiveError>
+    where
+        W: Seek,
+    {
+        self.blob(digest)?.leave()
     }
 
     /// Ends the bundle and hands the output back, flushed.

@@ -2,14 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::inventory::{BlobRecord, BundleInventory, EvidenceRecord, Totals};
+use super::inventory::{BlobRecord, BundleInventory, EvidenceRecord, Omission, OmittedContent, StreamPosition, Totals};
 use super::names;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::{Digest, shorten};
 use crate::oci::{Descriptor, MediaType, Reference};
 
-/// The features of later versions that this one knows. There are none yet.
+/// The features that this version reads. There are none yet.
 pub const KNOWN_FEATURES: [&str; 0] = [];
+
+/// The feature of a bundle that lacks content which the far side is said to have. The format has its place for it; this
+/// version neither writes nor reads such bundles.
+pub const HELD_CONTENT: &str = "held-content";
+
+/// The features that the format defines, read or not.
+const DEFINED_FEATURES: [&str; 1] = [HELD_CONTENT];
+
+/// The repository under whose statement of the trust policy seals are judged. No artifact of a bundle has a name in
+/// it, and no registry can (RFC 2606 section 2).
+pub const SEAL_REPOSITORY: &str = "bulla.invalid/seal";
 
 /// The content of every empty configuration (OCI image-spec, "Guidance for an Empty Descriptor").
 pub const EMPTY_CONFIG: &[u8] = b"{}";
@@ -36,10 +47,53 @@ pub enum InventoryError {
         found: String,
     },
     /// A feature that must be known to read on.
-    #[error("the bundle needs the feature {name:?}, which this version does not know")]
+    #[error("the bundle needs the feature {name:?}, which this version of bulla does not read")]
     Feature {
         /// Its name.
         name: String,
+    },
+    /// A feature that the inventory's content and its list of features do not agree about.
+    #[error("the inventory {}, and its features {} {name:?}",
+        if *.needed { "leaves out content that the far side has" } else { "leaves out nothing that the far side has" },
+        if *.needed { "lack" } else { "name" })]
+    FeatureMismatch {
+        /// Its name.
+        name: &'static str,
+        /// Whether the content needs it.
+        needed: bool,
+    },
+    /// A name of a series that is none.
+    #[error(
+        "{name:?} cannot be the name of a stream: it takes 1 to 128 of a-z 0-9 . _ / -, beginning and ending with a letter or digit"
+    )]
+    StreamName {
+        /// The name, shortened.
+        name: String,
+    },
+    /// A place in a series that cannot be.
+    #[error("the bundle cannot have number {sequence} of its stream and {}: {reason}",
+        .previous.map_or_else(|| "no bundle before it".to_owned(), |digest| format!("{digest} before it")))]
+    StreamPosition {
+        /// The number.
+        sequence: u64,
+        /// The bundle before.
+        previous: Option<Digest>,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// Content was left out for a reason that does not fit it.
+    #[error("the inventory says that {digest} was left out, and {reason}")]
+    Omission {
+        /// The content.
+        digest: Digest,
+        /// What does not fit.
+        reason: &'static str,
+    },
+    /// An artifact with a name that is kept for seals.
+    #[error("the inventory gives an artifact the name {reference}; {SEAL_REPOSITORY} is kept for seals")]
+    NameReserved {
+        /// The name.
+        reference: Reference,
     },
     /// Not the JSON of an inventory.
     #[error("the inventory is malformed: {reason}")]
@@ -105,7 +159,14 @@ impl Diagnostic for InventoryError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Feature { name } if name == HELD_CONTENT => {
+                "it lacks content that this host is said to have; read it with a newer version, or ask for a bundle with everything in it"
+                    .into()
+            }
             Self::Feature { .. } | Self::SchemaVersion { .. } => "read this bundle with a newer version".into(),
+            Self::StreamName { .. } | Self::StreamPosition { .. } | Self::NameReserved { .. } => {
+                "export it under another name or number".into()
+            }
             _ => "the bundle was made by a faulty program or altered; bring it over again from its source".into(),
         })
     }
@@ -167,6 +228,12 @@ impl BundleInventory {
         self.blobs.sort_by_key(|blob| (part(blob, &decisive), blob.digest));
     }
 
+    /// How many of the blobs, the first so many, are what decides or is small: all but the layers.
+    pub fn head(&self) -> usize {
+        let decisive = self.decisive();
+        self.blobs.partition_point(|blob| part(blob, &decisive) < Part::Rest)
+    }
+
     fn decisive(&self) -> BTreeSet<Digest> {
         let envelopes = self.signatures.iter().filter_map(|signature| signature.envelope);
         let evidence = self.evidence.iter().map(EvidenceRecord::digest);
@@ -189,6 +256,10 @@ impl BundleInventory {
     /// The first thing found wrong.
     pub fn validate(&self) -> Result<(), InventoryError> {
         self.check_header()?;
+        if let Some(stream) = &self.stream {
+            stream.validate()?;
+        }
+        self.check_omitted()?;
         self.check_order()?;
         self.check_names()?;
         self.check_references()?;
@@ -205,10 +276,21 @@ impl BundleInventory {
         if self.media_type != names::BUNDLE {
             return Err(InventoryError::MediaType { found: shorten(self.media_type.as_str()) });
         }
-        match self.features.iter().find(|name| !KNOWN_FEATURES.contains(&name.as_str())) {
+        match self.features.iter().find(|name| !DEFINED_FEATURES.contains(&name.as_str())) {
             Some(name) => Err(InventoryError::Feature { name: shorten(name) }),
             None => Ok(()),
         }
+    }
+
+    /// What the far side has may be left out, but nothing that decides: manifests, configurations, signatures and
+    /// evidence always come along (that they are carried is checked with the other references).
+    fn check_omitted(&self) -> Result<(), InventoryError> {
+        let mut held = self.omitted.iter().filter(|omitted| omitted.reason == Omission::Held).peekable();
+        let needed = held.peek().is_some();
+        if needed != self.features.iter().any(|name| name == HELD_CONTENT) {
+            return Err(InventoryError::FeatureMismatch { name: HELD_CONTENT, needed });
+        }
+        self.omitted.iter().try_for_each(OmittedContent::validate)
     }
 
     fn check_order(&self) -> Result<(), InventoryError> {
@@ -238,6 +320,9 @@ impl BundleInventory {
             if root.reference.digest.is_some_and(|digest| digest != root.digest) {
                 let reference = Box::new(root.reference.clone());
                 return Err(InventoryError::NameOfAnother { reference, found: root.digest });
+            }
+            if root.reference.repository.to_string() == SEAL_REPOSITORY {
+                return Err(InventoryError::NameReserved { reference: root.reference.clone() });
             }
             let Some(tag) = &root.reference.tag else { continue };
             let first = named.entry((&root.reference.repository, tag)).or_insert(root.digest);
@@ -291,6 +376,50 @@ impl BundleInventory {
         Ok(())
     }
 }
+
+impl OmittedContent {
+    fn validate(&self) -> Result<(), InventoryError> {
+        let fail = |reason| Err(InventoryError::Omission { digest: self.digest, reason });
+        let decisive = self.media_type.is_manifest()
+            || self.media_type.is_image_config()
+            || self.media_type == MediaType::OCI_EMPTY;
+        match self.reason {
+            Omission::Platform => Ok(()),
+            Omission::Held if decisive => fail("manifests and configurations always come along"),
+            Omission::Held if self.platform.is_some() => fail("what the far side has has no platform"),
+            Omission::Held => Ok(()),
+        }
+    }
+}
+
+impl StreamPosition {
+    /// Holds the position against itself: the name's form; the first bundle has number 1 and none before it.
+    ///
+    /// # Errors
+    /// What cannot be.
+    pub fn validate(&self) -> Result<(), InventoryError> {
+        let ends = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let bytes = self.name.as_bytes();
+        let good = bytes.len() <= 128
+            && bytes.first().is_some_and(ends)
+            && bytes.last().is_some_and(ends)
+            && bytes.iter().all(|byte| ends(byte) || b"._/-".contains(byte));
+        if !good {
+            return Err(InventoryError::StreamName { name: shorten(&self.name) });
+        }
+        let fail =
+            |reason| Err(InventoryError::StreamPosition { sequence: self.sequence, previous: self.previous, reason });
+        match (self.sequence, self.previous) {
+            (0, _) => fail("the first has number 1"),
+            (1, Some(_)) => fail("nothing is before the first"),
+            (MOST_SEQUENCE.., _) => fail("numbers end below 2^53"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Numbers that every JSON reader takes for what they are (RFC 8259 §6).
+const MOST_SEQUENCE: u64 = 1 << 53;
 
 fn part(blob: &BlobRecord, decisive: &BTreeSet<Digest>) -> Part {
     if blob.manifest {

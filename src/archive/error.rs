@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::check::InventoryError;
+use super::seal::SealError;
 use crate::code::{Diagnostic, DiagnosticCode, io_code};
 use crate::digest::Digest;
 
@@ -156,6 +157,9 @@ pub enum ArchiveError {
     /// The inventory is not one that a bundle may have.
     #[error(transparent)]
     Inventory(#[from] InventoryError),
+    /// What stands where a seal would stand is none.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The bundle manifest is not the one that the inventory calls for.
     #[error("the bundle manifest cannot be used: {reason}")]
     BundleManifest {
@@ -239,6 +243,7 @@ impl Diagnostic for ArchiveError {
             Self::Expansion { .. } => DiagnosticCode::ArchiveExpandsTooMuch,
             Self::EntrySize { .. } | Self::Incomplete | Self::BlobOrder { .. } => DiagnosticCode::InternalError,
             Self::Inventory(error) => error.code(),
+            Self::Seal(error) => error.code(),
             Self::BundleManifest { .. } => DiagnosticCode::BundleManifestInvalid,
             Self::IndexMismatch { .. } => DiagnosticCode::BundleIndexMismatch,
             Self::BlobMissing { .. } => DiagnosticCode::BlobMissing,
@@ -258,6 +263,7 @@ impl Diagnostic for ArchiveError {
             Self::OtherCompression { .. } => "decompress it first and give the tar file",
             Self::Occupied { .. } => "name a file that does not exist yet, or one that may be replaced",
             Self::Inventory(error) => return error.hint(),
+            Self::Seal(error) => return error.hint(),
             _ => match self.code() {
                 DiagnosticCode::StorageFull => "free some space on the destination and run the same command again",
                 DiagnosticCode::PermissionDenied => "check who may read or write there, and how it is mounted",

@@ -4,7 +4,11 @@
 //! A frame holds either tar structure (the padding behind one entry, the header of the next) or content of one entry,
 //! never both: so the names and sizes in an archive can be read without decompressing any content.
 
-use std::io::Write;
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
@@ -48,25 +52,60 @@ enum Kind {
 }
 
 /// Cuts what it is given into frames, and writes them to `out` with the table at the end.
+///
+/// Frames do not depend on each other, so several are compressed at a time. They are written in their order, and how an
+/// entry is written is decided in that order too: the bytes are the same whatever the number of cores.
 pub(super) struct FrameWriter {
+    level: i32,
+    /// For tar structure, which is not worth a thread.
     compressor: Compressor<'static>,
+    pool: Option<Pool>,
     buffer: Vec<u8>,
     kind: Kind,
-    /// Whether the entry being written is stored; unknown before its first frame.
-    stored: Option<bool>,
+    /// Which entry is being written, and of which it is known that it is stored.
+    entry: u64,
+    stored: Option<u64>,
+    /// Whether the entry being written has a frame yet.
+    begun: bool,
+    pending: VecDeque<Pending>,
     table: Vec<u8>,
     frames: u32,
 }
 
+/// A frame that has not been written yet.
+struct Pending {
+    entry: u64,
+    kind: Kind,
+    state: State,
+}
+
+enum State {
+    /// Content that is stored
+    Stored(Vec<u8>),
+    /// Both forms
+    Ready(Both),
+    /// Somebody is compressing it.
+    Working(Receiver<io::Result<Both>>),
+}
+
+/// Content, and what became of it.
+struct Both {
+    content: Vec<u8>,
+    compressed: Vec<u8>,
+}
+
 impl FrameWriter {
     pub(super) fn new(level: i32) -> Result<Self, ArchiveError> {
-        let mut compressor = Compressor::new(level).map_err(ArchiveError::Write)?;
-        compressor.set_parameter(CParameter::ContentSizeFlag(true)).map_err(ArchiveError::Write)?;
         Ok(Self {
-            compressor,
-            buffer: Vec::with_capacity(FRAME_BYTES),
+            level,
+            compressor: compressor(level).map_err(ArchiveError::Write)?,
+            pool: None,
+            buffer: Vec::new(),
             kind: Kind::Structure,
+            entry: 0,
             stored: None,
+            begun: false,
+            pending: VecDeque::new(),
             table: Vec::new(),
             frames: 0,
         })
@@ -84,9 +123,10 @@ impl FrameWriter {
 
     fn write(&mut self, out: &mut dyn Write, kind: Kind, mut bytes: &[u8]) -> Result<(), ArchiveError> {
         if self.kind != kind {
-            self.flush(out)?;
+            self.cut(out)?;
             self.kind = kind;
-            self.stored = None;
+            self.entry = self.entry.saturating_add(1);
+            self.begun = false;
         }
         while !bytes.is_empty() {
             let room = FRAME_BYTES.saturating_sub(self.buffer.len());
@@ -94,31 +134,71 @@ impl FrameWriter {
             self.buffer.extend_from_slice(now);
             bytes = later;
             if self.buffer.len() >= FRAME_BYTES {
-                self.flush(out)?;
+                self.cut(out)?;
             }
         }
         Ok(())
     }
 
-    /// Ends the current frame. How an entry is written is decided by its first frame, so it depends on the content
-    /// alone: stored where it is compressed already or where compression gains less than a 32nd.
-    fn flush(&mut self, out: &mut dyn Write) -> Result<(), ArchiveError> {
+    /// Ends the current frame, and writes what is ready.
+    fn cut(&mut self, out: &mut dyn Write) -> Result<(), ArchiveError> {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let stored = self.kind == Kind::Content
-            && self.stored.unwrap_or_else(|| COMPRESSED.iter().any(|magic| self.buffer.starts_with(magic)));
-        let compressed = match stored {
-            true => None,
-            false => Some(self.compressor.compress(&self.buffer).map_err(ArchiveError::Write)?),
+        let content = std::mem::take(&mut self.buffer);
+        let first = !std::mem::replace(&mut self.begun, true);
+        if first && self.kind == Kind::Content && COMPRESSED.iter().any(|magic| content.starts_with(magic)) {
+            self.stored = Some(self.entry);
+        }
+        let state = if self.kind == Kind::Content && self.stored == Some(self.entry) {
+            State::Stored(content)
+        } else if content.len() < WORTH_A_THREAD {
+            let compressed = self.compressor.compress(&content).map_err(ArchiveError::Write)?;
+            State::Ready(Both { content, compressed })
+        } else {
+            State::Working(self.pool.get_or_insert_with(|| Pool::start(self.level)).compress(content))
         };
-        let worthwhile = self.buffer.len().saturating_sub(self.buffer.len() / 32);
-        let frame = compressed.filter(|frame| self.kind == Kind::Structure || frame.len() < worthwhile);
-        self.stored = Some(frame.is_none());
-        let frame = frame.unwrap_or_else(|| raw_frame(&self.buffer));
-        self.record(frame.len(), self.buffer.len())?;
-        self.buffer.clear();
-        out.write_all(&frame).map_err(ArchiveError::Write)
+        self.pending.push_back(Pending { entry: self.entry, kind: self.kind, state });
+        let most = self.pool.as_ref().map_or(0, |pool| pool.workers);
+        self.drain(out, most)
+    }
+
+    /// Writes frames until at most so many wait, and none that need not wait is the first.
+    fn drain(&mut self, out: &mut dyn Write, most: usize) -> Result<(), ArchiveError> {
+        let waits = |pending: &Pending| matches!(pending.state, State::Working(_));
+        while self.pending.len() > most || self.pending.front().is_some_and(|first| !waits(first)) {
+            let Some(first) = self.pending.pop_front() else { break };
+            self.write_frame(out, first)?;
+        }
+        Ok(())
+    }
+
+    /// How an entry is written depends on its content alone: it is stored where it is compressed already, and from the
+    /// first frame on for which compression gains less than a 32nd.
+    fn write_frame(&mut self, out: &mut dyn Write, pending: Pending) -> Result<(), ArchiveError> {
+        let both = match pending.state {
+            State::Stored(content) => Both { content, compressed: Vec::new() },
+            State::Ready(both) => both,
+            State::Working(result) => {
+                result.recv().map_err(|_| ArchiveError::Incomplete)?.map_err(ArchiveError::Write)?
+            }
+        };
+        let Both { content, compressed } = both;
+        let worthwhile = content.len().saturating_sub(content.len() / 32);
+        let is_stored = self.stored == Some(pending.entry) || compressed.len() >= worthwhile;
+        let size = match is_stored && pending.kind == Kind::Content {
+            false => out.write_all(&compressed).map(|()| compressed.len()),
+            true => {
+                self.stored = Some(pending.entry);
+                write_raw_frame(out, &content)
+            }
+        };
+        self.record(size.map_err(ArchiveError::Write)?, content.len())?;
+        if self.buffer.capacity() == 0 {
+            self.buffer = content;
+            self.buffer.clear();
+        }
+        Ok(())
     }
 
     fn record(&mut self, compressed: usize, expanded: usize) -> Result<(), ArchiveError> {
@@ -132,7 +212,8 @@ impl FrameWriter {
 
     /// Ends the last frame and writes the seek table.
     pub(super) fn finish(mut self, out: &mut dyn Write) -> Result<(), ArchiveError> {
-        self.flush(out)?;
+        self.cut(out)?;
+        self.drain(out, 0)?;
         let size = u32::try_from(length(self.table.len()).saturating_add(9)).map_err(|_| ArchiveError::Incomplete)?;
         let parts: [&[u8]; 6] = [
             &TABLE_MAGIC,
@@ -146,21 +227,78 @@ impl FrameWriter {
     }
 }
 
-/// A frame of raw blocks: single segment, content size in four bytes, no checksum (RFC 8878 §3.1.1.1, §3.1.1.2).
-fn raw_frame(content: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(content.len()).unwrap_or(u32::MAX);
+/// Less is compressed at once, where it is.
+const WORTH_A_THREAD: usize = 256 << 10;
+
+/// However many cores there are: each frame that is on its way costs its size twice, and its compressor's tables.
+const MOST_WORKERS: usize = 4;
+
+/// Threads that compress. They end when nothing more can be asked of them.
+struct Pool {
+    jobs: SyncSender<Job>,
+    workers: usize,
+}
+
+struct Job {
+    content: Vec<u8>,
+    reply: SyncSender<io::Result<Both>>,
+}
+
+impl Pool {
+    fn start(level: i32) -> Self {
+        let workers = thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+        let (jobs, waiting) = sync_channel::<Job>(workers);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..workers {
+            let waiting = Arc::clone(&waiting);
+            thread::spawn(move || work(&waiting, level));
+        }
+        Self { jobs, workers }
+    }
+
+    /// Has content compressed. Should nobody be left to do it, the answer never comes, and waiting for it fails.
+    fn compress(&self, content: Vec<u8>) -> Receiver<io::Result<Both>> {
+        let (reply, result) = sync_channel(1);
+        let _ = self.jobs.send(Job { content, reply });
+        result
+    }
+}
+
+fn work(waiting: &Mutex<Receiver<Job>>, level: i32) {
+    let mut own = compressor(level);
+    loop {
+        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { content, reply }) = next else { return };
+        let result = match &mut own {
+            Ok(compressor) => compressor.compress(&content).map(|compressed| Both { content, compressed }),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        };
+        // Whoever asked may have given up.
+        let _ = reply.send(result);
+    }
+}
+
+fn compressor(level: i32) -> io::Result<Compressor<'static>> {
+    let mut compressor = Compressor::new(level)?;
+    compressor.set_parameter(CParameter::ContentSizeFlag(true))?;
+    Ok(compressor)
+}
+
+/// Writes a frame of raw blocks: single segment, content size in four bytes, no checksum (RFC 8878 §3.1.1.1,
+/// §3.1.1.2). Returns its size.
+fn write_raw_frame(out: &mut dyn Write, content: &[u8]) -> io::Result<usize> {
+    let size = u32::try_from(content.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
     let blocks = content.len().div_ceil(BLOCK_BYTES);
-    let mut frame = Vec::with_capacity(content.len().saturating_add(blocks.saturating_mul(3)).saturating_add(16));
-    frame.extend_from_slice(&ZSTD_MAGIC);
-    frame.push(0b1010_0000);
-    frame.extend_from_slice(&size.to_le_bytes());
+    out.write_all(&ZSTD_MAGIC)?;
+    out.write_all(&[0b1010_0000])?;
+    out.write_all(&size.to_le_bytes())?;
     for (number, block) in content.chunks(BLOCK_BYTES).enumerate() {
         let last = u32::from(number.saturating_add(1) == blocks);
-        let header = u32::try_from(block.len()).unwrap_or(0) << 3 | last;
-        frame.extend(header.to_le_bytes().into_iter().take(3));
-        frame.extend_from_slice(block);
+        let [a, b, c, _] = (u32::try_from(block.len()).unwrap_or(0) << 3 | last).to_le_bytes();
+        out.write_all(&[a, b, c])?;
+        out.write_all(block)?;
     }
-    frame
+    Ok(content.len().saturating_add(blocks.saturating_mul(3)).saturating_add(9))
 }
 
 #[cfg(test)]
@@ -183,8 +321,46 @@ mod tests {
     fn raw_frames_are_zstd() {
         for len in [1, 255, 256, BLOCK_BYTES, BLOCK_BYTES + 1, FRAME_BYTES] {
             let content = noise(len);
-            assert_eq!(zstd::decode_all(&raw_frame(&content)[..]).unwrap(), content, "{len}");
+            let mut frame = Vec::new();
+            assert_eq!(write_raw_frame(&mut frame, &content).unwrap(), frame.len());
+            assert_eq!(zstd::decode_all(&frame[..]).unwrap(), content, "{len}");
         }
+    }
+
+    /// One frame after the other, as if there were one core: what the pool writes must be the same.
+    fn one_by_one(entries: &[Vec<u8>], level: i32) -> Vec<u8> {
+        let (mut out, mut compressor) = (Vec::new(), compressor(level).unwrap());
+        for entry in entries {
+            out.extend(compressor.compress(&[0; 512]).unwrap());
+            let mut stored = COMPRESSED.iter().any(|magic| entry.starts_with(magic));
+            for content in entry.chunks(FRAME_BYTES) {
+                let compressed = compressor.compress(content).unwrap();
+                stored |= compressed.len() >= content.len() - content.len() / 32;
+                if stored {
+                    write_raw_frame(&mut out, content).unwrap();
+                } else {
+                    out.extend(compressed);
+                }
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let text = b"all work and no play ".repeat(FRAME_BYTES / 8);
+        // Compressible, then not, then again: it stays stored.
+        let mixed = [&text[..FRAME_BYTES], &noise(FRAME_BYTES), &text[..FRAME_BYTES], b"end"].concat();
+        let entries = [text, mixed, noise(3 * FRAME_BYTES), vec![0; 2 * FRAME_BYTES + 1], b"small".to_vec()];
+        let mut out = Vec::new();
+        let mut frames = FrameWriter::new(3).unwrap();
+        for entry in &entries {
+            frames.structure(&mut out, &[0; 512]).unwrap();
+            frames.content(&mut out, entry).unwrap();
+        }
+        frames.finish(&mut out).unwrap();
+        let expected = one_by_one(&entries, 3);
+        assert!(out.starts_with(&expected) && out[expected.len()..].starts_with(&TABLE_MAGIC));
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub struct BundleInventory {
     pub created_by: String,
     /// When, by the exporting host's clock or `SOURCE_DATE_EPOCH`.
     pub created_at: UnixTime,
+    /// The bundle's place in a series, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamPosition>,
     /// The artifacts that were asked for, by reference and digest.
     pub roots: Vec<RootRecord>,
     /// Every referrer, by subject and digest.
@@ -40,6 +43,19 @@ pub struct BundleInventory {
     pub blobs: Vec<BlobRecord>,
     /// Sums.
     pub totals: Totals,
+}
+
+/// A bundle's place in a series of bundles. A seal authenticates it; without one it is a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StreamPosition {
+    /// The name of the series: 1 to 128 of `a-z 0-9 . _ / -`, the first and last a letter or digit.
+    pub name: String,
+    /// The number in the series. The first bundle has 1.
+    pub sequence: u64,
+    /// The digest of the bundle manifest of the bundle before. The first bundle has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
 }
 
 /// One artifact that was asked for.
@@ -247,6 +263,8 @@ pub struct OmittedContent {
 pub enum Omission {
     /// `--platform` selected other children
     Platform,
+    /// The far side is said to have it already. Never a manifest, and never anything that decides.
+    Held,
 }
 
 /// One blob of the archive.

@@ -10,27 +10,35 @@ mod frames;
 mod inventory;
 mod output;
 mod reader;
+mod seal;
 mod source;
+mod stream;
+mod strict;
 mod writer;
 
 pub use bundle::{BundleManifest, BundleWriter};
-pub use check::{EMPTY_CONFIG, InventoryError, KNOWN_FEATURES, empty_config};
+pub use check::{EMPTY_CONFIG, HELD_CONTENT, InventoryError, KNOWN_FEATURES, SEAL_REPOSITORY, empty_config};
 pub use entry::EntryName;
 pub use error::ArchiveError;
-pub use output::OutputFile;
-pub(crate) use output::sync_folder;
+pub(crate) use output::{Eager, sync_folder};
+pub use output::{FilePart, OutputFile};
 pub use reader::{Archive, Entry, Strictness};
+pub use seal::{Seal, SealError, SealMembers};
+pub use stream::ArchiveStream;
+pub(crate) use stream::SharedStream;
 pub use writer::{Compression, EntryWriter, Writer};
 
 pub use inventory::{
     BlobRecord, BundleInventory, CarriedCrl, CarriedOcsp, EvidenceGap, EvidenceRecord, Omission, OmittedContent,
-    PlatformRecord, ReferrerRecord, RootRecord, SearchRecord, SignatureRecord, Totals,
+    PlatformRecord, ReferrerRecord, RootRecord, SearchRecord, SignatureRecord, StreamPosition, Totals,
 };
 
 /// Media types and annotation keys that bulla defines.
 pub mod names {
     /// The bundle manifest's artifact type, and the media type of the inventory in it.
     pub const BUNDLE: &str = "application/vnd.bulla.bundle.v1+json";
+    /// The artifact type of a seal: that of every Notary Project signature.
+    pub const SEAL: &str = "application/vnd.cncf.notary.signature";
     /// The artifact type of the manifest that carries evidence for one signature.
     pub const EVIDENCE: &str = "application/vnd.bulla.evidence.v1+json";
     /// A DER-encoded CRL (RFC 2585 §4.2).

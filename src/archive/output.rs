@@ -1,16 +1,20 @@
 //! A file that appears under its name only when it is whole.
 
 use std::fs::{File, Permissions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::num::NonZeroU64;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 use super::ArchiveError;
+use super::entry::length;
 
 /// Written beside its target under a temporary name, renamed by [`OutputFile::commit`], removed when dropped before.
 /// An existing file is replaced whole; a symbolic link is replaced itself, not what it leads to.
+///
+/// It can be written from its beginning to its end, and at several places at once: see [`OutputFile::part`].
 #[derive(Debug)]
 pub struct OutputFile {
     file: BufWriter<NamedTempFile>,
@@ -59,6 +63,11 @@ impl OutputFile {
         Ok(Self { file: BufWriter::with_capacity(256 << 10, file), folder, target: target.to_owned() })
     }
 
+    /// A part of the file that is written by itself, also while others are.
+    pub fn part(&self, at: u64, size: u64) -> FilePart<'_> {
+        FilePart { file: self.file.get_ref().as_file(), at, end: at.saturating_add(size), flushed: at }
+    }
+
     /// Puts the file, on stable storage, under its name.
     ///
     /// # Errors
@@ -70,6 +79,80 @@ impl OutputFile {
         file.as_file().sync_all().map_err(at)?;
         file.persist(&path).map_err(|error| at(error.error))?;
         sync_folder(&self.folder).map_err(at)
+    }
+}
+
+impl Seek for OutputFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// After so many bytes the disk is told to begin with them.
+const WRITE_BACK: u64 = 8 << 20;
+
+/// Tells the disk to begin with what was written, and does not wait for it. To fail at it harms nothing.
+fn write_back(file: &File, from: u64, to: u64) {
+    let size = NonZeroU64::new(to.saturating_sub(from));
+    if size.is_some() {
+        let _ = rustix::fs::fadvise(file, from, size, rustix::fs::Advice::DontNeed);
+    }
+}
+
+/// Writes to a file from its beginning, and keeps the disk busy meanwhile, so that making it durable at the end has
+/// little left to wait for.
+pub(crate) struct Eager<'a> {
+    file: &'a File,
+    at: u64,
+    flushed: u64,
+}
+
+impl<'a> Eager<'a> {
+    pub(crate) const fn new(file: &'a File) -> Self {
+        Self { file, at: 0, flushed: 0 }
+    }
+}
+
+impl Write for Eager<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.at = self.at.saturating_add(length(count));
+        if self.at.saturating_sub(self.flushed) >= WRITE_BACK {
+            write_back(self.file, self.flushed, self.at);
+            self.flushed = self.at;
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A part of an [`OutputFile`], of a size that was told before.
+#[derive(Debug)]
+pub struct FilePart<'a> {
+    file: &'a File,
+    at: u64,
+    end: u64,
+    flushed: u64,
+}
+
+impl Write for FilePart<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let bytes = bytes.get(..bytes.len().min(room)).unwrap_or_default();
+        let count = self.file.write_at(bytes, self.at)?;
+        self.at = self.at.saturating_add(length(count));
+        if self.at.saturating_sub(self.flushed) >= WRITE_BACK {
+            write_back(self.file, self.flushed, self.at);
+            self.flushed = self.at;
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

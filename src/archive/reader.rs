@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tar::{EntryType, Header};
 
 use super::ArchiveError;
-use super::entry::{BLOCK, BLOCK_BYTES, EntryName, canonical_header, checksum_fits, padding, parse_size};
+use super::entry::{BLOCK, BLOCK_BYTES, EntryName, padding, parse_size};
 use super::source::Source;
-use crate::digest::shorten;
+use super::strict::{self, describe, forbidden, pax_records, unknown_name};
 use crate::limits::Limits;
 use crate::store::RawContent;
 
@@ -87,6 +87,19 @@ impl Archive {
     }
 }
 
+impl strict::Blocks for Scan<'_> {
+    fn block(&mut self) -> Result<[u8; BLOCK], ArchiveError> {
+        let mut block = [0; BLOCK];
+        self.source.read_exact_at(self.at, &mut block)?;
+        self.at = self.at.saturating_add(BLOCK_BYTES);
+        Ok(block)
+    }
+
+    fn at(&self) -> u64 {
+        self.at
+    }
+}
+
 /// What the headers before an entry say about it.
 #[derive(Default)]
 struct Extension {
@@ -115,73 +128,32 @@ impl Scan<'_> {
                 return Err(ArchiveError::TooManyEntries { limit: self.most });
             }
             match self.strictness {
-                Strictness::Bundle => self.strict_entry(block)?,
+                Strictness::Bundle => {
+                    let (name, size) = strict::entry(&mut self, block)?;
+                    self.content(name, size)?;
+                }
                 Strictness::Foreign => self.foreign_entry(block)?,
             }
         }
+        self.end()?;
         Ok((self.entries, self.places))
     }
 
-    /// The next header; `None` at the end of the archive, which is two blocks of zeros.
+    /// The next header; `None` at the end of the archive.
     fn header(&mut self) -> Result<Option<[u8; BLOCK]>, ArchiveError> {
-        let block = self.block()?;
-        if block != [0; BLOCK] {
-            return match checksum_fits(&block) {
-                true => Ok(Some(block)),
-                false => Err(self.no_header("its checksum is wrong")),
-            };
-        }
-        if self.block()? != [0; BLOCK] {
-            return Err(self.no_header("a single block of zeros is not the end"));
-        }
-        let extra = self.source.size().saturating_sub(self.at);
-        match self.strictness {
-            Strictness::Bundle if extra > 0 => Err(ArchiveError::Trailing { extra }),
-            // GNU tar fills up to its record size.
-            _ => Ok(None),
-        }
-    }
-
-    fn block(&mut self) -> Result<[u8; BLOCK], ArchiveError> {
-        let mut block = [0; BLOCK];
-        self.source.read_exact_at(self.at, &mut block)?;
-        self.at = self.at.saturating_add(BLOCK_BYTES);
-        Ok(block)
+        strict::header(self)
     }
 
     fn no_header(&self, reason: &'static str) -> ArchiveError {
-        ArchiveError::Header { at: self.at.saturating_sub(BLOCK_BYTES), reason }
+        strict::no_header(self, reason)
     }
 
-    /// The header, and the extension before it, must be the one form that [`canonical_header`] gives.
-    fn strict_entry(&mut self, first: [u8; BLOCK]) -> Result<(), ArchiveError> {
-        let mut found = first.to_vec();
-        let mut block = first;
-        let mut path = Header::from_byte_slice(&first).path_bytes().into_owned();
-        if Header::from_byte_slice(&first).entry_type() == EntryType::XHeader {
-            let size = parse_size(&first).ok_or_else(|| self.no_header("its size is no number"))?;
-            if size > BLOCK_BYTES {
-                return Err(forbidden(&path, "an extension header for"));
-            }
-            found.extend_from_slice(&self.block()?);
-            block = self.header()?.ok_or_else(|| self.no_header("nothing follows an extension header"))?;
-            found.extend_from_slice(&block);
-            let record = found.get(BLOCK..).and_then(|bytes| bytes.get(..usize::try_from(size).unwrap_or(0)));
-            path = pax_records(record.unwrap_or_default())
-                .and_then(|records| records.into_iter().find(|(key, _)| *key == b"path").map(|(_, path)| path.to_vec()))
-                .ok_or_else(|| forbidden(&path, "an extension header for"))?;
+    /// Nothing follows a bundle. GNU tar fills up to its record size.
+    fn end(&self) -> Result<(), ArchiveError> {
+        match self.source.size().saturating_sub(self.at) {
+            extra if extra > 0 && self.strictness == Strictness::Bundle => Err(ArchiveError::Trailing { extra }),
+            _ => Ok(()),
         }
-        let kind = Header::from_byte_slice(&block).entry_type();
-        if kind != EntryType::Regular {
-            return Err(forbidden(&path, describe(kind)));
-        }
-        let name = std::str::from_utf8(&path).ok().and_then(EntryName::parse);
-        let name = name.ok_or_else(|| forbidden(&path, unknown_name(&path)))?;
-        let size = parse_size(&block).ok_or_else(|| self.no_header("its size is no number"))?;
-        if canonical_header(&name, size)? != found {
-            return Err(ArchiveError::NotCanonical { name: name.to_string() });
-        }
-        self.content(name, size)
     }
 
     fn foreign_entry(&mut self, mut block: [u8; BLOCK]) -> Result<(), ArchiveError> {
@@ -247,9 +219,7 @@ impl Scan<'_> {
             let mut rest = [0; BLOCK];
             let rest = usize::try_from(padding(size)).ok().and_then(|count| rest.get_mut(..count)).unwrap_or_default();
             self.source.read_exact_at(end, rest)?;
-            if rest.iter().any(|byte| *byte != 0) {
-                return Err(ArchiveError::Padding { name: name.to_string() });
-            }
+            strict::padding(&name, rest)?;
         }
         Ok(())
     }
@@ -280,22 +250,6 @@ impl Extension {
     }
 }
 
-/// `LENGTH KEY=VALUE\n`, the length counting itself (POSIX.1-2017 `pax`, "pax Extended Header").
-fn pax_records(mut bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
-    let mut records = Vec::new();
-    while !bytes.is_empty() {
-        let space = bytes.iter().position(|byte| *byte == b' ')?;
-        let digits = bytes.get(..space)?;
-        let size: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;
-        let (record, rest) = bytes.split_at_checked(size)?;
-        let record = record.get(space.checked_add(1)?..)?.strip_suffix(b"\n")?;
-        let equals = record.iter().position(|byte| *byte == b'=')?;
-        records.push((record.get(..equals)?, record.get(equals.checked_add(1)?..)?));
-        bytes = rest;
-    }
-    Some(records)
-}
-
 /// The layout's name for a path of another tool; `None` for a file that no layout has.
 fn foreign_name(path: &[u8]) -> Result<Option<EntryName>, ArchiveError> {
     if path.starts_with(b"/") || path.split(|byte| *byte == b'/').any(|part| part == b"..") {
@@ -308,45 +262,9 @@ fn foreign_name(path: &[u8]) -> Result<Option<EntryName>, ArchiveError> {
     }))
 }
 
-fn unknown_name(path: &[u8]) -> &'static str {
-    if path.starts_with(b"/") {
-        "a file with an absolute path,"
-    } else if path.split(|byte| *byte == b'/').any(|part| part == b"..") {
-        "a file whose path leads out of the archive,"
-    } else {
-        "a file that no bundle has,"
-    }
-}
-
-fn describe(kind: EntryType) -> &'static str {
-    match kind {
-        EntryType::Link => "a hard link,",
-        EntryType::Symlink => "a symbolic link,",
-        EntryType::Char | EntryType::Block => "a device,",
-        EntryType::Directory => "a directory,",
-        EntryType::Fifo => "a pipe,",
-        EntryType::GNUSparse => "a sparse file,",
-        EntryType::GNULongName | EntryType::GNULongLink | EntryType::XGlobalHeader => "an extension header for",
-        _ => "an entry of an unknown kind,",
-    }
-}
-
-fn forbidden(path: &[u8], kind: &'static str) -> ArchiveError {
-    ArchiveError::Forbidden { name: shorten(&String::from_utf8_lossy(path)), kind }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pax_records_are_counted() {
-        assert_eq!(pax_records(b"10 path=a\n"), Some(vec![(&b"path"[..], &b"a"[..])]));
-        assert_eq!(pax_records(b"10 path=a\n12 size=123\n").unwrap().len(), 2);
-        for bad in [&b"8 path=a\n"[..], b"11 path=a\n", b"10 path=aa", b"x path=a\n", b"5 abc\n", b"0 a=\n"] {
-            assert_eq!(pax_records(bad), None, "{}", String::from_utf8_lossy(bad));
-        }
-    }
 
     #[test]
     fn foreign_names_may_be_written_in_several_ways() {

@@ -15,7 +15,7 @@ use super::{ArchiveError, Strictness};
 use crate::limits::Limits;
 
 /// How many frames a table may list: 4 TiB of content in frames of ours, in 32 MiB of memory.
-const MOST_FRAMES: u64 = 2 << 20;
+pub(super) const MOST_FRAMES: u64 = 2 << 20;
 
 /// An open archive. Positions count in the tar, also where that is compressed.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ struct Frames {
     /// The size of the tar.
     size: u64,
     /// The frame that was decompressed last: neighbours in a small archive share one.
-    last: Mutex<Option<(usize, Arc<[u8]>)>>,
+    last: Mutex<Option<(usize, Arc<Vec<u8>>)>>,
 }
 
 /// Where a frame begins, in the file and in the tar. It ends where the next begins.
@@ -269,11 +269,11 @@ impl Walk<'_> {
     }
 }
 
-fn is_skippable(bytes: &[u8]) -> bool {
+pub(super) fn is_skippable(bytes: &[u8]) -> bool {
     matches!(bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-fn other_compression(magic: &[u8]) -> Option<&'static str> {
+pub(super) fn other_compression(magic: &[u8]) -> Option<&'static str> {
     let known: [(&[u8], &str); 4] =
         [(b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x04\x22\x4d\x18", "lz4")];
     known.into_iter().find(|(begin, _)| magic.starts_with(begin)).map(|(_, name)| name)
@@ -281,7 +281,7 @@ fn other_compression(magic: &[u8]) -> Option<&'static str> {
 
 impl Frames {
     /// The frame that holds this position: where it starts, and what it holds.
-    fn at(&self, source: &Source, position: u64) -> Result<(u64, Arc<[u8]>), ArchiveError> {
+    fn at(&self, source: &Source, position: u64) -> Result<(u64, Arc<Vec<u8>>), ArchiveError> {
         let index = self.list.partition_point(|frame| frame.start <= position).saturating_sub(1);
         let frame = self.list.get(index).ok_or(ArchiveError::Truncated { needed: position, found: self.size })?;
         {
@@ -298,7 +298,7 @@ impl Frames {
 
 impl Frame {
     /// Decompresses the frame, which must be exactly one and hold exactly what was said of it.
-    fn expand(&self, source: &Source) -> Result<Arc<[u8]>, ArchiveError> {
+    fn expand(&self, source: &Source) -> Result<Arc<Vec<u8>>, ArchiveError> {
         let damaged = |reason| ArchiveError::Frame { at: self.at, reason };
         let size = |bytes| usize::try_from(bytes).map_err(|_| damaged("the frame is too large"));
         let mut compressed = vec![0; size(self.compressed)?];
@@ -312,7 +312,7 @@ impl Frame {
             .and_then(|mut zstd| zstd.decompress(&compressed, size(self.expanded).unwrap_or(0)))
             .map_err(|_| damaged("the frame does not decompress"))?;
         match length(content.len()) == self.expanded {
-            true => Ok(content.into()),
+            true => Ok(Arc::new(content)),
             false => Err(damaged("the frame does not hold what was said of it")),
         }
     }
@@ -323,12 +323,12 @@ pub(super) struct Section {
     source: Arc<Source>,
     at: u64,
     end: u64,
-    frame: Option<(u64, Arc<[u8]>)>,
+    frame: Option<(u64, Arc<Vec<u8>>)>,
 }
 
 impl Section {
     fn read_frame(&mut self, frames: &Frames, bytes: &mut [u8]) -> Result<usize, ArchiveError> {
-        let inside = |(start, content): &&(u64, Arc<[u8]>)| {
+        let inside = |(start, content): &&(u64, Arc<Vec<u8>>)| {
             (*start..start.saturating_add(length(content.len()))).contains(&self.at)
         };
         let (start, content) = match self.frame.as_ref().filter(inside) {

@@ -1,6 +1,6 @@
 //! Writes a canonical tar, plain or compressed, to anything that takes bytes.
 
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 
 use super::ArchiveError;
 use super::entry::{END, EntryName, canonical_header, length, padding};
@@ -121,6 +121,26 @@ impl<W: Write> EntryWriter<'_, W> {
         self.archive.broken = false;
         let empty = usize::try_from(padding(self.size)).ok().and_then(|count| END.get(..count)).unwrap_or_default();
         self.archive.structure(empty).inspect_err(|_| self.archive.broken = true)
+    }
+}
+
+impl<W: Write + Seek> EntryWriter<'_, W> {
+    /// Ends the entry without its content, for which room is left. Says where in the output it belongs.
+    ///
+    /// # Errors
+    /// Content was written already, the archive is compressed, so that nobody knows how much room it needs, or the
+    /// output cannot be sought.
+    pub fn leave(mut self) -> Result<u64, ArchiveError> {
+        if self.left != self.size || self.archive.frames.is_some() {
+            return Err(ArchiveError::Incomplete);
+        }
+        let out = &mut self.archive.out;
+        let at = out.stream_position().map_err(ArchiveError::Write)?;
+        let end = at.checked_add(self.size).ok_or(ArchiveError::Incomplete)?;
+        out.seek(SeekFrom::Start(end)).map_err(ArchiveError::Write)?;
+        self.left = 0;
+        self.finish()?;
+        Ok(at)
     }
 }
 

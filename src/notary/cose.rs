@@ -10,7 +10,7 @@ use super::envelope::EnvelopeParts;
 use super::{EnvelopeError, ExtendedAttribute, SignatureAlgorithm, SignedAttributes, SigningScheme, attribute};
 use crate::digest::shorten;
 use crate::limits::Limits;
-use crate::pki::{Certificate, CertificateChain};
+use crate::pki::{CertificateChain, CertificatePool};
 use crate::time::UnixTime;
 
 mod cbor;
@@ -30,7 +30,7 @@ const X5CHAIN: &str = "x5chain";
 
 /// Reads a COSE envelope. Which values the attributes may have together is for
 /// [`super::SignatureEnvelope::verify`] to say.
-pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<EnvelopeParts, EnvelopeError> {
+pub(super) fn parse(bytes: &[u8], limits: &Limits, pool: &CertificatePool) -> Result<EnvelopeParts, EnvelopeError> {
     let [protected, unprotected, payload, signature] = sign1(bytes)?;
     let protected_bytes = byte_string(PROTECTED, protected)?;
     let payload = filled("payload", payload)?;
@@ -53,7 +53,7 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<EnvelopeParts, Enve
         timestamp: read_timestamp(unprotected.remove(&text_label(attribute::TIMESTAMP_SIGNATURE)))?,
         // Whatever it is, it must not make the envelope fail (conformance 2.22).
         signing_agent: agent.as_ref().and_then(Value::as_text).map(shorten),
-        chain: read_chain(chain, limits)?,
+        chain: read_chain(chain, limits, pool)?,
     })
 }
 
@@ -202,7 +202,11 @@ fn read_timestamp(value: Option<Value>) -> Result<Option<Vec<u8>>, EnvelopeError
 }
 
 /// `x5chain`, leaf first, an array even where it holds one certificate (conformance 4.11).
-fn read_chain(value: Option<Value>, limits: &Limits) -> Result<CertificateChain, EnvelopeError> {
+fn read_chain(
+    value: Option<Value>,
+    limits: &Limits,
+    pool: &CertificatePool,
+) -> Result<CertificateChain, EnvelopeError> {
     let problem = |problem| EnvelopeError::Member { member: X5CHAIN, problem };
     let values = match value {
         Some(Value::Array(values)) if !values.is_empty() => values,
@@ -215,8 +219,7 @@ fn read_chain(value: Option<Value>, limits: &Limits) -> Result<CertificateChain,
     let mut certificates = Vec::with_capacity(values.len());
     for (position, value) in (1..).zip(values) {
         let der = byte_string(X5CHAIN, value)?;
-        let certificate =
-            Certificate::from_der(&der).map_err(|source| EnvelopeError::Certificate { position, source })?;
+        let certificate = pool.read(&der).map_err(|source| EnvelopeError::Certificate { position, source })?;
         certificates.push(certificate);
     }
     Ok(CertificateChain::new(certificates, limits)?)

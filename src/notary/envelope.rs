@@ -8,7 +8,10 @@ use crate::digest::shorten;
 use crate::json::JsonError;
 use crate::limits::Limits;
 use crate::oci::MediaType;
-use crate::pki::{CertificateChain, CertificateError, ChainError, ConformingChain, Profile, PublicKey, SignatureError};
+use crate::pki::{
+    CertificateChain, CertificateError, CertificatePool, ChainError, ConformingChain, Profile, PublicKey,
+    SignatureError,
+};
 
 /// The formats of an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,13 +65,26 @@ impl SignatureEnvelope {
     /// # Errors
     /// Too large, of an unsupported type, or malformed.
     pub fn parse(media_type: &MediaType, bytes: &[u8], limits: &Limits) -> Result<Self, EnvelopeError> {
+        Self::read(media_type, bytes, limits, &CertificatePool::default())
+    }
+
+    /// As [`SignatureEnvelope::parse`], with certificates that other envelopes bring too from `pool`.
+    ///
+    /// # Errors
+    /// Those of [`SignatureEnvelope::parse`].
+    pub fn read(
+        media_type: &MediaType,
+        bytes: &[u8],
+        limits: &Limits,
+        pool: &CertificatePool,
+    ) -> Result<Self, EnvelopeError> {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if size > limits.envelope_bytes {
             return Err(EnvelopeError::TooLarge { size, limit: limits.envelope_bytes });
         }
         match EnvelopeType::from_media_type(media_type) {
-            Some(kind @ EnvelopeType::Jws) => Ok(Self { kind, parts: jws::parse(bytes, limits)? }),
-            Some(kind @ EnvelopeType::Cose) => Ok(Self { kind, parts: cose::parse(bytes, limits)? }),
+            Some(kind @ EnvelopeType::Jws) => Ok(Self { kind, parts: jws::parse(bytes, limits, pool)? }),
+            Some(kind @ EnvelopeType::Cose) => Ok(Self { kind, parts: cose::parse(bytes, limits, pool)? }),
             None => Err(EnvelopeError::TypeUnknown { media_type: shorten(media_type.as_str()) }),
         }
     }

@@ -11,7 +11,7 @@ use crate::digest::shorten;
 use crate::json;
 use crate::json::Object;
 use crate::limits::Limits;
-use crate::pki::{Certificate, CertificateChain};
+use crate::pki::{CertificateChain, CertificatePool};
 use crate::time::UnixTime;
 
 /// The top level: these four members and no others (conformance 3.01).
@@ -52,7 +52,7 @@ const SYSTEM: [&str; 7] = [
 
 /// Reads a JWS envelope. Which values the attributes may have together is for
 /// [`super::SignatureEnvelope::verify`] to say.
-pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<EnvelopeParts, EnvelopeError> {
+pub(super) fn parse(bytes: &[u8], limits: &Limits, pool: &CertificatePool) -> Result<EnvelopeParts, EnvelopeError> {
     let Object(document): Object<Document> =
         json::from_slice(bytes).map_err(|source| EnvelopeError::Json { part: "JWS envelope", source })?;
     let protected = base64url("protected", &document.protected)?;
@@ -70,7 +70,7 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<EnvelopeParts, Enve
         payload,
         algorithm,
         attributes,
-        chain: read_chain(header.x5c.as_deref().unwrap_or_default(), limits)?,
+        chain: read_chain(header.x5c.as_deref().unwrap_or_default(), limits, pool)?,
         timestamp: read_timestamp(header.timestamp.as_deref())?,
         signing_agent: header.agent.as_ref().and_then(Value::as_str).map(shorten),
     })
@@ -88,7 +88,7 @@ fn base64(member: &'static str, text: &str) -> Result<Vec<u8>, EnvelopeError> {
 }
 
 /// `x5c`, leaf first (conformance 3.17).
-fn read_chain(texts: &[String], limits: &Limits) -> Result<CertificateChain, EnvelopeError> {
+fn read_chain(texts: &[String], limits: &Limits, pool: &CertificatePool) -> Result<CertificateChain, EnvelopeError> {
     if texts.is_empty() {
         return Err(EnvelopeError::Member { member: "x5c", problem: "is absent or empty" });
     }
@@ -98,8 +98,7 @@ fn read_chain(texts: &[String], limits: &Limits) -> Result<CertificateChain, Env
     let mut certificates = Vec::with_capacity(texts.len());
     for (position, text) in (1..).zip(texts) {
         let der = base64("x5c", text)?;
-        let certificate =
-            Certificate::from_der(&der).map_err(|source| EnvelopeError::Certificate { position, source })?;
+        let certificate = pool.read(&der).map_err(|source| EnvelopeError::Certificate { position, source })?;
         certificates.push(certificate);
     }
     Ok(CertificateChain::new(certificates, limits)?)

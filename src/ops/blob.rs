@@ -13,7 +13,8 @@ use crate::pki::{Crl, HashAlgorithm, KeyKind};
 use crate::time::UnixTime;
 use crate::trust::{PolicyStatement, TrustStores};
 use crate::verification::{
-    CarriedEvidence, Failure, FoundSignature, Freshness, RevocationReading, SignatureOutcome, Terms, evaluate_blob,
+    CarriedEvidence, Failure, FoundSignature, Freshness, Memo, RevocationReading, SignatureOutcome, Terms,
+    evaluate_blob,
 };
 
 /// The media type of a file of which nothing else is said (conformance 2.04).
@@ -161,7 +162,8 @@ pub fn verify_blob(
         evidence.insert(crl.clone());
     }
     if judging.live.is_some() {
-        fetch_missing(std::iter::once(&found), judging.live, judging.at, &mut evidence, limits);
+        let memo = Memo::new(limits);
+        fetch_missing(std::iter::once(&found), judging.live, judging.at, &mut evidence, limits, &memo);
     }
     let terms = Terms {
         stores: judging.stores,

@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::pki::{
     CertIdHash, Certificate, Crl, CrlError, OcspError, OcspRequest, OcspResponse, OcspStatus, VerifiedOcsp,
 };
-use crate::verification::{CarriedEvidence, EvidenceNeed, evidence};
+use crate::verification::{CarriedEvidence, EvidenceFlood, EvidenceNeed, evidence};
 
 /// Where evidence may come from.
 pub struct Sources<'a> {
@@ -163,7 +163,30 @@ impl<'a> Gatherer<'a> {
     }
 
     /// The evidence for one certificate: both kinds, where it offers both. One that answers suffices (conformance 10.01).
+    ///
+    /// What the source carries travels along and will be tried by whoever judges, so too much of it is a gap, whatever else
+    /// is found.
     pub fn gather(&mut self, need: &EvidenceNeed) -> Gathered {
+        let mut gathered = self.find(need);
+        if let Some(flood) = self.flood(need) {
+            gathered.gap = Some(EvidenceGap {
+                code: flood.code(),
+                certificate: need.certificate.subject().to_string(),
+                urls: Vec::new(),
+                reason: flood.to_string(),
+            });
+        }
+        gathered
+    }
+
+    fn flood(&self, need: &EvidenceNeed) -> Option<EvidenceFlood> {
+        let (certificate, most) = (&need.certificate, self.limits.evidence_tries);
+        let crls = self.carried.bases_for(certificate, most).flood.or(self.carried.deltas_for(certificate, most).flood);
+        let responses = |issuer| self.carried.responses_for(certificate, issuer, most).flood;
+        crls.or_else(|| need.issuer.as_ref().and_then(responses))
+    }
+
+    fn find(&mut self, need: &EvidenceNeed) -> Gathered {
         let (mut found, ocsp) = self.responses(need);
         let (crls, crl) = self.crls(need);
         found.extend(crls);
@@ -199,7 +222,9 @@ impl<'a> Gatherer<'a> {
         }
         let carried: Vec<VerifiedOcsp> = self
             .carried
-            .responses(&need.certificate, &issuer)
+            .responses_for(&need.certificate, &issuer, self.limits.evidence_tries)
+            .pieces
+            .into_iter()
             .filter_map(|response| response.verify(&need.certificate, &issuer).ok())
             .collect();
         let mut found = Vec::new();
@@ -265,7 +290,7 @@ impl<'a> Gatherer<'a> {
     }
 
     fn bases(&mut self, need: &EvidenceNeed) -> Attempt {
-        let supplied = fitting(&self.supplied, need);
+        let supplied = fitting(&self.supplied, need, self.limits);
         if !supplied.is_empty() {
             return (supplied, Ok(()));
         }
@@ -278,7 +303,7 @@ impl<'a> Gatherer<'a> {
             }
         }
         let Some(failure) = failure else { return (found, Ok(())) };
-        let carried = fitting(&self.carried, need);
+        let carried = fitting(&self.carried, need, self.limits);
         let result = if carried.is_empty() { Err(failure) } else { Ok(()) };
         // What was fetched stays, whatever else failed: it may be the one that says "revoked".
         found.extend(carried);
@@ -295,8 +320,8 @@ impl<'a> Gatherer<'a> {
         }
         let named = |crl: &Crl, urls: Vec<String>| Some(Named { piece: Piece::Crl(crl.clone()), urls });
         let at_hand = |evidence: &CarriedEvidence| {
-            let deltas = evidence.deltas(&need.certificate).iter();
-            deltas.clone().find(|delta| continues(delta, base, need, "").is_ok()).cloned()
+            let deltas = evidence.deltas_for(&need.certificate, self.limits.evidence_tries).pieces;
+            deltas.into_iter().find(|delta| continues(delta, base, need, "").is_ok()).cloned()
         };
         if let Some(delta) = at_hand(&self.supplied) {
             return Ok(named(&delta, urls));
@@ -339,8 +364,8 @@ fn forbidden(url: &str) -> EvidenceFetchError {
     }
 }
 
-fn fitting(evidence: &CarriedEvidence, need: &EvidenceNeed) -> Vec<Named> {
-    let candidates = evidence.candidates(&need.certificate).iter();
+fn fitting(evidence: &CarriedEvidence, need: &EvidenceNeed, limits: &Limits) -> Vec<Named> {
+    let candidates = evidence.bases_for(&need.certificate, limits.evidence_tries).pieces.into_iter();
     let named = |crl: &Crl| Named { piece: Piece::Crl(crl.clone()), urls: need.crl_urls.clone() };
     candidates.filter(|crl| fits(crl, need, "").is_ok()).map(named).collect()
 }

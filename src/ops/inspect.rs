@@ -2,6 +2,7 @@
 //! evidence, no layers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use super::closure::{Closure, ClosureError, Referrer, WalkOptions, walk};
 use super::progress::{Progress, Stage};
@@ -12,11 +13,12 @@ use crate::digest::Digest;
 use crate::evidence::evidence_layers;
 use crate::limits::{Budget, Limits};
 use crate::oci::{Descriptor, Manifest, Tag};
-use crate::pki::{Crl, OcspResponse};
+use crate::parallel::try_map_in_parallel;
+use crate::pki::{CertificatePool, Crl, OcspResponse};
 use crate::store::{ContentStore, StoreError};
 use crate::time::UnixTime;
 use crate::tsp::TimestampToken;
-use crate::verification::{Failure, SignatureFacts};
+use crate::verification::{EvidenceKind, Failure, SignatureFacts};
 
 /// Everything that belongs to one root.
 #[derive(Debug)]
@@ -95,7 +97,7 @@ pub struct EvidenceFacts {
 }
 
 /// What evidence says of itself, or why it cannot be read. The evidence is not kept: there may be any amount of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum EvidenceContent {
     /// A CRL
     Crl(Result<CrlClaims, Failure>),
@@ -104,7 +106,7 @@ pub enum EvidenceContent {
 }
 
 /// What a CRL says of itself.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CrlClaims {
     /// Who issued it.
     pub issuer: String,
@@ -119,7 +121,7 @@ pub struct CrlClaims {
 }
 
 /// What an OCSP response says of itself.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct OcspClaims {
     /// The responder's name, or `key` and the SHA-1 of its key.
     pub responder: String,
@@ -171,27 +173,42 @@ pub fn inspect(
 ) -> Result<Vec<InspectedRoot>, InspectError> {
     progress.stage(Stage::Discovering, None);
     let options = WalkOptions { known_omitted: omitted.clone(), ..WalkOptions::default() };
-    roots
-        .iter()
-        .map(|root| {
-            let closure = walk(store, &root.descriptor, &options, limits, progress)?;
-            let manifests = closure.manifests.values().map(|manifest| manifest.descriptor());
-            let (count, bytes) =
-                manifests.chain(closure.blobs.values()).fold((0_u64, 0_u64), |(count, bytes), found| {
-                    (count.saturating_add(1), bytes.saturating_add(found.size))
-                });
-            let signatures = closure.notary_signatures();
-            let signatures = signatures.iter().map(|signature| signature.manifest.descriptor().digest).collect();
-            let budget = Budget::new(limits.manifests);
-            let mut referrers: BTreeMap<Digest, Vec<&Referrer>> = BTreeMap::new();
-            for referrer in &closure.referrers {
-                referrers.entry(referrer.subject).or_default().push(referrer);
-            }
-            let mut inspector = Inspector { store, closure: &closure, signatures, referrers, limits, budget };
-            let node = inspector.node(&root.descriptor, None, 0)?;
-            Ok(InspectedRoot { root: root.clone(), node, count, bytes })
-        })
-        .collect()
+    let shared = Shared::default();
+    try_map_in_parallel(roots, |root| {
+        let closure = walk(store, &root.descriptor, &options, limits, progress)?;
+        let manifests = closure.manifests.values().map(|manifest| manifest.descriptor());
+        let (count, bytes) = manifests
+            .chain(closure.blobs.values())
+            .fold((0_u64, 0_u64), |(count, bytes), found| (count.saturating_add(1), bytes.saturating_add(found.size)));
+        let signatures = closure.notary_signatures();
+        let signatures = signatures.iter().map(|signature| signature.manifest.descriptor().digest).collect();
+        let budget = Budget::new(limits.manifests);
+        let mut referrers: BTreeMap<Digest, Vec<&Referrer>> = BTreeMap::new();
+        for referrer in &closure.referrers {
+            referrers.entry(referrer.subject).or_default().push(referrer);
+        }
+        let mut inspector =
+            Inspector { store, closure: &closure, signatures, referrers, limits, budget, shared: &shared };
+        let node = inspector.node(&root.descriptor, None, 0)?;
+        Ok(InspectedRoot { root: root.clone(), node, count, bytes })
+    })
+}
+
+/// What several roots bring along, read once: a CRL may be large, and every signature hangs on the same one.
+#[derive(Default)]
+struct Shared {
+    pool: CertificatePool,
+    evidence: Mutex<BTreeMap<(Digest, EvidenceKind), EvidenceContent>>,
+}
+
+impl Shared {
+    fn known(&self, key: &(Digest, EvidenceKind)) -> Option<EvidenceContent> {
+        self.evidence.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn keep(&self, key: (Digest, EvidenceKind), content: &EvidenceContent) {
+        self.evidence.lock().unwrap_or_else(PoisonError::into_inner).insert(key, content.clone());
+    }
 }
 
 struct Inspector<'a> {
@@ -202,6 +219,7 @@ struct Inspector<'a> {
     referrers: BTreeMap<Digest, Vec<&'a Referrer>>,
     limits: &'a Limits,
     budget: Budget,
+    shared: &'a Shared,
 }
 
 impl Inspector<'_> {
@@ -248,12 +266,12 @@ impl Inspector<'_> {
     }
 
     fn signature(&self, manifest: &Manifest) -> Result<SignatureClaims, InspectError> {
-        let found = read_signature(manifest, self.limits, |layer| {
+        let found = read_signature(manifest, self.limits, &self.shared.pool, |layer| {
             fetch_blob(self.store, layer, self.limits.envelope_bytes, &manifest.descriptor().digest)
         })?;
         let token = found.envelope.as_ref().ok().and_then(|envelope| envelope.timestamp());
         let timestamp = token.map(|token| {
-            let token = TimestampToken::parse(token, self.limits).map_err(Failure::from)?;
+            let token = TimestampToken::read(token, self.limits, &self.shared.pool).map_err(Failure::from)?;
             let authority = token.signer().ok().map(|signer| signer.subject().to_string());
             Ok(TimestampClaims { gen_time: token.info().gen_time, authority })
         });
@@ -262,20 +280,29 @@ impl Inspector<'_> {
     }
 
     fn evidence(&self, manifest: &Manifest, layer: &Descriptor) -> Result<EvidenceFacts, InspectError> {
-        let is_ocsp = layer.media_type == names::OCSP;
-        let bytes = fetch_blob(self.store, layer, self.limits.crl_bytes, &manifest.descriptor().digest)?;
         let urls = layer.annotations.get(names::EVIDENCE_URL);
         Ok(EvidenceFacts {
             digest: layer.digest,
             size: layer.size,
             urls: urls.map(|urls| urls.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
-            content: if is_ocsp {
-                let response = OcspResponse::from_der(bytes, self.limits);
-                EvidenceContent::Ocsp(response.map(|response| OcspClaims::of(&response)).map_err(Failure::from))
-            } else {
-                EvidenceContent::Crl(Crl::from_der(bytes).map(|crl| CrlClaims::of(&crl)).map_err(Failure::from))
-            },
+            content: self.content(manifest, layer)?,
         })
+    }
+
+    fn content(&self, manifest: &Manifest, layer: &Descriptor) -> Result<EvidenceContent, InspectError> {
+        let kind = if layer.media_type == names::OCSP { EvidenceKind::Ocsp } else { EvidenceKind::Crl };
+        if let Some(known) = self.shared.known(&(layer.digest, kind)) {
+            return Ok(known);
+        }
+        let bytes = fetch_blob(self.store, layer, self.limits.crl_bytes, &manifest.descriptor().digest)?;
+        let content = if kind == EvidenceKind::Ocsp {
+            let response = OcspResponse::read(bytes, self.limits, &self.shared.pool);
+            EvidenceContent::Ocsp(response.map(|response| OcspClaims::of(&response)).map_err(Failure::from))
+        } else {
+            EvidenceContent::Crl(Crl::from_der(bytes).map(|crl| CrlClaims::of(&crl)).map_err(Failure::from))
+        };
+        self.shared.keep((layer.digest, kind), &content);
+        Ok(content)
     }
 }
 

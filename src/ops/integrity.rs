@@ -1,14 +1,15 @@
 //! Integrity of every byte: hashing all blobs of closures, in parallel.
 
-use std::collections::BTreeSet;
-use std::convert::Infallible;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, PoisonError};
 
 use super::closure::Closure;
 use super::progress::{Counted, Progress, Stage};
+use crate::digest::Digest;
 use crate::oci::Descriptor;
+use crate::parallel::in_parallel;
+use crate::store::stream::{BundleHead, BundleTail};
 use crate::store::{ContentKind, ContentStore, StoreError, copy_to};
 
 /// How much was hashed.
@@ -32,33 +33,126 @@ impl ByteCount {
     }
 }
 
-/// Hashes every blob of the closures once. Manifests were hashed when they were read, so they are only counted.
+/// What of a source must be what its digests say, and what of it was found so.
 ///
-/// # Errors
-/// The first blob that is missing or is not what its digest says.
-pub fn hash_blobs(
-    store: &dyn ContentStore,
-    closures: &[Closure],
-    progress: &dyn Progress,
-) -> Result<ByteCount, StoreError> {
-    let mut count = ByteCount::default();
-    let mut done = BTreeSet::new();
-    let mut blobs: Vec<&Descriptor> = Vec::new();
-    for closure in closures {
-        for manifest in closure.manifests.values().filter(|manifest| done.insert(manifest.descriptor().digest)) {
-            count.count(manifest.descriptor());
+/// Whoever reads a blob anyway, to import it, checks it on the way and says so here; what nobody has read by then,
+/// [`Ledger::settle`] reads. So every byte is hashed once, and none is left out.
+#[derive(Debug)]
+pub struct Ledger {
+    count: ByteCount,
+    blobs: BTreeMap<Digest, Descriptor>,
+    checked: Mutex<BTreeSet<Digest>>,
+}
+
+/// The proof that all content of a ledger was held against its digests. Nothing but a ledger gives one out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sound(ByteCount);
+
+impl Sound {
+    /// How much it was.
+    pub const fn count(self) -> ByteCount {
+        self.0
+    }
+}
+
+impl Ledger {
+    /// Everything in the closures, each once. Manifests were hashed when they were read, so only blobs are open.
+    pub fn of(closures: &[Closure]) -> Self {
+        let (mut count, mut blobs, mut done) = (ByteCount::default(), BTreeMap::new(), BTreeSet::new());
+        for closure in closures {
+            for manifest in closure.manifests.values().filter(|manifest| done.insert(manifest.descriptor().digest)) {
+                count.count(manifest.descriptor());
+            }
+            for blob in closure.blobs.values().filter(|blob| done.insert(blob.digest)) {
+                count.count(blob);
+                blobs.insert(blob.digest, blob.clone());
+            }
         }
-        for blob in closure.blobs.values().filter(|blob| done.insert(blob.digest)) {
-            count.count(blob);
-            blobs.push(blob);
+        Self { count, blobs, checked: Mutex::default() }
+    }
+
+    /// Notes that this content of the source was read to its end and is what its digest says.
+    pub fn checked(&self, digest: &Digest) {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner).insert(*digest);
+    }
+
+    /// The blobs that nobody has read yet.
+    fn open(&self) -> Vec<&Descriptor> {
+        let checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        self.blobs.values().filter(|blob| !checked.contains(&blob.digest)).collect()
+    }
+
+    /// What was checked so far. It proves nothing.
+    pub fn progress(&self) -> ByteCount {
+        let open = self.open();
+        let bytes = open.iter().fold(0, |sum: u64, blob| sum.saturating_add(blob.size));
+        ByteCount {
+            blobs: self.count.blobs.saturating_sub(u64::try_from(open.len()).unwrap_or(u64::MAX)),
+            bytes: self.count.bytes.saturating_sub(bytes),
         }
     }
-    // Largest first: one digest is serial work, so the longest must not come last.
-    blobs.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.digest.cmp(&b.digest)));
-    progress.stage(Stage::Verifying, Some(blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add)));
-    in_parallel(&blobs, |blob| hash_one(store, blob, progress))?;
-    progress.done();
-    Ok(count)
+
+    /// The first blob that nobody has read yet: of a source that is read once, from the beginning to the end, none may
+    /// be left.
+    ///
+    /// # Errors
+    /// That blob.
+    pub fn close(&self) -> Result<Sound, Descriptor> {
+        match self.open().first() {
+            None => Ok(Sound(self.count)),
+            Some(blob) => Err((*blob).clone()),
+        }
+    }
+
+    /// Notes what was checked when the head of a bundle was read.
+    pub fn checked_head(&self, head: &BundleHead) {
+        self.blobs.keys().filter(|digest| head.holds(digest)).for_each(|digest| self.checked(digest));
+    }
+
+    /// A blob as the manifests describe it, if it is one of these.
+    pub fn blob(&self, digest: &Digest) -> Option<&Descriptor> {
+        self.blobs.get(digest)
+    }
+
+    /// Hashes the tail of a bundle as it comes, to its very end.
+    ///
+    /// # Errors
+    /// The pipe breaks off, or gives something else than it should.
+    pub fn settle_stream(&self, tail: &mut BundleTail, progress: &dyn Progress) -> Result<Sound, StoreError> {
+        progress.stage(Stage::Verifying, Some(tail.bytes()));
+        while let Some(blob) = tail.next_blob()? {
+            self.hash_next(&blob, tail, progress)?;
+        }
+        self.close().map_err(|blob| StoreError::missing(&blob, "a manifest of the artifact"))
+    }
+
+    /// Hashes the current blob of a tail.
+    ///
+    /// # Errors
+    /// As [`Ledger::settle_stream`].
+    pub fn hash_next(&self, blob: &Descriptor, tail: &BundleTail, progress: &dyn Progress) -> Result<(), StoreError> {
+        // The manifests decide how long it is, not the inventory.
+        let blob = self.blob(&blob.digest).unwrap_or(blob);
+        copy_to(tail.content(), blob, &mut Counted::new(io::sink(), progress))?;
+        self.checked(&blob.digest);
+        Ok(())
+    }
+
+    /// Hashes what is left, several blobs at a time.
+    ///
+    /// # Errors
+    /// The first blob that is missing or is not what its digest says.
+    pub fn settle(&self, store: &dyn ContentStore, progress: &dyn Progress) -> Result<Sound, StoreError> {
+        let mut open = self.open();
+        if !open.is_empty() {
+            // Largest first: one digest is serial work, so the longest must not come last.
+            open.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.digest.cmp(&b.digest)));
+            progress.stage(Stage::Verifying, Some(open.iter().map(|blob| blob.size).fold(0, u64::saturating_add)));
+            in_parallel(&open, |blob| hash_one(store, blob, progress))?;
+            open.iter().for_each(|blob| self.checked(&blob.digest));
+        }
+        Ok(Sound(self.count))
+    }
 }
 
 fn hash_one(store: &dyn ContentStore, blob: &Descriptor, progress: &dyn Progress) -> Result<(), StoreError> {
@@ -66,50 +160,4 @@ fn hash_one(store: &dyn ContentStore, blob: &Descriptor, progress: &dyn Progress
         return Err(StoreError::missing(blob, "a manifest of the artifact"));
     };
     copy_to(content, blob, &mut Counted::new(io::sink(), progress))
-}
-
-/// Runs `work` on every item, on as many threads as there are cores; the first error ends it.
-///
-/// # Errors
-/// That of the first item, in the order of the list, that failed before the others stopped.
-pub fn in_parallel<T: Sync, E: Send>(items: &[T], work: impl Fn(&T) -> Result<(), E> + Sync) -> Result<(), E> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(items.len()).max(1);
-    let next = AtomicUsize::new(0);
-    let failure: Mutex<Option<(usize, E)>> = Mutex::new(None);
-    let run = || {
-        loop {
-            let position = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(position) else { return };
-            if let Err(error) = work(item) {
-                next.store(items.len(), Ordering::Relaxed);
-                let mut first = failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                if first.as_ref().is_none_or(|(earlier, _)| position < *earlier) {
-                    *first = Some((position, error));
-                }
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..cores {
-            scope.spawn(run);
-        }
-        run();
-    });
-    match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
-        Some((_, error)) => Err(error),
-        None => Ok(()),
-    }
-}
-
-/// The results of `work` on every item, in the order of the items, made on as many threads as there are cores.
-pub fn map_in_parallel<T: Sync, R: Send + Sync>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let slots: Vec<(&T, OnceLock<R>)> = items.iter().map(|item| (item, OnceLock::new())).collect();
-    let fill = |(item, slot): &(&T, OnceLock<R>)| -> Result<(), Infallible> {
-        slot.get_or_init(|| work(item));
-        Ok(())
-    };
-    match in_parallel(&slots, fill) {
-        Ok(()) => slots.into_iter().filter_map(|(_, slot)| slot.into_inner()).collect(),
-        Err(never) => match never {},
-    }
 }

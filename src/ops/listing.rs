@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::notary::{Payload, SignatureEnvelope, SignatureManifest};
 use crate::oci::{Descriptor, Manifest};
+use crate::pki::CertificatePool;
 use crate::store::{ContentStore, StoreError, fetch_manifest};
 use crate::tsp::TimestampToken;
 use crate::verification::{Failure, FoundSignature};
@@ -69,8 +70,9 @@ impl AttachedSignatures {
     /// # Errors
     /// The store fails or gives damaged content.
     pub fn read(&self, store: &dyn ContentStore, limits: &Limits) -> Result<Vec<FoundSignature>, ListError> {
+        let pool = CertificatePool::default();
         let read = |manifest: &Arc<Manifest>| {
-            read_signature(manifest, limits, |layer| {
+            read_signature(manifest, limits, &pool, |layer| {
                 fetch_blob(store, layer, limits.envelope_bytes, &manifest.descriptor().digest)
             })
         };

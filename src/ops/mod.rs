@@ -16,6 +16,7 @@ pub mod integrity;
 pub mod listing;
 pub mod pack;
 pub mod progress;
+pub mod seal;
 pub mod sign;
 pub mod signatures;
 pub mod supply;

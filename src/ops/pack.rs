@@ -8,13 +8,14 @@ use super::closure::Child;
 use super::collect::{CollectError, CollectedRoot, Collection};
 use super::progress::{Cancelled, Progress, Stage, counted};
 use crate::archive::{
-    ArchiveError, BlobRecord, BundleInventory, BundleWriter, EvidenceRecord, PlatformRecord, ReferrerRecord,
-    RootRecord, SearchRecord, SignatureRecord, Totals, empty_config, names,
+    ArchiveError, BlobRecord, BundleInventory, BundleWriter, Compression, EvidenceRecord, OutputFile, PlatformRecord,
+    ReferrerRecord, RootRecord, Seal, SearchRecord, SignatureRecord, Totals, empty_config, names,
 };
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Manifest, ManifestError};
-use crate::store::{RawContent, StoreError};
+use crate::parallel::in_parallel_by;
+use crate::store::{RawContent, Search, SearchMethod, SearchResult, StoreError, copy_to};
 use crate::time::UnixTime;
 
 /// What is carried beside the collected content, so that its signatures can be judged.
@@ -47,6 +48,7 @@ pub fn inventory(
         schema_version: 1,
         media_type: names::BUNDLE.into(),
         features: Vec::new(),
+        stream: None,
         created_by: created_by.to_owned(),
         created_at,
         roots: collection.roots.iter().map(|root| root_record(root, collection)).collect(),
@@ -116,9 +118,25 @@ fn evidence_referrer(descriptor: &Descriptor, bytes: &Arc<[u8]>) -> Result<Refer
     })
 }
 
+/// What was looked for, and whether it is there: not in which of the ways that its source has, so that a registry and a
+/// layout with the same content give the same bundle.
 fn search_records(collection: &Collection) -> Vec<SearchRecord> {
-    let record =
-        |(subject, searches): (&Digest, &Vec<_>)| SearchRecord { subject: *subject, searches: searches.clone() };
+    let record = |(subject, searches): (&Digest, &Vec<Search>)| {
+        let mut results: BTreeMap<SearchMethod, SearchResult> = BTreeMap::new();
+        for search in searches {
+            let method = match search.method {
+                SearchMethod::ReferrersApi | SearchMethod::ReferrersTag | SearchMethod::LayoutIndex => {
+                    SearchMethod::Referrers
+                }
+                other => other,
+            };
+            // A way that a source does not offer says nothing beside one that gave an answer.
+            let result = results.entry(method).or_insert(search.result);
+            *result = (*result).min(search.result);
+        }
+        let searches = results.into_iter().map(|(method, result)| Search { method, result }).collect();
+        SearchRecord { subject: *subject, searches }
+    };
     collection.searches.iter().map(record).collect()
 }
 
@@ -149,7 +167,27 @@ pub fn pack<W: Write>(
     progress: &Arc<dyn Progress>,
 ) -> Result<W, PackError> {
     progress.stage(Stage::Packing, Some(inventory.totals.bytes));
-    let packed = write_blobs(collection, supplies, inventory, writer, progress);
+    or_cancelled(write_blobs(collection, supplies, inventory, writer, progress), progress)
+}
+
+/// The same, uncompressed into a file. All sizes are known, so each blob has its place before it is read, and several
+/// are read, hashed and written at a time. The bytes are those that [`pack`] writes.
+///
+/// # Errors
+/// As [`pack`].
+pub fn pack_file(
+    collection: &Collection,
+    supplies: &Supplies,
+    inventory: &BundleInventory,
+    seal: Option<&Seal>,
+    file: OutputFile,
+    progress: &Arc<dyn Progress>,
+) -> Result<OutputFile, PackError> {
+    progress.stage(Stage::Packing, Some(inventory.totals.bytes));
+    or_cancelled(fill_file(collection, supplies, inventory, seal, file, progress), progress)
+}
+
+fn or_cancelled<T>(packed: Result<T, PackError>, progress: &Arc<dyn Progress>) -> Result<T, PackError> {
     match packed {
         Err(_) if progress.cancelled() => Err(PackError::Cancelled(Cancelled)),
         packed => packed,
@@ -165,11 +203,57 @@ fn write_blobs<W: Write>(
 ) -> Result<W, PackError> {
     let supplied = supplied(supplies);
     for record in &inventory.blobs {
+        if writer.is_early(&record.digest) {
+            continue;
+        }
         let descriptor = record.descriptor();
         let Some(content) = content(collection, &supplied, &descriptor)? else { continue };
-        writer.copy(&descriptor, counted(content, progress))?;
+        writer.copy(&descriptor, counted(content, progress).in_sequence())?;
     }
     Ok(writer.finish()?)
+}
+
+/// From here on a blob is worth a place of its own.
+const LARGE: u64 = 1 << 20;
+
+/// How many blobs are read at a time: enough to hide the answering times of a registry and of disks.
+const WORKERS: usize = 4;
+
+fn fill_file(
+    collection: &Collection,
+    supplies: &Supplies,
+    inventory: &BundleInventory,
+    seal: Option<&Seal>,
+    file: OutputFile,
+    progress: &Arc<dyn Progress>,
+) -> Result<OutputFile, PackError> {
+    let supplied = supplied(supplies);
+    let mut writer = match seal {
+        Some(seal) => BundleWriter::sealed(file, inventory, seal, Compression::None)?,
+        None => BundleWriter::new(file, inventory, Compression::None)?,
+    };
+    let mut large = Vec::new();
+    for record in &inventory.blobs {
+        if writer.is_early(&record.digest) {
+            continue;
+        }
+        let descriptor = record.descriptor();
+        if descriptor.size >= LARGE && collection.blobs.contains_key(&descriptor.digest) {
+            let at = writer.leave(&descriptor.digest)?;
+            large.push((descriptor, at));
+        } else if let Some(content) = content(collection, &supplied, &descriptor)? {
+            writer.copy(&descriptor, counted(content, progress))?;
+        }
+    }
+    let file = writer.finish()?;
+    // Largest first: one digest is serial work, so the longest must not come last.
+    large.sort_by_key(|(descriptor, at)| (std::cmp::Reverse(descriptor.size), *at));
+    in_parallel_by(WORKERS, &large, |(descriptor, at)| -> Result<(), PackError> {
+        let Some(content) = content(collection, &supplied, descriptor)? else { return Ok(()) };
+        copy_to(counted(content, progress), descriptor, &mut file.part(*at, descriptor.size))?;
+        Ok(())
+    })?;
+    Ok(file)
 }
 
 fn supplied(supplies: &Supplies) -> BTreeMap<Digest, &Arc<[u8]>> {

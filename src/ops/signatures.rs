@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::closure::NotarySignature;
+use super::gather::Piece;
 use crate::archive::names;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
@@ -11,7 +12,8 @@ use crate::evidence::{evidence_layers, token_layers};
 use crate::limits::Limits;
 use crate::notary::{SignatureEnvelope, SignatureManifest};
 use crate::oci::{Descriptor, Manifest};
-use crate::pki::{Crl, OcspResponse};
+use crate::parallel::try_map_in_parallel;
+use crate::pki::{CertificatePool, Crl, OcspResponse};
 use crate::store::{ContentKind, ContentStore, StoreError, fetch};
 use crate::tsp::TimestampToken;
 use crate::verification::{CarriedEvidence, Failure, FoundSignature};
@@ -29,13 +31,14 @@ pub fn fetch_blob(
     fetch(store, blob, ContentKind::Blob, limit)?.ok_or_else(|| StoreError::missing(blob, &named_by.to_string()))
 }
 
-/// Reads one signature, whose envelope `fetch` brings. What is wrong with the signature is a value.
+/// Reads one signature, whose envelope `fetch` brings, with certificates that others bring too from `pool`. What is wrong with the signature is a value.
 ///
 /// # Errors
 /// Those of `fetch`: a failing or damaged store.
 pub fn read_signature<E>(
     manifest: &Manifest,
     limits: &Limits,
+    pool: &CertificatePool,
     fetch: impl FnOnce(&Descriptor) -> Result<Vec<u8>, E>,
 ) -> Result<FoundSignature, E> {
     let digest = manifest.descriptor().digest;
@@ -52,7 +55,7 @@ pub fn read_signature<E>(
         return Ok(found(media_type, Err(Failure::new(DiagnosticCode::EnvelopeTooLarge, message))));
     }
     let bytes = fetch(layer)?;
-    let envelope = SignatureEnvelope::parse(&layer.media_type, &bytes, limits).map_err(Failure::from);
+    let envelope = SignatureEnvelope::read(&layer.media_type, &bytes, limits, pool).map_err(Failure::from);
     Ok(found(media_type, envelope))
 }
 
@@ -67,33 +70,56 @@ pub fn envelope_of(manifest: &Manifest) -> Option<Descriptor> {
 ///
 /// # Errors
 /// Those of `fetch`: a failing or damaged store.
-pub fn carried_evidence<'m, E>(
+pub fn carried_evidence<'m, E: Send>(
     manifests: impl Iterator<Item = &'m Arc<Manifest>>,
     limits: &Limits,
-    mut fetch: impl FnMut(&Descriptor, &Manifest, u64) -> Result<Vec<u8>, E>,
+    pool: &CertificatePool,
+    fetch: impl Fn(&Descriptor, &Manifest, u64) -> Result<Vec<u8>, E> + Sync,
 ) -> Result<CarriedEvidence, E> {
-    let mut evidence = CarriedEvidence::default();
     let pieces = |manifest: &'m Arc<Manifest>| evidence_layers(manifest).chain(token_layers(manifest));
     let layers: BTreeMap<Digest, (&Descriptor, &Arc<Manifest>)> =
         manifests.flat_map(|manifest| pieces(manifest).map(move |layer| (layer.digest, (layer, manifest)))).collect();
-    for (layer, manifest) in layers.into_values() {
-        if layer.media_type == names::TIMESTAMP {
-            if layer.size <= limits.token_bytes()
-                && let Ok(token) = TimestampToken::parse(&fetch(layer, manifest, limits.token_bytes())?, limits)
-            {
-                evidence.insert_token(token);
-            }
-        } else if layer.media_type != names::OCSP {
-            if let Ok(crl) = Crl::from_der(fetch(layer, manifest, limits.crl_bytes)?) {
-                evidence.insert(crl);
-            }
-        } else if layer.size <= limits.ocsp_bytes
-            && let Ok(response) = OcspResponse::from_der(fetch(layer, manifest, limits.ocsp_bytes)?, limits)
-        {
-            evidence.insert_ocsp(&response);
+    let layers: Vec<(&Descriptor, &Arc<Manifest>)> = layers.into_values().collect();
+    let pieces = try_map_in_parallel(&layers, |(layer, manifest)| {
+        read_carried(layer, limits, pool, |most| fetch(layer, manifest, most))
+    })?;
+    let mut evidence = CarriedEvidence::default();
+    for piece in pieces.into_iter().flatten() {
+        match piece {
+            Carried::Revocation(Piece::Crl(crl)) => evidence.insert(crl),
+            Carried::Revocation(Piece::Ocsp(response)) => evidence.insert_ocsp(&response),
+            Carried::Token(token) => evidence.insert_token(*token),
         }
     }
     Ok(evidence)
+}
+
+/// Evidence as it is carried.
+enum Carried {
+    Revocation(Piece),
+    Token(Box<TimestampToken>),
+}
+
+/// Reads one layer of an evidence manifest; what is too large or malformed counts as not there.
+fn read_carried<E>(
+    layer: &Descriptor,
+    limits: &Limits,
+    pool: &CertificatePool,
+    fetch: impl Fn(u64) -> Result<Vec<u8>, E>,
+) -> Result<Option<Carried>, E> {
+    match layer.media_type.as_str() {
+        names::TIMESTAMP if layer.size > limits.token_bytes() => Ok(None),
+        names::TIMESTAMP => {
+            let token = TimestampToken::read(&fetch(limits.token_bytes())?, limits, pool);
+            Ok(token.ok().map(|token| Carried::Token(Box::new(token))))
+        }
+        names::OCSP if layer.size > limits.ocsp_bytes => Ok(None),
+        names::OCSP => {
+            let response = OcspResponse::read(fetch(limits.ocsp_bytes)?, limits, pool);
+            Ok(response.ok().map(|response| Carried::Revocation(Piece::Ocsp(response))))
+        }
+        _ => Ok(Crl::from_der(fetch(limits.crl_bytes)?).ok().map(|crl| Carried::Revocation(Piece::Crl(crl)))),
+    }
 }
 
 /// How much of signatures and revocation data is held in memory for one artifact, or for one bundle that is made: four
@@ -133,13 +159,15 @@ impl Diagnostic for SignatureFlood {
 }
 
 /// Checks, by what the manifests say and before anything else is read, that the signatures and the evidence among
-/// `manifests` can be judged: what export lets pass, verification does not refuse.
+/// `manifests`, and the pieces of evidence that are to be added, can be judged: what export lets pass, verification does
+/// not refuse.
 ///
 /// # Errors
 /// There are too many, or they are too large.
 pub fn check_amount<'m>(
     signatures: &[NotarySignature],
     manifests: impl Iterator<Item = &'m Arc<Manifest>>,
+    added: impl Iterator<Item = (Digest, u64)>,
     limits: &Limits,
 ) -> Result<(), SignatureFlood> {
     let mut counts: BTreeMap<Digest, usize> = BTreeMap::new();
@@ -157,7 +185,7 @@ pub fn check_amount<'m>(
     let tokens =
         |manifest: &'m Arc<Manifest>| token_layers(manifest).filter(|layer| layer.size <= limits.token_bytes());
     let layers = manifests.flat_map(|manifest| evidence_layers(manifest).filter(is_read).chain(tokens(manifest)));
-    let evidence: BTreeMap<Digest, u64> = layers.map(|layer| (layer.digest, layer.size)).collect();
+    let evidence: BTreeMap<Digest, u64> = layers.map(|layer| (layer.digest, layer.size)).chain(added).collect();
     let found = envelopes.chain(evidence.into_values()).fold(0, u64::saturating_add);
     if found > MOST_BYTES { Err(SignatureFlood::TooMuch { found, limit: MOST_BYTES }) } else { Ok(()) }
 }

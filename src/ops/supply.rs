@@ -3,19 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::closure::NotarySignature;
 use super::collect::{CollectError, Collection};
 pub use super::gather::Sources;
 use super::gather::{Gatherer, Named};
 use super::pack::Supplies;
-use super::signatures::{carried_evidence, envelope_of, read_signature};
+use super::signatures::{carried_evidence, check_amount, envelope_of, read_signature};
 use crate::archive::{EvidenceGap, EvidenceRecord, SignatureRecord};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::evidence::EvidenceManifest;
 use crate::json::JsonError;
 use crate::limits::Limits;
-use crate::oci::{Descriptor, Manifest};
-use crate::verification::{FoundSignature, PlanNote, plan};
+use crate::oci::{Descriptor, Manifest, MediaType};
+use crate::parallel::try_map_in_parallel;
+use crate::pki::CertificatePool;
+use crate::verification::{CarriedEvidence, EvidencePlan, Failure, FoundSignature, PlanNote, plan_with};
 
 /// What to do where evidence cannot be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,16 +40,19 @@ pub fn supply(
     gaps: GapPolicy,
     limits: &Limits,
 ) -> Result<Supplies, SupplyError> {
-    let carried = carried_evidence(collection.manifests.values(), limits, |layer, _, most| {
+    let pool = CertificatePool::default();
+    let carried = carried_evidence(collection.manifests.values(), limits, &pool, |layer, _, most| {
         collection.fetch(&layer.digest, most)
     })?;
+    let signatures = collection.notary_signatures();
+    let planned =
+        try_map_in_parallel(&signatures, |signature| plan_one(collection, signature, &carried, limits, &pool))?;
     let mut gatherer = Gatherer::new(sources, carried, limits);
     let mut supplies = Supplies::default();
     let mut pieces: BTreeMap<Digest, Named> = BTreeMap::new();
-    for signature in collection.notary_signatures() {
+    for (signature, planned) in signatures.iter().zip(planned) {
         let manifest = &signature.manifest;
-        let found = read_signature(manifest, limits, |layer| collection.fetch(&layer.digest, limits.envelope_bytes))?;
-        let (mut record, named) = supply_one(manifest, &found, &mut gatherer, limits);
+        let (mut record, named) = supply_one(manifest, &planned, &mut gatherer);
         if !named.is_empty() {
             let evidence = encode_evidence(manifest.descriptor(), &named)?;
             record.evidence = Some(evidence.0.digest);
@@ -63,6 +69,8 @@ pub fn supply(
         }
     }
     supplies.evidence = pieces.into_values().map(|named| (record_of(&named), Arc::from(named.piece.der()))).collect();
+    let added = supplies.evidence.iter().map(|(record, bytes)| (record.digest(), length(bytes)));
+    check_amount(&signatures, collection.manifests.values(), added, limits).map_err(CollectError::from)?;
     let missing: Vec<(Digest, EvidenceGap)> = supplies
         .signatures
         .iter()
@@ -74,24 +82,59 @@ pub fn supply(
     Err(SupplyError::Missing { gaps: missing })
 }
 
-fn supply_one(
-    manifest: &Manifest,
-    found: &FoundSignature,
-    gatherer: &mut Gatherer<'_>,
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// A signature without what is not needed any more, and what it will need.
+pub(super) struct Planned {
+    digest: Digest,
+    subject: Digest,
+    media_type: Option<MediaType>,
+    plan: Result<EvidencePlan, Failure>,
+}
+
+impl Planned {
+    pub(super) fn of(
+        found: FoundSignature,
+        carried: &CarriedEvidence,
+        limits: &Limits,
+        pool: &CertificatePool,
+    ) -> Self {
+        let plan = found.envelope.map(|envelope| plan_with(&envelope, carried, limits, pool));
+        Self { digest: found.digest, subject: found.subject.digest, media_type: found.media_type, plan }
+    }
+}
+
+fn plan_one(
+    collection: &Collection,
+    signature: &NotarySignature,
+    carried: &CarriedEvidence,
     limits: &Limits,
+    pool: &CertificatePool,
+) -> Result<Planned, CollectError> {
+    let fetch = |layer: &Descriptor| collection.fetch(&layer.digest, limits.envelope_bytes);
+    let found = read_signature(&signature.manifest, limits, pool, fetch)?;
+    Ok(Planned::of(found, carried, limits, pool))
+}
+
+/// Finds the evidence for one signature, and what is missing.
+pub(super) fn supply_one(
+    manifest: &Manifest,
+    planned: &Planned,
+    gatherer: &mut Gatherer<'_>,
 ) -> (SignatureRecord, Vec<Named>) {
     let mut record = SignatureRecord {
-        digest: found.digest,
-        subject: found.subject.digest,
+        digest: planned.digest,
+        subject: planned.subject,
         envelope: envelope_of(manifest).map(|envelope| envelope.digest),
-        envelope_media_type: found.media_type.clone(),
+        envelope_media_type: planned.media_type.clone(),
         evidence: None,
         missing: Vec::new(),
     };
     let mut named = Vec::new();
-    match &found.envelope {
-        Ok(envelope) => {
-            let plan = plan(envelope, gatherer.carried(), limits);
+    match &planned.plan {
+        Ok(plan) => {
             for need in &plan.needs {
                 let gathered = gatherer.gather(need);
                 named.extend(gathered.found);
@@ -133,7 +176,8 @@ fn gap_of(note: &PlanNote) -> Option<EvidenceGap> {
     }
 }
 
-fn encode_evidence(signature: &Descriptor, named: &[Named]) -> Result<(Descriptor, Arc<[u8]>), JsonError> {
+/// The evidence manifest of a signature.
+pub(super) fn encode_evidence(signature: &Descriptor, named: &[Named]) -> Result<(Descriptor, Arc<[u8]>), JsonError> {
     let mut layers: BTreeMap<Digest, (Descriptor, Vec<String>)> = BTreeMap::new();
     for found in named {
         let layer = layers.entry(found.piece.digest()).or_insert_with(|| (record_of(found).descriptor(), Vec::new()));

@@ -5,21 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::closure::{Closure, ClosureError, NotarySignature, WalkOptions, walk};
 use super::file;
 use super::gather::{Gatherer, Piece, Sources};
-use super::integrity::{ByteCount, hash_blobs, map_in_parallel};
+use super::integrity::{ByteCount, Ledger, Sound};
 use super::progress::{Progress, Stage};
+use super::seal::{FoundSeal, SealDemand, SealOutcome, SealTerms, SubjectSeal};
 use super::signatures::{SignatureFlood, carried_evidence, check_amount, fetch_blob, read_signature};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::evidence::LiveEvidence;
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Reference, Repository};
+use crate::parallel::{map_in_parallel, try_map_in_parallel};
 use crate::pki::{Crl, OcspStatus};
 use crate::store::{ContentStore, StoreError};
 use crate::time::UnixTime;
 use crate::trust::Trust;
 use crate::verification::{
-    ArtifactOutcome, CarriedEvidence, Clocks, EvidenceNeed, FoundSignature, Freshness, RevocationReading, Terms,
-    evaluate, evaluate_file, evidence, plan,
+    ArtifactOutcome, CarriedEvidence, Clocks, EvidenceNeed, FoundSignature, Freshness, Memo, RevocationReading, Terms,
+    Verdict, evaluate_file, evaluate_with, evidence, plan_with,
 };
 
 /// An artifact to verify.
@@ -42,6 +44,8 @@ pub struct Subject<'a> {
     /// Everything that a bundle lists, where all of it is to be verified: nothing may lie in it that belongs to no
     /// artifact. Empty where that is not the question.
     pub listed: BTreeSet<Digest>,
+    /// The bundle's seal, if it is a bundle and has one.
+    pub seal: SubjectSeal,
 }
 
 /// How to judge.
@@ -56,12 +60,33 @@ pub struct Judging<'a> {
     pub revocation: RevocationReading,
     /// The repository to judge under, in place of each root's own.
     pub scope: Option<Repository>,
-    /// Metadata that signatures must carry.
+    /// How to judge a bundle's seal, and whether there must be one.
+    pub seal: SealTerms,
+    /// Metadata that signatures must carry; a seal need not.
     pub user_metadata: BTreeMap<String, String>,
     /// CRLs that the operator supplied.
     pub supplied: &'a [Crl],
     /// Where revocation data that isn't at hand may be fetched; never for a bundle.
     pub live: Option<&'a dyn LiveEvidence>,
+}
+
+impl Judging<'_> {
+    fn terms<'a>(
+        &'a self,
+        evidence: &'a CarriedEvidence,
+        user_metadata: &'a BTreeMap<String, String>,
+        limits: &'a Limits,
+    ) -> Terms<'a> {
+        Terms {
+            stores: &self.trust.stores,
+            evidence,
+            at: self.at,
+            freshness: self.freshness,
+            revocation: self.revocation,
+            user_metadata,
+            limits,
+        }
+    }
 }
 
 /// How far to go.
@@ -75,6 +100,8 @@ pub enum Depth<'a> {
 /// What was verified.
 #[derive(Debug)]
 pub struct Verification {
+    /// What became of the bundle's seal.
+    pub seal: SealOutcome,
     /// What was hashed.
     pub integrity: ByteCount,
     /// The artifacts, in the order in which they were asked for.
@@ -94,7 +121,55 @@ pub struct VerifiedRoot {
     pub unjudged: usize,
 }
 
-/// Verifies everything that belongs to the roots.
+impl VerifiedRoot {
+    /// Takes the bundle's seal for more than the artifact's own signatures: nothing in a bundle whose seal is bad is
+    /// trusted. The signatures and their findings stay as they are.
+    fn overrule(&mut self, verdict: &Verdict) {
+        for outcome in self.outcome.iter_mut().chain(&mut self.parts) {
+            outcome.verdict = verdict.clone();
+        }
+    }
+}
+
+/// What was judged, by its manifests, signatures and evidence. That its blobs are what their digests say is still to be
+/// shown: by hashing them, or by whoever reads them for another reason.
+#[derive(Debug)]
+pub struct Judged {
+    seal: SealOutcome,
+    artifacts: Vec<VerifiedRoot>,
+    closures: Vec<Closure>,
+}
+
+impl Judged {
+    /// What became of the bundle's seal.
+    pub const fn seal(&self) -> &SealOutcome {
+        &self.seal
+    }
+
+    /// The artifacts, in the order in which they were asked for.
+    pub fn artifacts(&self) -> &[VerifiedRoot] {
+        &self.artifacts
+    }
+
+    /// What of the source must be sound.
+    pub fn ledger(&self) -> Ledger {
+        Ledger::of(&self.closures)
+    }
+
+    /// Complete, now that all bytes were checked.
+    pub fn verified(self, sound: Sound) -> Verification {
+        Verification { seal: self.seal, integrity: sound.count(), artifacts: self.artifacts }
+    }
+
+    /// What is known where reading ended with the judgement, because there was no reason to go on: `checked` alone was
+    /// read.
+    pub fn refused(self, checked: ByteCount) -> Verification {
+        Verification { seal: self.seal, integrity: checked, artifacts: self.artifacts }
+    }
+}
+
+/// Verifies everything that belongs to the roots. A bundle's seal comes first, and where it is bad, or missing and
+/// demanded, no artifact of the bundle is trusted.
 ///
 /// # Errors
 /// Content is missing or damaged, the store fails, or a root has no name to be judged under. What is wrong with a
@@ -105,23 +180,38 @@ pub fn verify(
     limits: &Limits,
     progress: &dyn Progress,
 ) -> Result<Verification, VerifyError> {
+    let judged = judge(subject, depth, limits, progress)?;
+    let sound = judged.ledger().settle(subject.store, progress)?;
+    progress.done();
+    Ok(judged.verified(sound))
+}
+
+/// Judges the roots by what is small: manifests, signatures, evidence. No layer is read.
+///
+/// # Errors
+/// As [`verify`], but for blobs that are damaged or missing.
+pub fn judge(
+    subject: &Subject<'_>,
+    depth: &Depth<'_>,
+    limits: &Limits,
+    progress: &dyn Progress,
+) -> Result<Judged, VerifyError> {
     if let Depth::Judge(judging) = depth {
         for root in &subject.roots {
             scope_of(root, judging)?;
         }
     }
     progress.stage(Stage::Discovering, None);
+    let seal = judge_seal(subject, depth, limits)?;
     let options = WalkOptions { known_omitted: subject.omitted.clone(), ..WalkOptions::default() };
-    let mut closures = Vec::new();
-    for root in &subject.roots {
-        closures.push(walk(subject.store, &root.descriptor, &options, limits, progress)?);
-    }
+    let closures =
+        try_map_in_parallel(&subject.roots, |root| walk(subject.store, &root.descriptor, &options, limits, progress))?;
     let reached: BTreeSet<&Digest> =
         closures.iter().flat_map(|closure| closure.manifests.keys().chain(closure.blobs.keys())).collect();
     if let Some(stray) = subject.listed.iter().find(|digest| !reached.contains(digest)) {
         return Err(VerifyError::Stray { digest: *stray });
     }
-    let artifacts = match depth {
+    let mut artifacts: Vec<VerifiedRoot> = match depth {
         Depth::Integrity => {
             let unjudged = |root: &RootToVerify| VerifiedRoot {
                 root: root.clone(),
@@ -133,8 +223,31 @@ pub fn verify(
         }
         Depth::Judge(judging) => judge_all(subject, &closures, judging, limits)?,
     };
-    let integrity = hash_blobs(subject.store, &closures, progress)?;
-    Ok(Verification { integrity, artifacts })
+    if let Depth::Judge(judging) = depth
+        && let Some(verdict) = seal.bar(judging.seal.demand)
+    {
+        artifacts.iter_mut().for_each(|root| root.overrule(&verdict));
+    }
+    Ok(Judged { seal, artifacts, closures })
+}
+
+/// Reads the seal whole, and judges it if anything is judged.
+fn judge_seal(subject: &Subject<'_>, depth: &Depth<'_>, limits: &Limits) -> Result<SealOutcome, VerifyError> {
+    let members = match &subject.seal {
+        SubjectSeal::NoBundle => return Ok(SealOutcome::NoBundle),
+        SubjectSeal::Unsealed { bundle } => return Ok(SealOutcome::Unsealed { bundle: bundle.clone() }),
+        SubjectSeal::Sealed(members) => members.clone(),
+    };
+    let mut found = FoundSeal::read(subject.store, &members, limits)?;
+    let Depth::Judge(judging) = depth else { return Ok(SealOutcome::NotJudged(members)) };
+    if judging.seal.demand == SealDemand::Ignored {
+        return Ok(SealOutcome::Ignored(members));
+    }
+    found.add(judging.supplied);
+    let no_metadata = BTreeMap::new();
+    let terms = judging.terms(found.evidence(), &no_metadata, limits);
+    let outcome = found.evaluate(members.bundle(), &judging.seal.scope, &judging.trust.policy, &terms);
+    Ok(SealOutcome::Judged { members, outcome: Box::new(outcome) })
 }
 
 fn scope_of(root: &RootToVerify, judging: &Judging<'_>) -> Result<Repository, VerifyError> {
@@ -165,40 +278,41 @@ fn judge_all(
     let signatures: BTreeMap<Digest, NotarySignature> =
         signatures.map(|signature| (signature.manifest.descriptor().digest, signature)).collect();
     let signatures: Vec<NotarySignature> = signatures.into_values().collect();
-    check_amount(&signatures, closures.iter().flat_map(|closure| closure.manifests.values()), limits)?;
-    let mut cases = Vec::new();
-    for (root, closure) in subject.roots.iter().zip(closures) {
-        let signatures = read_signatures(subject.store, closure, limits)?;
+    let manifests = closures.iter().flat_map(|closure| closure.manifests.values());
+    check_amount(&signatures, manifests, std::iter::empty(), limits)?;
+    let memo = Memo::new(limits);
+    let found: Vec<_> = subject.roots.iter().zip(closures).collect();
+    let cases = try_map_in_parallel(&found, |(root, closure)| {
+        let signatures = read_signatures(subject.store, closure, limits, &memo)?;
         let file = match &root.reference {
             Some(name) if file::is_file(name) => {
                 Some(file::signed(subject.store, closure, signatures.get(&closure.root.digest))?)
             }
             _ => None,
         };
-        cases.push(Case { root, closure, scope: scope_of(root, judging)?, signatures, file });
+        Ok::<_, VerifyError>(Case { root, closure, scope: scope_of(root, judging)?, signatures, file })
+    })?;
+    let evidence = gather_evidence(subject.store, closures, &cases, judging, limits, &memo)?;
+    let terms = judging.terms(&evidence, &judging.user_metadata, limits);
+    let judged = map_in_parallel(&cases, |case| case.judge(judging, &terms, &memo));
+    if !memo.tries().is_exceeded() {
+        return Ok(judged);
     }
-    let evidence = gather_evidence(subject.store, closures, &cases, judging, limits)?;
-    let terms = Terms {
-        stores: &judging.trust.stores,
-        evidence: &evidence,
-        at: judging.at,
-        freshness: judging.freshness,
-        revocation: judging.revocation,
-        user_metadata: &judging.user_metadata,
-        limits,
-    };
-    Ok(map_in_parallel(&cases, |case| case.judge(judging, &terms)))
+    // What was tried before the account was empty depended on the threads; one after the other it depends on the bundle.
+    let memo = memo.with_new_account(limits);
+    Ok(cases.iter().map(|case| case.judge(judging, &terms, &memo)).collect())
 }
 
 fn read_signatures(
     store: &dyn ContentStore,
     closure: &Closure,
     limits: &Limits,
+    memo: &Memo,
 ) -> Result<BTreeMap<Digest, Vec<FoundSignature>>, VerifyError> {
     let mut by_subject: BTreeMap<Digest, Vec<FoundSignature>> = BTreeMap::new();
     for signature in closure.notary_signatures() {
         let manifest = &signature.manifest;
-        let found = read_signature(manifest, limits, |layer| {
+        let found = read_signature(manifest, limits, memo.pool(), |layer| {
             fetch_blob(store, layer, limits.envelope_bytes, &manifest.descriptor().digest)
         })?;
         by_subject.entry(found.subject.digest).or_default().push(found);
@@ -212,9 +326,10 @@ fn gather_evidence(
     cases: &[Case<'_>],
     judging: &Judging<'_>,
     limits: &Limits,
+    memo: &Memo,
 ) -> Result<CarriedEvidence, VerifyError> {
     let manifests = closures.iter().flat_map(|closure| closure.manifests.values());
-    let mut evidence = carried_evidence(manifests, limits, |layer, manifest, most| {
+    let mut evidence = carried_evidence(manifests, limits, memo.pool(), |layer, manifest, most| {
         fetch_blob(store, layer, most, &manifest.descriptor().digest)
     })?;
     for crl in judging.supplied {
@@ -222,18 +337,18 @@ fn gather_evidence(
     }
     if judging.live.is_some() {
         let signatures = cases.iter().flat_map(|case| case.signatures.values().flatten());
-        fetch_missing(signatures, judging.live, judging.at, &mut evidence, limits);
+        fetch_missing(signatures, judging.live, judging.at, &mut evidence, limits, memo);
     }
     Ok(evidence)
 }
 
 impl Case<'_> {
     /// Judges the root, and every other signed manifest of its closure under the same scope.
-    fn judge(&self, judging: &Judging<'_>, terms: &Terms<'_>) -> VerifiedRoot {
+    fn judge(&self, judging: &Judging<'_>, terms: &Terms<'_>, memo: &Memo) -> VerifiedRoot {
         if let Some(all) = &self.file {
             let signed = all.get(..terms.limits.judged_signatures).unwrap_or(all);
             let statement = judging.trust.files.as_ref();
-            let outcome = evaluate_file(&self.root.descriptor, &self.scope, signed, statement, terms);
+            let outcome = evaluate_file(&self.root.descriptor, &self.scope, signed, statement, terms, memo);
             let unjudged = all.len().saturating_sub(signed.len());
             return VerifiedRoot { root: self.root.clone(), outcome: Some(outcome), parts: Vec::new(), unjudged };
         }
@@ -241,12 +356,12 @@ impl Case<'_> {
         let digest = self.root.descriptor.digest;
         let all = self.signatures.get(&digest).map(Vec::as_slice).unwrap_or_default();
         let own = all.get(..terms.limits.judged_signatures).unwrap_or(all);
-        let outcome = evaluate(&self.root.descriptor, &self.scope, own, policy, terms);
+        let outcome = evaluate_with(&self.root.descriptor, &self.scope, own, policy, terms, memo);
         let others = self.signatures.iter().filter(|(subject, _)| **subject != digest);
         let parts = others
             .filter_map(|(subject, signatures)| Some((self.closure.manifests.get(subject)?, signatures)))
             .map(|(manifest, signatures)| {
-                evaluate(&manifest.descriptor().bare(), &self.scope, signatures, policy, terms)
+                evaluate_with(&manifest.descriptor().bare(), &self.scope, signatures, policy, terms, memo)
             })
             .collect();
         let unjudged = all.len().saturating_sub(own.len());
@@ -261,13 +376,14 @@ pub(super) fn fetch_missing<'s>(
     at: UnixTime,
     evidence: &mut CarriedEvidence,
     limits: &Limits,
+    memo: &Memo,
 ) {
     let sources = Sources { supplied: &[], live };
     let mut gatherer = Gatherer::new(&sources, CarriedEvidence::default(), limits);
     let clocks = Clocks { verification: at, signing: None };
     for envelope in signatures.filter_map(|found| found.envelope.as_ref().ok()) {
-        for need in plan(envelope, evidence, limits).needs {
-            if is_answered(&need, evidence, clocks) {
+        for need in plan_with(envelope, evidence, limits, memo.pool()).needs {
+            if is_answered(&need, evidence, clocks, limits.evidence_tries) {
                 continue;
             }
             for named in gatherer.gather(&need).found {
@@ -282,14 +398,14 @@ pub(super) fn fetch_missing<'s>(
 
 /// Whether something at hand is current, so that nobody need be asked. What needs a second piece of evidence beside it (a
 /// delta CRL, a responder's CRL) is left to gathering.
-fn is_answered(need: &EvidenceNeed, evidence: &CarriedEvidence, clocks: Clocks) -> bool {
-    let by_crl = evidence.candidates(&need.certificate).iter().any(|crl| {
+fn is_answered(need: &EvidenceNeed, evidence: &CarriedEvidence, clocks: Clocks, most: usize) -> bool {
+    let by_crl = evidence.bases_for(&need.certificate, most).pieces.into_iter().any(|crl| {
         let fits = need.issuer.as_ref().is_none_or(|issuer| evidence::accept(crl, issuer, &need.certificate).is_ok());
         let whole = crl.http_freshest_urls().is_empty() && need.delta_urls.is_empty();
         fits && whole && Freshness::Current.check(crl, clocks).is_ok()
     });
     let by_ocsp = need.issuer.as_ref().is_some_and(|issuer| {
-        evidence.responses(&need.certificate, issuer).any(|response| {
+        evidence.responses_for(&need.certificate, issuer, most).pieces.into_iter().any(|response| {
             response.verify(&need.certificate, issuer).is_ok_and(|found| {
                 let final_word = found.responder().to_check().is_none() && found.status() != OcspStatus::Unknown;
                 final_word && Freshness::Current.check_ocsp(&found, clocks).is_ok()

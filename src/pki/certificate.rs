@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Tag};
@@ -14,6 +14,7 @@ use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage};
 use super::algorithm::SignatureAlgorithm;
 use super::asn1_time::read_time;
 use super::extension::{self, BasicConstraints, Extension, ExtensionsError, in_extension, read_extensions};
+use super::remembered::CheckedUnder;
 use super::tlv::{Cursor, Tlv, constructed, only, primitive};
 use super::{CertificateError, Name, PublicKey, SignatureError};
 use crate::digest::{Digest, hex};
@@ -32,6 +33,8 @@ struct Inner {
     fields: Fields,
     algorithm: SignatureAlgorithm,
     signature: Vec<u8>,
+    fingerprint: OnceLock<Digest>,
+    checked: CheckedUnder,
 }
 
 /// The signed part.
@@ -82,7 +85,8 @@ impl Certificate {
         let algorithm = SignatureAlgorithm::parse(&outer)?;
         let start = der.len().saturating_sub(content.len());
         let tbs = start..start.saturating_add(tbs.raw.len());
-        Ok(Self(Arc::new(Inner { der: der.to_vec(), tbs, fields, algorithm, signature })))
+        let (der, fingerprint, checked) = (der.to_vec(), OnceLock::new(), CheckedUnder::default());
+        Ok(Self(Arc::new(Inner { der, tbs, fields, algorithm, signature, fingerprint, checked })))
     }
 
     /// The received bytes.
@@ -117,7 +121,7 @@ impl Certificate {
 
     /// SHA-256 of the DER.
     pub fn fingerprint(&self) -> Digest {
-        Digest::sha256(self.der())
+        *self.0.fingerprint.get_or_init(|| Digest::sha256(self.der()))
     }
 
     /// The subject's common name, or the whole name where there is none: for messages.
@@ -172,13 +176,14 @@ impl Certificate {
     }
 
     /// Checks the signature by `issuer`'s key over the received TBS bytes. Names, basicConstraints and keyUsage are not
-    /// looked at.
+    /// looked at. Done once for each issuer: a certificate remembers the result.
     ///
     /// # Errors
     /// The signature does not verify, or its algorithm is weak (SHA-1), unknown or not one for the key.
     pub fn verify_signed_by(&self, issuer: &Certificate) -> Result<(), SignatureError> {
         let scheme = self.0.algorithm.scheme()?;
-        issuer.public_key().verify(scheme, self.tbs(), &self.0.signature)
+        let check = || issuer.public_key().verify(scheme, self.tbs(), &self.0.signature);
+        self.0.checked.once(issuer, check)
     }
 
     pub(crate) fn extensions(&self) -> &[Extension] {

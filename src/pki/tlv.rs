@@ -27,6 +27,11 @@ impl<'a> Cursor<'a> {
         self.reader.is_finished()
     }
 
+    /// How many octets were read.
+    pub(crate) fn position(&self) -> usize {
+        usize::try_from(self.reader.position()).unwrap_or(usize::MAX)
+    }
+
     /// The next value, whatever its tag.
     pub(crate) fn any(&mut self) -> der::Result<Tlv<'a>> {
         let start = usize::try_from(self.reader.position())?;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 
 use super::tables::{Bytes, Clean};
-use super::v1::{Clock, Source, Word};
+use super::v1::{Clock, Report, SealWord, Source, Times, Word};
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
 use crate::oci::{Reference, Repository};
@@ -26,6 +26,9 @@ pub struct Receipt {
     pub source: Source,
     /// The verification time and the rules about time.
     pub clock: Clock,
+    /// The bundle and its seal. A seal is no content of a repository: here alone it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<ReceivedSeal>,
     /// Where it went.
     pub destination: String,
     /// What was let in.
@@ -34,6 +37,53 @@ pub struct Receipt {
     pub refused: Vec<Refused>,
     /// What was written.
     pub written: Written,
+}
+
+/// The bundle, and who sealed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReceivedSeal {
+    /// What became of the seal.
+    pub verdict: SealWord,
+    /// The digest of the bundle manifest, which names the bundle.
+    pub bundle: Digest,
+    /// The codes that explain a verdict other than trusted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<DiagnosticCode>,
+    /// The seal's signature manifest, where it was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Digest>,
+    /// The subject of the certificate that sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    /// SHA-256 of that certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Digest>,
+    /// When it was sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<Times>,
+    /// The statement of the trust policy that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
+}
+
+impl ReceivedSeal {
+    /// What a report says of the seal.
+    pub fn of(report: &Report) -> Option<Self> {
+        let seal = report.seal.as_ref()?;
+        let signature = seal.signature.as_ref();
+        let signer = signature.and_then(|signature| signature.signer.as_ref());
+        Some(Self {
+            verdict: seal.verdict,
+            bundle: seal.bundle,
+            codes: seal.codes.clone(),
+            signature: signature.map(|signature| signature.digest),
+            signer: signer.map(|signer| signer.subject.clone()),
+            fingerprint: signer.map(|signer| signer.fingerprint),
+            times: signature.map(|signature| signature.times.clone()),
+            statement: seal.policy.as_ref().and_then(|policy| policy.statement.clone()),
+        })
+    }
 }
 
 /// One artifact that was let in.

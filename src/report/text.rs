@@ -1,20 +1,36 @@
 //! The verification report for people: verdict first, then why, then detail.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use super::tables::{Bytes, Clean};
-use super::v1::{Artifact, Check, CheckResult, Evidence, Report, Signature, SignatureWord, Times, Word};
+use super::v1::{
+    Artifact, Check, CheckResult, Evidence, Policy, Report, Seal, SealWord, Signature, SignatureWord, Times, Word,
+};
 use crate::digest::Digest;
+use crate::time::UnixTime;
 use crate::verification::Span;
+
+/// Scopes of a policy that are listed; the JSON report has them all.
+const MOST_SCOPES: usize = 10;
 
 /// Writes the report.
 ///
 /// # Errors
 /// Those of the writer.
 pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    for artifact in &report.artifacts {
-        write_artifact(artifact, out)?;
+    let at = report.clock.as_ref().map(|clock| clock.verification_time);
+    write_headline(report, out)?;
+    if let Some(seal) = &report.seal {
+        write_seal(seal, at, out)?;
+        writeln!(out)?;
+    }
+    let mut artifacts: Vec<&Artifact> = report.artifacts.iter().collect();
+    // The worst first; otherwise in the report's order.
+    artifacts.sort_by_key(|artifact| std::cmp::Reverse(artifact.verdict));
+    for artifact in artifacts {
+        write_artifact(artifact, at, out)?;
         writeln!(out)?;
     }
     writeln!(
@@ -50,11 +66,58 @@ pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// Of several artifacts: what became of all, and of how many.
+fn write_headline(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if report.artifacts.len() < 2 {
+        return Ok(());
+    }
+    let mut counts: BTreeMap<std::cmp::Reverse<Word>, usize> = BTreeMap::new();
+    for artifact in &report.artifacts {
+        let count = counts.entry(std::cmp::Reverse(artifact.verdict)).or_default();
+        *count = count.saturating_add(1);
+    }
+    let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {}", word.0.as_str())).collect();
+    let (verdict, all) = (report.verdict.as_str().to_uppercase(), report.artifacts.len());
+    writeln!(out, "{verdict}  {all} artifacts: {}\n", counts.join(", "))
+}
+
+/// One line where there is nothing to explain.
+fn write_seal(seal: &Seal, at: Option<UnixTime>, out: &mut dyn Write) -> io::Result<()> {
+    let signer = seal.signature.as_ref().and_then(|signature| signature.signer.as_ref());
+    let by = signer.map_or_else(String::new, |signer| format!(" by {}", Clean(&signer.subject)));
+    let claims = "names and tags are what its carrier says";
+    match seal.verdict {
+        SealWord::Absent => return writeln!(out, "seal: none; {claims}"),
+        SealWord::Ignored => return writeln!(out, "seal: IGNORED on the operator's word; {claims}"),
+        SealWord::Skipped => return writeln!(out, "seal: skipped by the trust policy; {claims}"),
+        SealWord::NotJudged => return writeln!(out, "seal: there is one; it was not judged"),
+        SealWord::Trusted => {
+            let statement = seal.policy.as_ref().and_then(|policy| policy.statement.as_deref()).unwrap_or_default();
+            write!(out, "seal: TRUSTED{by} (policy {})", Clean(statement))?;
+            let times = seal.signature.as_ref().map(|signature| &signature.times);
+            return match times.and_then(|times| times.authenticated_signing_time.as_ref()) {
+                Some(time) => writeln!(out, ", sealed {} (authenticated: {})", time.latest, time.source),
+                None => writeln!(out),
+            };
+        }
+        SealWord::Undecided => writeln!(out, "seal: UNDECIDED{by}; nothing in the bundle is trusted")?,
+        SealWord::Rejected => writeln!(out, "seal: REJECTED{by}; nothing in the bundle is trusted")?,
+    }
+    let told = write_bad_checks(seal.signature.as_slice(), out)?;
+    for code in seal.codes.iter().filter(|code| !told.contains(&code.as_str())) {
+        writeln!(out, "  why          {code}: {}", code.explanation())?;
+    }
+    if let Some(policy) = &seal.policy {
+        write_policy(policy, out)?;
+    }
+    seal.signature.as_ref().map_or(Ok(()), |signature| write_signature(signature, at, out))
+}
+
 fn name(artifact: &Artifact) -> String {
     artifact.reference.as_ref().map_or_else(|| artifact.digest.to_string(), ToString::to_string)
 }
 
-fn write_artifact(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
+fn write_artifact(artifact: &Artifact, at: Option<UnixTime>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}  {}", artifact.verdict.as_str().to_uppercase(), name(artifact))?;
     if artifact.verdict != Word::Trusted {
         write_reasons(artifact, out)?;
@@ -63,15 +126,17 @@ fn write_artifact(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  artifact     {} ({})", artifact.digest, artifact.media_type)?;
     }
     if let Some(policy) = &artifact.policy {
-        match (&policy.statement, &policy.level) {
-            (Some(statement), Some(level)) => {
-                writeln!(out, "  policy       {} (level {level}), scope {}", Clean(statement), policy.scope)?;
-            }
-            _ => writeln!(out, "  policy       no statement covers {}", policy.scope)?,
+        write_policy(policy, out)?;
+    }
+    if let Some(first) = artifact.unjudged.first() {
+        let why = if artifact.verdict == Word::Skipped { "the policy says skip" } else { "no statement applies" };
+        match artifact.unjudged.len() {
+            1 => writeln!(out, "  not run      every check on the signature {}: {why}", short(first))?,
+            count => writeln!(out, "  not run      every check on {count} signatures: {why}")?,
         }
     }
     for signature in &artifact.signatures {
-        write_signature(signature, out)?;
+        write_signature(signature, at, out)?;
     }
     for part in &artifact.parts {
         writeln!(out, "  part         {}: {}", part.digest, part.verdict.as_str())?;
@@ -79,18 +144,35 @@ fn write_artifact(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// Which statement decided, and by which of its scopes.
+fn write_policy(policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
+    let (Some(statement), Some(level)) = (&policy.statement, &policy.level) else {
+        writeln!(out, "  policy       no statement covers {}", policy.scope)?;
+        let scopes: Vec<String> =
+            policy.scopes.iter().take(MOST_SCOPES).map(|scope| Clean(scope).to_string()).collect();
+        let more = policy.scopes.len().saturating_sub(scopes.len());
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        return writeln!(out, "               the policy covers: {}{more}", scopes.join(", "));
+    };
+    write!(out, "  policy       {} (level {level}), scope {}", Clean(statement), policy.scope)?;
+    match policy.pattern.as_ref().filter(|pattern| **pattern != policy.scope.to_string()) {
+        Some(pattern) => writeln!(out, ", covered by \"{}\"", Clean(pattern)),
+        None => writeln!(out),
+    }
+}
+
 fn write_reasons(artifact: &Artifact, out: &mut dyn Write) -> io::Result<()> {
-    let told = write_bad_checks(artifact, out)?;
+    let told = write_bad_checks(&artifact.signatures, out)?;
     for code in artifact.codes.iter().filter(|code| !told.contains(&code.as_str())) {
         writeln!(out, "  why          {code}: {}", code.explanation())?;
     }
     Ok(())
 }
 
-/// The enforced checks that speak against the artifact, and the codes that they explain.
-fn write_bad_checks(artifact: &Artifact, out: &mut dyn Write) -> io::Result<Vec<&'static str>> {
+/// The enforced checks that speak against signatures, and the codes that they explain.
+fn write_bad_checks(signatures: &[Signature], out: &mut dyn Write) -> io::Result<Vec<&'static str>> {
     let mut told = Vec::new();
-    for signature in artifact.signatures.iter().filter(|signature| signature.verdict != SignatureWord::Good) {
+    for signature in signatures.iter().filter(|signature| signature.verdict != SignatureWord::Good) {
         let counts = |check: &&Check| {
             check.action == "enforce" && matches!(check.result, CheckResult::Failed | CheckResult::Undetermined)
         };
@@ -106,7 +188,7 @@ fn write_bad_checks(artifact: &Artifact, out: &mut dyn Write) -> io::Result<Vec<
     Ok(told)
 }
 
-fn write_signature(signature: &Signature, out: &mut dyn Write) -> io::Result<()> {
+fn write_signature(signature: &Signature, at: Option<UnixTime>, out: &mut dyn Write) -> io::Result<()> {
     let word = match signature.verdict {
         SignatureWord::Good => "good",
         SignatureWord::Rejected => "rejected",
@@ -124,7 +206,7 @@ fn write_signature(signature: &Signature, out: &mut dyn Write) -> io::Result<()>
         return write_summary(signature, out);
     }
     signature.checks.iter().try_for_each(|check| write_check(check, out))?;
-    signature.evidence.iter().try_for_each(|used| write_evidence(used, out))
+    signature.evidence.iter().try_for_each(|used| write_evidence(used, at, out))
 }
 
 /// Of a good signature: what was found about it as a whole, and anything that is not simply good. What was found
@@ -192,7 +274,7 @@ fn column(check: &str) -> &str {
     if check == "authenticTimestamp" { "timestamp" } else { check }
 }
 
-fn write_evidence(used: &Evidence, out: &mut dyn Write) -> io::Result<()> {
+fn write_evidence(used: &Evidence, at: Option<UnixTime>, out: &mut dyn Write) -> io::Result<()> {
     let age = Span(Duration::from_secs(used.age_seconds));
     let kind = match used.kind.as_str() {
         "ocsp" => "OCSP response",
@@ -200,9 +282,11 @@ fn write_evidence(used: &Evidence, out: &mut dyn Write) -> io::Result<()> {
         _ => "CRL",
     };
     write!(out, "    evidence     {kind} of {}, issued {} ({age} old)", Clean(&used.issuer), used.this_update)?;
-    match used.next_update {
-        Some(next) => writeln!(out, ", current until {next}"),
-        None => writeln!(out, ", no end stated"),
+    match (used.next_update, at) {
+        (Some(next), Some(at)) if next < at => writeln!(out, ", EXPIRED {next} ({} ago)", Span(at.since(next))),
+        (Some(next), Some(at)) => writeln!(out, ", current until {next} ({} left)", Span(next.since(at))),
+        (Some(next), None) => writeln!(out, ", current until {next}"),
+        (None, _) => writeln!(out, ", no end stated"),
     }
 }
 

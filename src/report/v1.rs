@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::oci::{MediaType, Reference, Repository};
+use crate::ops::seal::SealOutcome;
 use crate::ops::verify::{Verification, VerifiedRoot};
 use crate::time::UnixTime;
 use crate::trust::Action;
@@ -34,6 +35,9 @@ pub struct Report {
     pub codes: Vec<DiagnosticCode>,
     /// What was hashed. A report exists only where all of it was what its digests say.
     pub integrity: Integrity,
+    /// The seal, or that there is none; absent where the source is no bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Seal>,
     /// The artifacts.
     pub artifacts: Vec<Artifact>,
     /// What the reader should know beside the verdicts.
@@ -127,6 +131,45 @@ pub struct Integrity {
     pub bytes: u64,
 }
 
+/// A bundle's seal: a signature on the bundle manifest, which says which name belongs to which digest, and that nothing
+/// was left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Seal {
+    /// What became of it.
+    pub verdict: SealWord,
+    /// The digest of the bundle manifest, which names the bundle.
+    pub bundle: Digest,
+    /// The codes that explain a verdict other than trusted, sorted.
+    pub codes: Vec<DiagnosticCode>,
+    /// The part of the trust policy that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+    /// The seal itself, where it was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+}
+
+/// A seal's verdict in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SealWord {
+    /// There is none: names are claims.
+    Absent,
+    /// It is good: names, tags and completeness are vouched for.
+    Trusted,
+    /// The policy says that seals are not to be verified: names are claims.
+    Skipped,
+    /// The operator said not to judge it: names are claims.
+    Ignored,
+    /// Only the bytes were checked.
+    NotJudged,
+    /// It could not be told.
+    Undecided,
+    /// It is not good.
+    Rejected,
+}
+
 /// One artifact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -150,6 +193,9 @@ pub struct Artifact {
     /// Its signatures, by digest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<Signature>,
+    /// Signatures that nobody looked at, because the policy says skip or does not cover the repository.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unjudged: Vec<Digest>,
     /// Signed things that belong to it (children, other referrers). They do not change its verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Artifact>,
@@ -167,6 +213,12 @@ pub struct Policy {
     /// Its verification level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<String>,
+    /// The scope of the statement that covers the repository, as the policy writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// Where no statement covers it: the scopes that the policy has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
 }
 
 /// One signature.
@@ -345,6 +397,7 @@ impl Report {
             verdict,
             codes,
             integrity: Integrity { blobs: verification.integrity.blobs, bytes: verification.integrity.bytes },
+            seal: Seal::of(&verification.seal, at),
             artifacts,
             notices,
         }
@@ -408,6 +461,7 @@ impl Artifact {
                 codes: vec![DiagnosticCode::NotVerified],
                 policy: None,
                 signatures: Vec::new(),
+                unjudged: Vec::new(),
                 parts: Vec::new(),
             };
         };
@@ -416,7 +470,6 @@ impl Artifact {
     }
 
     fn of(outcome: &ArtifactOutcome, at: Option<UnixTime>) -> Self {
-        let statement = outcome.statement.as_ref();
         Self {
             reference: None,
             digest: outcome.artifact.digest,
@@ -424,13 +477,53 @@ impl Artifact {
             size: outcome.artifact.size,
             verdict: Word::of(&outcome.verdict),
             codes: sorted(outcome.verdict.codes()),
-            policy: Some(Policy {
-                scope: outcome.scope.clone(),
-                statement: statement.map(|statement| statement.name.clone()),
-                level: statement.map(|statement| statement.level.clone()),
-            }),
+            policy: Some(Policy::of(outcome)),
+            unjudged: outcome.unjudged.clone(),
             signatures: outcome.signatures.iter().map(|signature| Signature::of(signature, at)).collect(),
             parts: Vec::new(),
+        }
+    }
+}
+
+impl Seal {
+    fn of(outcome: &SealOutcome, at: Option<UnixTime>) -> Option<Self> {
+        let bare = |verdict, bundle| Self { verdict, bundle, codes: Vec::new(), policy: None, signature: None };
+        Some(match outcome {
+            SealOutcome::NoBundle => return None,
+            SealOutcome::Unsealed { bundle } => bare(SealWord::Absent, bundle.digest),
+            SealOutcome::NotJudged(members) => bare(SealWord::NotJudged, members.bundle().digest),
+            SealOutcome::Ignored(members) => bare(SealWord::Ignored, members.bundle().digest),
+            SealOutcome::Judged { outcome, .. } => Self {
+                verdict: SealWord::of(&outcome.verdict),
+                bundle: outcome.artifact.digest,
+                codes: sorted(outcome.verdict.codes()),
+                policy: Some(Policy::of(outcome)),
+                signature: outcome.signatures.first().map(|signature| Signature::of(signature, at)),
+            },
+        })
+    }
+}
+
+impl SealWord {
+    const fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Trusted(_) => Self::Trusted,
+            Verdict::Skipped => Self::Skipped,
+            Verdict::Undecided(_) => Self::Undecided,
+            Verdict::Rejected(_) => Self::Rejected,
+        }
+    }
+}
+
+impl Policy {
+    fn of(outcome: &ArtifactOutcome) -> Self {
+        let statement = outcome.statement.as_ref();
+        Self {
+            scope: outcome.scope.clone(),
+            statement: statement.map(|statement| statement.name.clone()),
+            level: statement.map(|statement| statement.level.clone()),
+            pattern: statement.map(|statement| statement.pattern.clone()),
+            scopes: outcome.scopes.clone(),
         }
     }
 }

@@ -6,23 +6,20 @@ use std::path::Path;
 use super::listing::{Graph, LazyGraph, Tags};
 use super::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError, fetch};
 use crate::archive::{
-    Archive, ArchiveError, BlobRecord, BundleInventory, BundleManifest, EntryName, InventoryError, Strictness, names,
+    Archive, ArchiveError, BlobRecord, BundleInventory, BundleManifest, EntryName, InventoryError, SealError,
+    SealMembers, Strictness, names,
 };
 use crate::digest::Digest;
 use crate::limits::Limits;
-use crate::oci::{Descriptor, IndexDocument, LayoutDocument, MediaType, Target};
+use crate::oci::{Descriptor, IndexDocument, LayoutDocument, Manifest, MediaType, Target};
 
 /// An open bundle.
 #[derive(Debug)]
 pub struct BundleStore {
     archive: Archive,
     limits: Limits,
-    inventory: BundleInventory,
-    manifest: Descriptor,
-    /// The inventory's blobs, by digest.
-    blobs: BTreeMap<Digest, usize>,
+    contents: Contents,
     graph: LazyGraph,
-    tags: Tags,
 }
 
 impl BundleStore {
@@ -37,30 +34,27 @@ impl BundleStore {
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, StoreError> {
         let archive = Archive::open(path, limits, Strictness::Bundle)?;
         let index = Self::documents(&archive, limits)?;
-        let (found, bytes) = Self::inventory_of(&archive, &index, limits)?;
-        let inventory = BundleInventory::parse(&bytes).map_err(ArchiveError::from)?;
-        if inventory.blobs.len() > limits.blobs {
-            return Err(ArchiveError::TooManyEntries { limit: limits.blobs }.into());
-        }
-        let manifest = inventory.bundle_manifest().map_err(ArchiveError::from)?;
-        if manifest.descriptor != found {
-            return Err(ArchiveError::BundleManifest { reason: "it is not in canonical form" }.into());
-        }
-        check_index(&inventory, &manifest, &index)?;
-        check_entries(&archive, &inventory, &manifest)?;
-        let blobs = inventory.blobs.iter().enumerate().map(|(place, blob)| (blob.digest, place)).collect();
-        let (manifest, graph, tags) = (manifest.descriptor, LazyGraph::default(), tags(&inventory));
-        Ok(Self { archive, limits: limits.clone(), inventory, manifest, blobs, graph, tags })
+        let listed = Listed::read(&index)?;
+        let inventory = Self::inventory_of(&archive, &listed.bundle, limits)?;
+        let seal = seal_of(&archive, &listed, limits)?;
+        let contents = Contents::read(&listed.bundle.bare(), &inventory, seal, &index, limits)?;
+        check_entries(&archive, &contents)?;
+        Ok(Self { archive, limits: limits.clone(), contents, graph: LazyGraph::default() })
     }
 
     /// What the bundle says of itself, checked for consistency.
     pub fn inventory(&self) -> &BundleInventory {
-        &self.inventory
+        &self.contents.inventory
     }
 
     /// The bundle manifest, which nothing but the bundle itself vouches for.
     pub fn manifest(&self) -> &Descriptor {
-        &self.manifest
+        &self.contents.manifest.descriptor
+    }
+
+    /// What seals it, unjudged.
+    pub const fn seal(&self) -> Option<&SealMembers> {
+        self.contents.seal.as_ref()
     }
 
     /// `oci-layout`, which has one form, and the bytes of `index.json`.
@@ -68,41 +62,152 @@ impl BundleStore {
         let layout = u64::try_from(LayoutDocument::BYTES.len()).unwrap_or(0);
         let missing = |name: EntryName| ArchiveError::Missing { name: name.to_string() };
         let found = archive.document(EntryName::Layout, layout)?.ok_or_else(|| missing(EntryName::Layout))?;
-        if found != LayoutDocument::BYTES {
-            return Err(ArchiveError::NotCanonical { name: EntryName::Layout.to_string() });
-        }
+        check_layout(&found)?;
         archive.document(EntryName::Index, limits.index_bytes)?.ok_or_else(|| missing(EntryName::Index))
     }
 
-    /// The bundle manifest's descriptor and the inventory's bytes, found through `index.json` and held against their
-    /// digests.
-    fn inventory_of(archive: &Archive, index: &[u8], limits: &Limits) -> Result<(Descriptor, Vec<u8>), StoreError> {
-        let mismatch = |reason| ArchiveError::IndexMismatch { reason };
-        let index = IndexDocument::parse(index).map_err(|_| mismatch("it is no index at all"))?;
-        let ours = |entry: &&Descriptor| entry.artifact_type.as_ref().is_some_and(|kind| *kind == names::BUNDLE);
-        let mut listed = index.manifests.iter().filter(ours);
-        let entry = match (listed.next(), listed.next()) {
-            (Some(entry), None) => entry,
-            (None, _) => return Err(mismatch("it lists no bundle manifest").into()),
-            _ => return Err(mismatch("it lists more than one bundle manifest").into()),
-        };
+    /// The inventory's bytes, found through the bundle manifest and held against their digest.
+    fn inventory_of(archive: &Archive, bundle: &Descriptor, limits: &Limits) -> Result<Vec<u8>, StoreError> {
         let source = Headless(archive);
-        let absent = || mismatch("it lists a bundle manifest that is not there");
-        let bytes = fetch(&source, entry, ContentKind::Manifest, Self::MANIFEST_BYTES)?.ok_or_else(absent)?;
-        let layer = inventory_layer(entry, bytes)?;
+        let absent = || ArchiveError::IndexMismatch { reason: "it lists a bundle manifest that is not there" };
+        let bytes = fetch(&source, bundle, ContentKind::Manifest, Self::MANIFEST_BYTES)?.ok_or_else(absent)?;
+        let layer = inventory_layer(bundle, bytes)?;
         let missing = ArchiveError::BlobMissing { digest: layer.digest };
-        let inventory = fetch(&source, &layer, ContentKind::Blob, limits.index_bytes)?.ok_or(missing)?;
-        Ok((entry.bare(), inventory))
-    }
-
-    fn record(&self, digest: &Digest) -> Option<&BlobRecord> {
-        self.blobs.get(digest).and_then(|place| self.inventory.blobs.get(*place))
+        Ok(fetch(&source, &layer, ContentKind::Blob, limits.index_bytes)?.ok_or(missing)?)
     }
 
     fn graph(&self) -> Result<&Graph, StoreError> {
-        let manifests = || self.inventory.blobs.iter().filter(|blob| blob.manifest).map(BlobRecord::descriptor);
-        self.graph.get(|| Graph::build(self, &manifests().collect::<Vec<_>>(), &self.limits))
+        self.graph.get(|| Graph::build(self, &self.contents.manifests(), &self.limits))
     }
+}
+
+/// What a bundle says of itself, checked for consistency: all that is known of it before content is read.
+#[derive(Debug)]
+pub(super) struct Contents {
+    pub(super) inventory: BundleInventory,
+    pub(super) manifest: BundleManifest,
+    pub(super) seal: Option<SealMembers>,
+    /// The inventory's blobs, by digest.
+    blobs: BTreeMap<Digest, usize>,
+    tags: Tags,
+}
+
+impl Contents {
+    /// Reads an inventory, and holds the bundle manifest by which it was found, the seal on that and `index.json` against
+    /// it.
+    pub(super) fn read(
+        found: &Descriptor,
+        inventory: &[u8],
+        seal: Option<SealMembers>,
+        index: &[u8],
+        limits: &Limits,
+    ) -> Result<Self, StoreError> {
+        let inventory = BundleInventory::parse(inventory).map_err(ArchiveError::from)?;
+        if inventory.blobs.len() > limits.blobs {
+            return Err(ArchiveError::TooManyEntries { limit: limits.blobs }.into());
+        }
+        let manifest = inventory.bundle_manifest().map_err(ArchiveError::from)?;
+        if manifest.descriptor != *found {
+            return Err(ArchiveError::BundleManifest { reason: "it is not in canonical form" }.into());
+        }
+        check_index(&inventory, &manifest, seal.as_ref(), index)?;
+        check_early(&inventory, seal.as_ref())?;
+        let blobs = inventory.blobs.iter().enumerate().map(|(place, blob)| (blob.digest, place)).collect();
+        let tags = tags(&inventory);
+        Ok(Self { inventory, manifest, seal, blobs, tags })
+    }
+
+    pub(super) fn record(&self, digest: &Digest) -> Option<&BlobRecord> {
+        self.blobs.get(digest).and_then(|place| self.inventory.blobs.get(*place))
+    }
+
+    /// Whether a blob stands with the seal, before the inventory.
+    pub(super) fn is_early(&self, digest: &Digest) -> bool {
+        self.seal.iter().flat_map(SealMembers::blobs).any(|blob| blob.digest == *digest)
+    }
+
+    pub(super) fn manifests(&self) -> Vec<Descriptor> {
+        self.inventory.blobs.iter().filter(|blob| blob.manifest).map(BlobRecord::descriptor).collect()
+    }
+
+    /// A tag may be a root's, in any repository, or a digest tag. A digest may be any manifest's that is carried.
+    pub(super) fn resolve(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
+        match target {
+            Target::Digest(digest) => Ok(self.record(digest).filter(|blob| blob.manifest).map(BlobRecord::descriptor)),
+            Target::Tag(tag) => self.tags.resolve(tag),
+        }
+    }
+
+    pub(super) fn names(&self) -> Vec<NamedRoot> {
+        let root = |root: &crate::archive::RootRecord| NamedRoot {
+            descriptor: Descriptor::new(root.media_type.clone(), root.digest, root.size),
+            tag: root.reference.tag.clone(),
+            reference: Some(root.reference.clone()),
+        };
+        self.inventory.roots.iter().map(root).collect()
+    }
+}
+
+/// `oci-layout` has one form.
+pub(super) fn check_layout(found: &[u8]) -> Result<(), ArchiveError> {
+    match found == LayoutDocument::BYTES {
+        true => Ok(()),
+        false => Err(ArchiveError::NotCanonical { name: EntryName::Layout.to_string() }),
+    }
+}
+
+/// What `index.json` says of the bundle itself.
+pub(super) struct Listed {
+    /// The only bundle manifest.
+    pub(super) bundle: Descriptor,
+    /// What stands behind it: nothing, or a seal and its evidence.
+    seal: Vec<Descriptor>,
+}
+
+impl Listed {
+    pub(super) fn read(index: &[u8]) -> Result<Self, ArchiveError> {
+        let mismatch = |reason| ArchiveError::IndexMismatch { reason };
+        let mut entries = IndexDocument::parse(index).map_err(|_| mismatch("it is no index at all"))?.manifests;
+        let ours = |entry: &Descriptor| entry.artifact_type.as_ref().is_some_and(|kind| *kind == names::BUNDLE);
+        let place = entries.iter().position(ours).ok_or_else(|| mismatch("it lists no bundle manifest"))?;
+        let mut tail = entries.split_off(place).into_iter();
+        let bundle = tail.next().ok_or_else(|| mismatch("it lists no bundle manifest"))?;
+        let seal: Vec<_> = tail.collect();
+        match seal.iter().any(ours) {
+            true => Err(mismatch("it lists more than one bundle manifest")),
+            false => Ok(Self { bundle, seal }),
+        }
+    }
+}
+
+impl Listed {
+    /// The entries of the seal's manifest and, where there is one, its evidence's.
+    pub(super) fn seal(&self) -> Result<Option<(&Descriptor, Option<&Descriptor>)>, ArchiveError> {
+        match self.seal.as_slice() {
+            [] => Ok(None),
+            [seal] => Ok(Some((seal, None))),
+            [seal, evidence] => Ok(Some((seal, Some(evidence)))),
+            more => Err(SealError::TooMany { found: more.len() }.into()),
+        }
+    }
+}
+
+/// The seal on the bundle manifest, through what `index.json` lists behind that.
+fn seal_of(archive: &Archive, listed: &Listed, limits: &Limits) -> Result<Option<SealMembers>, StoreError> {
+    let Some((seal, evidence)) = listed.seal()? else { return Ok(None) };
+    let read = |entry: &Descriptor| -> Result<Manifest, StoreError> {
+        let bytes = fetch(&Headless(archive), entry, ContentKind::Manifest, SealMembers::MANIFEST_BYTES)?;
+        seal_manifest(entry, bytes.ok_or(ArchiveError::BlobMissing { digest: entry.digest })?)
+    };
+    let (seal, evidence) = (read(seal)?, evidence.map(read).transpose()?);
+    let members = SealMembers::read(&listed.bundle.bare(), &seal, evidence.as_ref(), limits);
+    Ok(Some(members.map_err(ArchiveError::from)?))
+}
+
+/// A manifest that stands where a seal's would.
+pub(super) fn seal_manifest(entry: &Descriptor, bytes: Vec<u8>) -> Result<Manifest, StoreError> {
+    let malformed = |_| ArchiveError::from(SealError::Malformed { digest: entry.digest });
+    Ok(Manifest::parse(entry, bytes).map_err(malformed)?)
 }
 
 /// The tags of the roots, and cosign's digest tags.
@@ -128,20 +233,26 @@ fn tags(inventory: &BundleInventory) -> Tags {
 
 /// Reads a bundle manifest as far as is needed to find the inventory. That it has the one canonical form is checked
 /// when the inventory is known.
-fn inventory_layer(entry: &Descriptor, bytes: Vec<u8>) -> Result<Descriptor, StoreError> {
+pub(super) fn inventory_layer(entry: &Descriptor, bytes: Vec<u8>) -> Result<Descriptor, StoreError> {
     let invalid = |reason| StoreError::from(ArchiveError::BundleManifest { reason });
     if entry.media_type != MediaType::OCI_MANIFEST {
         return Err(invalid("it is no OCI image manifest"));
     }
-    let manifest = crate::oci::Manifest::parse(entry, bytes).map_err(|_| invalid("it is malformed"))?;
+    let manifest = Manifest::parse(entry, bytes).map_err(|_| invalid("it is malformed"))?;
     match manifest.layers() {
         [layer] if layer.media_type == names::BUNDLE => Ok(layer.bare()),
         _ => Err(invalid("it does not have the inventory as its only layer")),
     }
 }
 
-fn check_index(inventory: &BundleInventory, manifest: &BundleManifest, found: &[u8]) -> Result<(), ArchiveError> {
-    let expected = inventory.index(&manifest.descriptor).to_bytes();
+fn check_index(
+    inventory: &BundleInventory,
+    manifest: &BundleManifest,
+    seal: Option<&SealMembers>,
+    found: &[u8],
+) -> Result<(), ArchiveError> {
+    let expected = inventory.index(&manifest.descriptor);
+    let expected = seal.map_or_else(|| expected.clone(), |seal| seal.list_in(expected.clone())).to_bytes();
     let expected = expected.map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
     match expected == found {
         true => Ok(()),
@@ -149,16 +260,30 @@ fn check_index(inventory: &BundleInventory, manifest: &BundleManifest, found: &[
     }
 }
 
-/// The archive's entries are the two documents, the bundle manifest, the inventory, and the inventory's blobs, in this
-/// order and with these sizes; nothing is missing and nothing is left over.
-fn check_entries(
-    archive: &Archive,
-    inventory: &BundleInventory,
-    manifest: &BundleManifest,
-) -> Result<(), ArchiveError> {
-    let own = [&manifest.descriptor, &manifest.inventory_descriptor];
-    let own = own.into_iter().map(|descriptor| (descriptor.digest, descriptor.size));
-    let blobs: Vec<_> = own.chain(inventory.blobs.iter().map(|blob| (blob.digest, blob.size))).collect();
+/// A blob that both the seal and the inventory have is one blob, of one size.
+fn check_early(inventory: &BundleInventory, seal: Option<&SealMembers>) -> Result<(), ArchiveError> {
+    let early: BTreeMap<_, _> =
+        seal.into_iter().flat_map(SealMembers::blobs).map(|blob| (blob.digest, blob.size)).collect();
+    let differs = |blob: &&BlobRecord| early.get(&blob.digest).is_some_and(|size| *size != blob.size);
+    match inventory.blobs.iter().find(differs) {
+        None => Ok(()),
+        Some(blob) => {
+            let found = early.get(&blob.digest).copied().unwrap_or_default();
+            Err(ArchiveError::BlobSize { digest: blob.digest, expected: blob.size, found })
+        }
+    }
+}
+
+/// The archive's entries are the two documents, the bundle manifest, the seal's blobs, the inventory, and those of the
+/// inventory's blobs that the seal did not bring along, in this order and with these sizes; nothing is missing and
+/// nothing is left over.
+fn check_entries(archive: &Archive, contents: &Contents) -> Result<(), ArchiveError> {
+    let own = |descriptor: &Descriptor| (descriptor.digest, descriptor.size);
+    let mut blobs = vec![own(&contents.manifest.descriptor)];
+    blobs.extend(contents.seal.iter().flat_map(SealMembers::blobs).map(own));
+    blobs.push(own(&contents.manifest.inventory_descriptor));
+    let records = contents.inventory.blobs.iter().filter(|blob| !contents.is_early(&blob.digest));
+    blobs.extend(records.map(|blob| (blob.digest, blob.size)));
     for (digest, size) in &blobs {
         match archive.find(&EntryName::Blob(*digest)) {
             None => return Err(ArchiveError::BlobMissing { digest: *digest }),
@@ -209,15 +334,8 @@ impl ContentStore for Headless<'_> {
 }
 
 impl ContentStore for BundleStore {
-    /// A tag may be a root's, in any repository, or a digest tag. A digest may be any manifest's that is carried.
     fn resolve(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
-        let tag = match target {
-            Target::Digest(digest) => {
-                return Ok(self.record(digest).filter(|blob| blob.manifest).map(BlobRecord::descriptor));
-            }
-            Target::Tag(tag) => tag,
-        };
-        self.tags.resolve(tag)
+        self.contents.resolve(target)
     }
 
     fn open(&self, descriptor: &Descriptor, _: ContentKind) -> Result<Option<RawContent>, StoreError> {
@@ -230,11 +348,6 @@ impl ContentStore for BundleStore {
     }
 
     fn names(&self) -> Result<Vec<NamedRoot>, StoreError> {
-        let root = |root: &crate::archive::RootRecord| NamedRoot {
-            descriptor: Descriptor::new(root.media_type.clone(), root.digest, root.size),
-            tag: root.reference.tag.clone(),
-            reference: Some(root.reference.clone()),
-        };
-        Ok(self.inventory.roots.iter().map(root).collect())
+        Ok(self.contents.names())
     }
 }

@@ -2,27 +2,46 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use super::{ContentKind, ContentStore, StoreError};
+use crate::digest::{Digest, Hasher};
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Manifest};
 
 /// Content as a store gives it: nobody has checked it yet.
 pub struct RawContent {
     reader: Box<dyn Read + Send>,
+    arrival: Arrival,
+}
+
+/// Whether other content is read at the same time, which keeps the other cores busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    Random,
+    InSequence,
 }
 
 impl RawContent {
     /// Wraps what a store reads from.
     pub fn new(reader: impl Read + Send + 'static) -> Self {
-        Self { reader: Box::new(reader) }
+        Self { reader: Box::new(reader), arrival: Arrival::Random }
     }
 
     /// The same content, of which `watch` hears how many bytes each read gave. It learns sizes, never bytes, and its
     /// error ends the reading; [`io::ErrorKind::Interrupted`] would not, since readers try again.
     #[must_use]
     pub fn watched(self, watch: impl FnMut(u64) -> io::Result<()> + Send + 'static) -> Self {
-        Self::new(Watched { reader: self.reader, watch })
+        let arrival = self.arrival;
+        Self { arrival, ..Self::new(Watched { reader: self.reader, watch }) }
+    }
+
+    /// The same content, where nothing else can be read beside it, as from a pipe: then its bytes are hashed on another
+    /// core than the one that reads and writes them.
+    #[must_use]
+    pub fn in_sequence(self) -> Self {
+        Self { arrival: Arrival::InSequence, ..self }
     }
 
     /// Content that is in memory.
@@ -54,43 +73,107 @@ impl<F: FnMut(u64) -> io::Result<()>> Read for Watched<F> {
 /// Large enough that the calls do not count, small enough to stay in the cache.
 const CHUNK: usize = 256 * 1024;
 
+/// From here on it is worth a thread to hash on another core.
+const LARGE: u64 = 8 << 20;
+
+/// How many chunks may wait to be hashed.
+const WAITING: usize = 8;
+
 /// Streams `content` into `out`, checking it against `descriptor`. What `out` received is good only if this returns
 /// `Ok`: a writer that commits must do so afterwards.
 ///
 /// # Errors
 /// The content is longer, shorter or other than its descriptor says, or reading or writing failed.
 pub fn copy_to(content: RawContent, descriptor: &Descriptor, out: &mut dyn Write) -> Result<(), StoreError> {
-    let mut reader = content.reader;
-    let mut hasher = descriptor.digest.algorithm().hasher();
-    let mut left = descriptor.size;
-    let mut chunk = vec![0; CHUNK.min(usize::try_from(left).unwrap_or(CHUNK)).max(1)];
-    let read_error = |source| read_error(descriptor, source);
-    loop {
-        let count = match reader.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(read_error(error)),
-        };
-        let size = u64::try_from(count).unwrap_or(u64::MAX);
-        left =
-            left.checked_sub(size).ok_or(StoreError::TooLong { digest: descriptor.digest, size: descriptor.size })?;
-        let bytes = chunk.get(..count).ok_or_else(|| read_error(io::ErrorKind::InvalidData.into()))?;
-        hasher.update(bytes);
-        out.write_all(bytes).map_err(|source| StoreError::Write { digest: descriptor.digest, source })?;
-    }
-    if left > 0 {
-        return Err(StoreError::TooShort {
-            digest: descriptor.digest,
-            size: descriptor.size,
-            found: descriptor.size.saturating_sub(left),
-        });
-    }
-    let found = hasher.finish();
+    let hasher = descriptor.digest.algorithm().hasher();
+    let found = match content.arrival {
+        Arrival::InSequence if descriptor.size >= LARGE => copy_beside(content, descriptor, hasher, out)?,
+        _ => copy_here(content, descriptor, hasher, out)?,
+    };
     if found != descriptor.digest {
         return Err(StoreError::DigestMismatch { expected: descriptor.digest, found });
     }
     Ok(())
+}
+
+/// Hashes each chunk between reading and writing it.
+fn copy_here(
+    mut content: RawContent,
+    descriptor: &Descriptor,
+    mut hasher: Hasher,
+    out: &mut dyn Write,
+) -> Result<Digest, StoreError> {
+    let mut chunk = vec![0; CHUNK.min(usize::try_from(descriptor.size).unwrap_or(CHUNK)).max(1)];
+    let mut left = descriptor.size;
+    while let Some(bytes) = read_chunk(&mut content.reader, descriptor, &mut left, &mut chunk)? {
+        hasher.update(bytes);
+        out.write_all(bytes).map_err(|source| StoreError::Write { digest: descriptor.digest, source })?;
+    }
+    Ok(hasher.finish())
+}
+
+/// Reads and writes here while another thread hashes what was read before. The chunks go round, so that their number,
+/// and with it the memory, is fixed.
+fn copy_beside(
+    mut content: RawContent,
+    descriptor: &Descriptor,
+    mut hasher: Hasher,
+    out: &mut dyn Write,
+) -> Result<Digest, StoreError> {
+    let (to_hash, hashing) = sync_channel::<(Vec<u8>, usize)>(WAITING);
+    let (give_back, empty) = sync_channel::<Vec<u8>>(WAITING);
+    thread::scope(|scope| {
+        let hashed = scope.spawn(move || {
+            while let Ok((chunk, count)) = hashing.recv() {
+                hasher.update(chunk.get(..count).unwrap_or_default());
+                // Nobody may want it any more.
+                let _ = give_back.try_send(chunk);
+            }
+            hasher.finish()
+        });
+        let mut left = descriptor.size;
+        loop {
+            let mut chunk = empty.try_recv().unwrap_or_else(|_| vec![0; CHUNK]);
+            let Some(bytes) = read_chunk(&mut content.reader, descriptor, &mut left, &mut chunk)? else { break };
+            out.write_all(bytes).map_err(|source| StoreError::Write { digest: descriptor.digest, source })?;
+            let count = bytes.len();
+            if to_hash.send((chunk, count)).is_err() {
+                break;
+            }
+        }
+        drop(to_hash);
+        hashed.join().map_err(|_| StoreError::Read {
+            digest: descriptor.digest,
+            source: io::Error::other("the thread that hashes has failed"),
+        })
+    })
+}
+
+/// Fills a chunk; `None` at the end, which must be where the descriptor says.
+fn read_chunk<'a>(
+    reader: &mut dyn Read,
+    descriptor: &Descriptor,
+    left: &mut u64,
+    chunk: &'a mut [u8],
+) -> Result<Option<&'a [u8]>, StoreError> {
+    let Descriptor { digest, size, .. } = *descriptor;
+    let mut count = 0_usize;
+    // A pipe gives less at a time than is good to work on.
+    while let Some(rest) = chunk.get_mut(count..).filter(|rest| !rest.is_empty()) {
+        match reader.read(rest) {
+            Ok(0) => break,
+            Ok(more) => count = count.saturating_add(more),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(read_error(descriptor, error)),
+        }
+    }
+    let read = u64::try_from(count).unwrap_or(u64::MAX);
+    *left = left.checked_sub(read).ok_or(StoreError::TooLong { digest, size })?;
+    match (count, *left) {
+        (0, 0) => Ok(None),
+        (0, left) => Err(StoreError::TooShort { digest, size, found: size.saturating_sub(left) }),
+        _ => Ok(chunk.get(..count)),
+    }
 }
 
 /// A reader that knows better than an I/O error can say passes its [`StoreError`] through one.
@@ -107,7 +190,7 @@ fn read_error(descriptor: &Descriptor, source: io::Error) -> StoreError {
 pub(in crate::store) struct VerifiedReader<'a> {
     inner: Box<dyn Read + Send>,
     descriptor: &'a Descriptor,
-    hasher: Option<crate::digest::Hasher>,
+    hasher: Option<Hasher>,
     chunk: Vec<u8>,
     next: usize,
     seen: u64,
@@ -162,7 +245,7 @@ impl VerifiedReader<'_> {
         if self.seen < size {
             return Err(StoreError::TooShort { digest, size, found: self.seen });
         }
-        match self.hasher.take().map(crate::digest::Hasher::finish) {
+        match self.hasher.take().map(Hasher::finish) {
             Some(found) if found != digest => Err(StoreError::DigestMismatch { expected: digest, found }),
             _ => Ok(count > 0),
         }
@@ -234,7 +317,7 @@ pub fn fetch_manifest(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::{Algorithm, Digest};
+    use crate::digest::Algorithm;
 
     fn copy(content: &'static [u8], descriptor: &Descriptor) -> Result<Vec<u8>, StoreError> {
         let mut out = Vec::new();

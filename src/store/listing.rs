@@ -1,14 +1,15 @@
 //! What an `index.json` and the manifests behind it say: names, and who refers to whom.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::{ContentStore, NamedRoot, Referrers, Search, SearchMethod, SearchResult, StoreError, fetch_manifest};
 use crate::archive::names;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::limits::Limits;
-use crate::oci::{Descriptor, DigestTag, IndexDocument, Reference, Tag, Target, annotation, referrers_tag};
+use crate::oci::{Descriptor, DigestTag, IndexDocument, Manifest, Reference, Tag, Target, annotation, referrers_tag};
+use crate::parallel::try_map_in_parallel;
 
 /// Why a layout or archive gives no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -160,19 +161,28 @@ pub(super) struct Graph {
 
 /// A graph that is built when it is first needed.
 #[derive(Debug, Default)]
-pub(super) struct LazyGraph(OnceLock<Graph>);
+pub(super) struct LazyGraph {
+    graph: OnceLock<Graph>,
+    /// Of several threads that need it first, one builds it.
+    building: Mutex<()>,
+}
 
 impl LazyGraph {
     pub(super) fn get(&self, build: impl FnOnce() -> Result<Graph, StoreError>) -> Result<&Graph, StoreError> {
-        match self.0.get() {
-            Some(graph) => Ok(graph),
-            None => {
-                let graph = build()?;
-                Ok(self.0.get_or_init(|| graph))
-            }
+        if let Some(graph) = self.graph.get() {
+            return Ok(graph);
         }
+        let _alone = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(graph) = self.graph.get() {
+            return Ok(graph);
+        }
+        let graph = build()?;
+        Ok(self.graph.get_or_init(|| graph))
     }
 }
+
+/// Manifests that are read at the same time, and held until each was looked at.
+const READ_TOGETHER: usize = 256;
 
 struct Walk<'a> {
     store: &'a dyn ContentStore,
@@ -192,8 +202,11 @@ impl Graph {
         let mut next: Vec<Descriptor> = entries.to_vec();
         for _ in 0..limits.depth.max(1) {
             let mut children = Vec::new();
-            for descriptor in next {
-                walk.visit(&descriptor, &mut children)?;
+            for together in next.chunks(READ_TOGETHER) {
+                let read = try_map_in_parallel(together, |descriptor| walk.read(descriptor))?;
+                for (descriptor, manifest) in together.iter().zip(read) {
+                    walk.visit(descriptor, manifest, &mut children)?;
+                }
             }
             if children.is_empty() {
                 walk.tag_schema(entries)?;
@@ -231,14 +244,25 @@ impl Graph {
 }
 
 impl Walk<'_> {
-    fn visit(&mut self, descriptor: &Descriptor, children: &mut Vec<Descriptor>) -> Result<(), StoreError> {
-        // What is no manifest by its type has no subject.
+    /// The manifest, unless it is known, none by its type, which has no subject, or not there: a layout may leave out
+    /// children, and whoever needs them will miss them.
+    fn read(&self, descriptor: &Descriptor) -> Result<Option<Manifest>, StoreError> {
         let typed = descriptor.media_type.is_manifest() || descriptor.media_type.as_str().is_empty();
         if !typed || self.graph.manifests.contains_key(&descriptor.digest) {
-            return Ok(());
+            return Ok(None);
         }
-        // A layout may leave out children; whoever needs them will miss them.
-        let Some(manifest) = fetch_manifest(self.store, descriptor, self.limits)? else { return Ok(()) };
+        fetch_manifest(self.store, descriptor, self.limits)
+    }
+
+    fn visit(
+        &mut self,
+        descriptor: &Descriptor,
+        manifest: Option<Manifest>,
+        children: &mut Vec<Descriptor>,
+    ) -> Result<(), StoreError> {
+        let Some(manifest) = manifest.filter(|_| !self.graph.manifests.contains_key(&descriptor.digest)) else {
+            return Ok(());
+        };
         if self.graph.manifests.len() >= self.limits.manifests {
             return Err(ListingError::TooMany { limit: self.limits.manifests }.into());
         }

@@ -1,9 +1,9 @@
 //! Content in memory: for tests, and for what is made and used within one run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::listing::{self, Graph};
+use super::listing::{self, Graph, LazyGraph, Tags};
 use super::{
     ContentKind, ContentSink, ContentStore, NamedRoot, Publication, RawContent, Referrers, StoreError, copy_to,
 };
@@ -17,14 +17,27 @@ use crate::oci::{Descriptor, IndexDocument, MediaType, Reference, Tag, Target, a
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     content: Mutex<Content>,
+    /// What the content says, made when it is first asked for after a change.
+    said: Mutex<Option<Arc<Said>>>,
     limits: Limits,
+}
+
+/// What follows from the content: an index like a layout's, and who refers to whom.
+#[derive(Debug)]
+struct Said {
+    index: IndexDocument,
+    tags: OnceLock<Tags>,
+    graph: LazyGraph,
 }
 
 #[derive(Debug, Default)]
 struct Content {
     blobs: BTreeMap<Digest, Arc<[u8]>>,
     manifests: BTreeMap<Digest, Descriptor>,
-    index: Vec<Descriptor>,
+    /// Entries by the order in which they were named.
+    index: BTreeMap<u64, Descriptor>,
+    names: HashMap<String, u64>,
+    named: u64,
 }
 
 impl MemoryStore {
@@ -37,18 +50,34 @@ impl MemoryStore {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The content, which is about to change.
+    fn change(&self) -> MutexGuard<'_, Content> {
+        let content = self.content();
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        content
+    }
+
+    fn said(&self) -> Arc<Said> {
+        let content = self.content();
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = || IndexDocument::new(content.index.values().cloned().collect());
+        Arc::clone(said.get_or_insert_with(|| {
+            Arc::new(Said { index: index(), tags: OnceLock::new(), graph: LazyGraph::default() })
+        }))
+    }
+
     /// Takes in a blob and returns its descriptor.
     pub fn insert_blob(&self, media_type: impl Into<MediaType>, bytes: impl Into<Arc<[u8]>>) -> Descriptor {
         let bytes = bytes.into();
         let descriptor = Descriptor::of(media_type, &bytes);
-        self.content().blobs.insert(descriptor.digest, bytes);
+        self.change().blobs.insert(descriptor.digest, bytes);
         descriptor
     }
 
     /// Takes in a manifest and returns its descriptor.
     pub fn insert_manifest(&self, media_type: impl Into<MediaType>, bytes: impl Into<Arc<[u8]>>) -> Descriptor {
         let descriptor = self.insert_blob(media_type, bytes);
-        self.content().manifests.insert(descriptor.digest, descriptor.clone());
+        self.change().manifests.insert(descriptor.digest, descriptor.clone());
         descriptor
     }
 
@@ -58,37 +87,30 @@ impl MemoryStore {
     }
 
     fn name(&self, descriptor: &Descriptor, short: String, full: Option<String>) {
-        let mut content = self.content();
-        let has = |entry: &Descriptor| entry.annotations.get(annotation::REF_NAME) == Some(&short);
-        content.index.retain(|entry| !has(entry));
+        let mut content = self.change();
         let mut entry = descriptor.bare();
-        entry.annotations.insert(annotation::REF_NAME.into(), short);
+        entry.annotations.insert(annotation::REF_NAME.into(), short.clone());
         if let Some(full) = full {
             entry.annotations.insert(annotation::CONTAINERD_NAME.into(), full);
         }
-        content.index.push(entry);
+        let place = content.named;
+        content.named = place.saturating_add(1);
+        if let Some(former) = content.names.insert(short, place) {
+            content.index.remove(&former);
+        }
+        content.index.insert(place, entry);
     }
 
     /// Everything that is held, by digest: for tests that compare.
     pub fn digests(&self) -> Vec<Digest> {
         self.content().blobs.keys().copied().collect()
     }
-
-    fn index(&self) -> IndexDocument {
-        IndexDocument::new(self.content().index.clone())
-    }
-
-    fn graph(&self) -> Result<Graph, StoreError> {
-        let manifests: Vec<_> = self.content().manifests.values().cloned().collect();
-        Graph::build(self, &manifests, &self.limits)
-    }
 }
 
 impl ContentStore for MemoryStore {
     fn resolve(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
-        listing::resolve(&self.index(), &OnceLock::new(), target, |digest| {
-            Ok(self.content().manifests.get(digest).cloned())
-        })
+        let said = self.said();
+        listing::resolve(&said.index, &said.tags, target, |digest| Ok(self.content().manifests.get(digest).cloned()))
     }
 
     fn open(&self, descriptor: &Descriptor, _: ContentKind) -> Result<Option<RawContent>, StoreError> {
@@ -96,13 +118,18 @@ impl ContentStore for MemoryStore {
     }
 
     fn referrers(&self, subject: &Descriptor) -> Result<Referrers, StoreError> {
-        self.graph()?.referrers(&subject.digest, &self.limits)
+        let said = self.said();
+        let graph = said.graph.get(|| {
+            let manifests: Vec<_> = self.content().manifests.values().cloned().collect();
+            Graph::build(self, &manifests, &self.limits)
+        })?;
+        graph.referrers(&subject.digest, &self.limits)
     }
 
     fn names(&self) -> Result<Vec<NamedRoot>, StoreError> {
         // Nothing is in the index without a name.
         let empty = Graph::default();
-        listing::roots(&self.index(), || Ok(&empty))
+        listing::roots(&self.said().index, || Ok(&empty))
     }
 }
 
@@ -114,7 +141,7 @@ impl ContentSink for MemoryStore {
     fn put(&self, descriptor: &Descriptor, kind: ContentKind, content: RawContent) -> Result<(), StoreError> {
         let mut bytes = Vec::new();
         copy_to(content, descriptor, &mut bytes)?;
-        let mut content = self.content();
+        let mut content = self.change();
         content.blobs.insert(descriptor.digest, bytes.into());
         if kind == ContentKind::Manifest {
             content.manifests.insert(descriptor.digest, descriptor.bare());

@@ -14,6 +14,7 @@ pub mod memory;
 pub mod overlay;
 #[cfg(feature = "registry")]
 pub mod registry;
+pub mod stream;
 
 use crate::digest::Digest;
 use crate::oci::{Descriptor, DigestTagKind, Reference, Tag, Target};
@@ -82,6 +83,8 @@ pub struct Search {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SearchMethod {
+    /// All the ways in which a place lists what refers to something; what a bundle says
+    Referrers,
     /// `GET /v2/<name>/referrers/<digest>`
     ReferrersApi,
     /// The referrers tag schema

@@ -74,10 +74,16 @@ impl PolicyDocument {
     /// The statement for a repository: the one that names it (conformance 7.21), else the one with the longest
     /// `host/path/*` above it, else the one for all. `None` means that nothing from there is trusted.
     pub fn select(&self, repository: &Repository) -> Option<&PolicyStatement> {
-        let closest = |scopes: &[Scope]| scopes.iter().filter_map(|scope| scope.closeness(repository)).max();
-        let covering = self.statements.iter().filter_map(|(scopes, statement)| Some((closest(scopes)?, statement)));
+        self.select_by(repository).map(|(_, statement)| statement)
+    }
+
+    /// As [`PolicyDocument::select`], with the scope by which the statement covers the repository.
+    pub fn select_by(&self, repository: &Repository) -> Option<(&Scope, &PolicyStatement)> {
+        let scopes =
+            self.statements().flat_map(|(scopes, statement)| scopes.iter().map(move |scope| (scope, statement)));
+        let covering = scopes.filter_map(|found| Some((found.0.closeness(repository)?, found)));
         // No two are equally close: that would be the same scope twice.
-        covering.max_by_key(|(closeness, _)| *closeness).map(|(_, statement)| statement)
+        covering.max_by_key(|(closeness, _)| *closeness).map(|(_, found)| found)
     }
 
     /// Every statement with its scopes, in the order of the document.

@@ -1,7 +1,11 @@
 //! Judging an artifact: every signature of it, under the statement that covers its repository.
 
+use std::collections::BTreeSet;
+
+use super::memo::Memo;
 use super::signature::{FoundSignature, Terms, examine};
 use super::verdict::{SignatureOutcome, Verdict, judge_artifact, judge_signature};
+use crate::digest::Digest;
 use crate::oci::{Descriptor, Repository};
 use crate::trust::{PolicyDocument, PolicyStatement, VerificationLevel};
 
@@ -14,6 +18,10 @@ pub struct ArtifactOutcome {
     pub scope: Repository,
     /// The statement of the policy that covers the scope, and its level, by name.
     pub statement: Option<StatementName>,
+    /// Where no statement covers the scope: the scopes that the policy has.
+    pub scopes: Vec<String>,
+    /// Signatures that nobody looked at, because no statement covers the scope or the statement says skip.
+    pub unjudged: Vec<Digest>,
     /// Its signatures, by digest.
     pub signatures: Vec<SignatureOutcome>,
     /// The verdict.
@@ -27,12 +35,12 @@ pub struct StatementName {
     pub name: String,
     /// The name of its level.
     pub level: String,
+    /// The scope of the statement that covers the repository, as the policy writes it.
+    pub pattern: String,
 }
 
-impl StatementName {
-    fn of(statement: &PolicyStatement) -> Self {
-        Self { name: statement.name().to_owned(), level: describe(statement.level()) }
-    }
+fn scopes_of(policy: &PolicyDocument) -> Vec<String> {
+    policy.statements().flat_map(|(scopes, _)| scopes.iter().map(ToString::to_string)).collect()
 }
 
 /// The level by its name, with what the policy changes about it.
@@ -52,19 +60,30 @@ pub fn evaluate_file(
     signatures: &[(Descriptor, FoundSignature)],
     statement: Option<&PolicyStatement>,
     terms: &Terms<'_>,
+    memo: &Memo,
 ) -> ArtifactOutcome {
-    let mut outcomes: Vec<SignatureOutcome> = statement
-        .into_iter()
-        .flat_map(|statement| {
-            signatures.iter().filter_map(|(file, found)| evaluate_blob(file, found, statement, terms))
-        })
-        .collect();
+    let mut outcomes: Vec<SignatureOutcome> = match statement {
+        Some(statement) if !statement.level().is_skip() => signatures
+            .iter()
+            .map(|(file, found)| judge_signature(examine(file, found, statement, terms, memo), statement.level()))
+            .collect(),
+        _ => Vec::new(),
+    };
     outcomes.sort_by_key(|outcome| outcome.facts.signature);
+    let is_judged = outcomes.len() == signatures.len();
+    let passed_over = signatures.iter().filter(|_| !is_judged).map(|(_, found)| found.digest);
     let verdict = judge_artifact(manifest, scope, statement, &outcomes);
     ArtifactOutcome {
         artifact: manifest.clone(),
         scope: scope.clone(),
-        statement: statement.map(StatementName::of),
+        // Statements about files have no scope.
+        statement: statement.map(|statement| StatementName {
+            name: statement.name().to_owned(),
+            level: describe(statement.level()),
+            pattern: scope.to_string(),
+        }),
+        scopes: Vec::new(),
+        unjudged: BTreeSet::from_iter(passed_over).into_iter().collect(),
         signatures: outcomes,
         verdict,
     }
@@ -79,7 +98,8 @@ pub fn evaluate_blob(
     terms: &Terms<'_>,
 ) -> Option<SignatureOutcome> {
     let level = statement.level();
-    (!level.is_skip()).then(|| judge_signature(examine(blob, found, statement, terms), level))
+    let memo = Memo::new(terms.limits);
+    (!level.is_skip()).then(|| judge_signature(examine(blob, found, statement, terms, &memo), level))
 }
 
 /// Judges `artifact` by `signatures`. All of them are judged and reported: a broken one never hides a good one.
@@ -90,20 +110,42 @@ pub fn evaluate(
     policy: &PolicyDocument,
     terms: &Terms<'_>,
 ) -> ArtifactOutcome {
-    let statement = policy.select(scope);
+    evaluate_with(artifact, scope, signatures, policy, terms, &Memo::new(terms.limits))
+}
+
+/// As [`evaluate`], for one of many artifacts that are judged together.
+pub fn evaluate_with(
+    artifact: &Descriptor,
+    scope: &Repository,
+    signatures: &[FoundSignature],
+    policy: &PolicyDocument,
+    terms: &Terms<'_>,
+    memo: &Memo,
+) -> ArtifactOutcome {
+    let selected = policy.select_by(scope);
+    let statement = selected.map(|(_, statement)| statement);
     let mut outcomes: Vec<SignatureOutcome> = match statement {
         Some(statement) if !statement.level().is_skip() => signatures
             .iter()
-            .map(|found| judge_signature(examine(artifact, found, statement, terms), statement.level()))
+            .map(|found| judge_signature(examine(artifact, found, statement, terms, memo), statement.level()))
             .collect(),
         _ => Vec::new(),
     };
     outcomes.sort_by_key(|outcome| outcome.facts.signature);
+    let is_judged = outcomes.len() == signatures.len();
+    let passed_over = signatures.iter().filter(|_| !is_judged).map(|found| found.digest);
+    let unjudged = BTreeSet::from_iter(passed_over).into_iter().collect();
     let verdict = judge_artifact(artifact, scope, statement, &outcomes);
     ArtifactOutcome {
         artifact: artifact.clone(),
         scope: scope.clone(),
-        statement: statement.map(StatementName::of),
+        statement: selected.map(|(pattern, statement)| StatementName {
+            name: statement.name().to_owned(),
+            level: describe(statement.level()),
+            pattern: pattern.to_string(),
+        }),
+        scopes: if statement.is_none() { scopes_of(policy) } else { Vec::new() },
+        unjudged,
         signatures: outcomes,
         verdict,
     }

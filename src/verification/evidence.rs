@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::pki::{Certificate, Crl, CrlError, HashAlgorithm, OcspResponse, VerifiedCrl, VerifiedDelta, VerifiedOcsp};
 use crate::time::UnixTime;
@@ -91,14 +92,26 @@ impl CarriedEvidence {
         self.deltas.get(certificate.issuer().der()).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The OCSP responses that speak of `certificate` of `issuer`, newest first.
-    pub fn responses<'a>(
-        &'a self,
-        certificate: &'a Certificate,
-        issuer: &'a Certificate,
-    ) -> impl Iterator<Item = &'a OcspResponse> {
-        let found = self.responses.get(certificate.serial().as_bytes());
-        found.into_iter().flatten().filter(|response| response.speaks_of(certificate, issuer))
+    /// The complete CRLs that may speak of `certificate` by what they say themselves, newest first, at most `most`.
+    pub fn bases_for(&self, certificate: &Certificate, most: usize) -> InScope<'_, Crl> {
+        InScope::of_crls(self.candidates(certificate), certificate, most)
+    }
+
+    /// The delta CRLs that may speak of `certificate` by what they say themselves, newest first, at most `most`.
+    pub fn deltas_for(&self, certificate: &Certificate, most: usize) -> InScope<'_, Crl> {
+        InScope::of_crls(self.deltas(certificate), certificate, most)
+    }
+
+    /// The OCSP responses that speak of `certificate` of `issuer`, newest first, at most `most`.
+    pub fn responses_for(
+        &self,
+        certificate: &Certificate,
+        issuer: &Certificate,
+        most: usize,
+    ) -> InScope<'_, OcspResponse> {
+        let found = self.responses.get(certificate.serial().as_bytes()).map(Vec::as_slice).unwrap_or_default();
+        let speaks = |response: &OcspResponse| response.speaks_of(certificate, issuer).then_some(()).ok_or(None);
+        InScope::of(found, EvidenceKind::Ocsp, most, speaks)
     }
 
     /// How many CRLs, OCSP responses and timestamp tokens there are.
@@ -112,6 +125,68 @@ impl CarriedEvidence {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.bases.is_empty() && self.deltas.is_empty() && self.responses.is_empty() && self.tokens.is_empty()
+    }
+}
+
+/// Pieces of evidence that are looked at for one certificate before any signature is checked. Real ones are few: even an
+/// authority that cuts its CRL into parts has some hundred.
+const MOST_LOOKED_AT: usize = 1_000;
+
+/// The evidence of one kind that is worth a signature check for one certificate.
+#[derive(Debug)]
+pub struct InScope<'a, T> {
+    /// The pieces, newest first.
+    pub pieces: Vec<&'a T>,
+    /// Why others say nothing of the certificate, by their own word.
+    pub out_of_scope: Vec<CrlError>,
+    /// Why the list is not complete.
+    pub flood: Option<EvidenceFlood>,
+}
+
+impl<'a> InScope<'a, Crl> {
+    fn of_crls(crls: &'a [Crl], certificate: &Certificate, most: usize) -> Self {
+        let kind = if crls.first().is_some_and(Crl::is_delta) { EvidenceKind::DeltaCrl } else { EvidenceKind::Crl };
+        Self::of(crls, kind, most, |crl| crl.covers(certificate).map_err(Some))
+    }
+}
+
+impl<'a, T> InScope<'a, T> {
+    fn of(all: &'a [T], kind: EvidenceKind, limit: usize, scope: impl Fn(&T) -> Result<(), Option<CrlError>>) -> Self {
+        let (mut pieces, mut out_of_scope) = (Vec::new(), Vec::new());
+        let flood = Some(EvidenceFlood { kind, count: all.len(), limit });
+        for (looked_at, piece) in all.iter().enumerate() {
+            match scope(piece) {
+                _ if looked_at >= MOST_LOOKED_AT => return Self { pieces, out_of_scope, flood },
+                Ok(()) if pieces.len() >= limit => return Self { pieces, out_of_scope, flood },
+                Ok(()) => pieces.push(piece),
+                Err(error) => out_of_scope.extend(error),
+            }
+        }
+        Self { pieces, out_of_scope, flood: None }
+    }
+}
+
+/// More evidence than is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{count} pieces of evidence ({kind}) claim to speak of the certificate; {limit} are tried")]
+pub struct EvidenceFlood {
+    /// What kind it is.
+    pub kind: EvidenceKind,
+    /// How many there are.
+    pub count: usize,
+    /// How many are tried.
+    pub limit: usize,
+}
+
+impl Diagnostic for EvidenceFlood {
+    fn code(&self) -> DiagnosticCode {
+        DiagnosticCode::EvidenceFlood
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            "somebody may have flooded the artifact with revocation data; export it again without what is stale".into(),
+        )
     }
 }
 

@@ -9,17 +9,19 @@ pub mod signature;
 
 mod artifact;
 mod freshness;
+mod memo;
 mod outcome;
 mod reading;
 mod timestamp;
 mod verdict;
 
-pub use artifact::{ArtifactOutcome, StatementName, evaluate, evaluate_blob, evaluate_file};
-pub use evidence::{CarriedEvidence, EvidenceKind, EvidenceUse};
+pub use artifact::{ArtifactOutcome, StatementName, evaluate, evaluate_blob, evaluate_file, evaluate_with};
+pub use evidence::{CarriedEvidence, EvidenceFlood, EvidenceKind, EvidenceUse, InScope};
 pub(crate) use freshness::Span;
 pub use freshness::{Clocks, Freshness, FreshnessError};
+pub use memo::{EvidenceTries, Memo};
 pub use outcome::{Check, Failure, Finding};
-pub use plan::{ChainRole, EvidenceNeed, EvidencePlan, PlanNote, plan};
+pub use plan::{ChainRole, EvidenceNeed, EvidencePlan, PlanNote, plan, plan_with};
 pub use reading::{ReadingError, RevocationReading};
 pub use signature::{FoundSignature, SignatureFacts, SignatureTimes, SignerFacts, Terms};
 pub use timestamp::{AuthenticatedTime, TimeSource};

@@ -4,7 +4,7 @@
 use super::CarriedEvidence;
 use crate::limits::Limits;
 use crate::notary::{SignatureEnvelope, SigningScheme};
-use crate::pki::{Certificate, RevocationSources};
+use crate::pki::{Certificate, CertificatePool, RevocationSources};
 use crate::tsp::{TimestampError, TimestampToken};
 
 /// How many tokens that lie beside a signature are looked at. Each costs a few public-key operations.
@@ -61,12 +61,22 @@ pub struct EvidencePlan {
 /// Makes the plan for one signature: for its own two chains, and for the authorities of those timestamp tokens that
 /// `carried` holds for it.
 pub fn plan(envelope: &SignatureEnvelope, carried: &CarriedEvidence, limits: &Limits) -> EvidencePlan {
+    plan_with(envelope, carried, limits, &CertificatePool::default())
+}
+
+/// As [`plan`], with the timestamp authority's certificates from `pool`.
+pub fn plan_with(
+    envelope: &SignatureEnvelope,
+    carried: &CarriedEvidence,
+    limits: &Limits,
+    pool: &CertificatePool,
+) -> EvidencePlan {
     let mut plan = EvidencePlan::default();
     let chain = envelope.certificates().certificates();
     for (position, certificate) in chain.iter().enumerate() {
         plan.ask(certificate, chain.get(position.saturating_add(1)), ChainRole::Signing);
     }
-    let own = envelope.timestamp().map(|token| TimestampToken::parse(token, limits));
+    let own = envelope.timestamp().map(|token| TimestampToken::read(token, limits, pool));
     plan.ask_authority(own.map(|token| token.and_then(|token| authority_path(&token, limits))));
     if envelope.claims().scheme == SigningScheme::X509 {
         for token in carried.tokens(envelope.signature()).take(MOST_TOKENS) {

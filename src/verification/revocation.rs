@@ -6,8 +6,9 @@ use self::statements::{Says, Statement, Statements, crl_statements, ocsp_stateme
 use super::freshness::{Clocks, Freshness};
 use super::reading::RevocationReading;
 use super::timestamp::AuthenticatedTime;
-use super::{CarriedEvidence, EvidenceUse, Failure, Finding};
+use super::{CarriedEvidence, EvidenceTries, EvidenceUse, Failure, Finding};
 use crate::code::DiagnosticCode;
+use crate::limits::Limits;
 use crate::pki::{Certificate, ConformingChain, Revocation, RevocationReason, RevocationSources};
 
 /// What is known of one certificate.
@@ -47,6 +48,17 @@ impl Rules {
 
 /// Checks every certificate of the chain but the root (conformance 10.02).
 pub fn check_chain(chain: &ConformingChain, evidence: &CarriedEvidence, rules: &Rules) -> Vec<CertificateStatus> {
+    check_chain_with(chain, evidence, rules, &EvidenceTries::new(&Limits::default()))
+}
+
+/// As [`check_chain`], on the account of a whole verification.
+pub fn check_chain_with(
+    chain: &ConformingChain,
+    evidence: &CarriedEvidence,
+    rules: &Rules,
+    tries: &EvidenceTries,
+) -> Vec<CertificateStatus> {
+    let evidence = AtHand { evidence, tries };
     let certificates = chain.certificates();
     certificates
         .iter()
@@ -55,10 +67,17 @@ pub fn check_chain(chain: &ConformingChain, evidence: &CarriedEvidence, rules: &
         .collect()
 }
 
+/// The evidence, and the account of what trying it costs.
+#[derive(Clone, Copy)]
+struct AtHand<'a> {
+    evidence: &'a CarriedEvidence,
+    tries: &'a EvidenceTries,
+}
+
 fn check_certificate(
     certificate: &Certificate,
     issuer: &Certificate,
-    evidence: &CarriedEvidence,
+    evidence: AtHand<'_>,
     rules: &Rules,
 ) -> CertificateStatus {
     let (finding, evidence) = match certificate.revocation_sources() {
@@ -80,7 +99,7 @@ fn check_certificate(
 fn check_responder(
     responder: &Certificate,
     issuer: &Certificate,
-    evidence: &CarriedEvidence,
+    evidence: AtHand<'_>,
     rules: &Rules,
 ) -> Result<Vec<EvidenceUse>, Failure> {
     let rules = Rules::now(rules.freshness, rules.clocks);
@@ -132,6 +151,10 @@ fn weigh(
     // An entry that nobody can interpret is no silence, whatever another CRL leaves out.
     if let Some(failure) = &crls.uninterpreted {
         return (Finding::Undetermined(failure.clone()), Vec::new());
+    }
+    // What was not tried may be the one that says "revoked".
+    if let Some(flood) = crls.flood.as_ref().or(ocsp.flood.as_ref()) {
+        return (Finding::Undetermined(flood.clone()), Vec::new());
     }
     let is_good = |statement: &&Statement| match &statement.says {
         Says::Good => true,
@@ -209,7 +232,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::limits::Limits;
     use crate::pki::{CertificateChain, Crl, Profile};
     use crate::signer::LocalKey;
     use crate::signer::authority::{Authority, CrlReason, LeafUsage, Request, Revocation as Line};
@@ -311,6 +333,56 @@ mod tests {
             assert_eq!(code(&finding), expected, "{finding:?}");
             assert!(!matches!(finding, Finding::Undetermined(_)));
         }
+    }
+
+    /// Distinct CRLs that name the issuer, newer than anything real: one that a stranger has signed, with other bits of
+    /// the signature altered in each.
+    fn forgeries(count: u32) -> Vec<Crl> {
+        let der = Fixture::new().crl(Duration::ZERO, None).der().to_vec();
+        let forge = |number: u32| {
+            let mut der = der.clone();
+            let end = der.len();
+            der[end - 8..end - 4].copy_from_slice(&number.to_be_bytes());
+            Crl::from_der(der).unwrap()
+        };
+        (0..count).map(forge).collect()
+    }
+
+    fn check_within(fixture: &Fixture, crls: &[Crl], limits: &Limits) -> (Finding, usize) {
+        let mut evidence = CarriedEvidence::default();
+        crls.iter().for_each(|crl| evidence.insert(crl.clone()));
+        let rules = Rules::now(Freshness::Current, Clocks { verification: NOW, signing: None });
+        let tries = EvidenceTries::new(limits);
+        let mut statuses = check_chain_with(&fixture.chain, &evidence, &rules, &tries);
+        // Whoever comes next with the same certificates costs nothing more, and hears the same.
+        assert_eq!(check_chain_with(&fixture.chain, &evidence, &rules, &tries), statuses);
+        (statuses.remove(0).finding, tries.spent())
+    }
+
+    #[test]
+    fn a_flood_of_forgeries_costs_little_and_is_never_good_and_hides_no_revocation_that_was_found() {
+        let fixture = Fixture::new();
+        let limits = Limits::default();
+        let forged = forgeries(2_000);
+        let with = |crl: Crl| [&forged[..], &[crl]].concat();
+        let flood = (true, Some("evidence-flood"));
+        // The good one is among those that were not tried.
+        let (finding, spent) = check_within(&fixture, &with(fixture.crl(HOUR, None)), &limits);
+        assert_eq!((code(&finding), spent), (flood, limits.evidence_tries));
+        // It was tried, and others were not.
+        let future = fixture.crl_of(NOW.saturating_add(Duration::from_secs(1)), None);
+        let (finding, _) = check_within(&fixture, &with(future.clone()), &limits);
+        assert_eq!(code(&finding), flood);
+        let revoked = fixture.crl_of(NOW.saturating_add(Duration::from_secs(1)), Some(CrlReason::Superseded));
+        let (finding, spent) = check_within(&fixture, &with(revoked), &limits);
+        assert_eq!(code(&finding), (false, Some("certificate-revoked")));
+        assert!(spent <= limits.evidence_tries, "{spent}");
+        // In all.
+        let few = Limits { all_evidence_tries: 3, ..Limits::default() };
+        let (finding, spent) = check_within(&fixture, &with(fixture.crl(HOUR, None))[1_990..], &few);
+        assert_eq!((code(&finding), spent), (flood, 3));
+        let (finding, _) = check_within(&fixture, &[fixture.crl(HOUR, None)], &few);
+        assert_eq!(code(&finding), (false, None));
     }
 
     #[test]

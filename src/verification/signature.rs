@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::freshness::{Clocks, Freshness};
+use super::memo::Memo;
 use super::reading::RevocationReading;
 use super::revocation::Rules;
 use super::timestamp::{self, AuthenticatedTime};
@@ -149,6 +150,7 @@ pub fn examine(
     found: &FoundSignature,
     statement: &PolicyStatement,
     terms: &Terms<'_>,
+    memo: &Memo,
 ) -> SignatureFacts {
     let mut facts = SignatureFacts::claims(found);
     let envelope = match integrity(artifact, found, terms) {
@@ -168,14 +170,14 @@ pub fn examine(
         facts.note(CheckKind::Authenticity, finding);
     }
     facts.note(CheckKind::Expiry, expiry(&envelope, terms.at));
-    let stamped = timestamp::check(&envelope, statement, terms);
+    let stamped = timestamp::check(&envelope, statement, terms, memo);
     facts.checks.extend(stamped.checks);
     facts.evidence.extend(stamped.evidence);
     facts.times.authenticated = stamped.time;
     let clocks = Clocks { verification: terms.at, signing: facts.times.authenticated.map(|time| time.latest) };
     let (freshness, reading) = (terms.freshness, terms.revocation);
     let rules = Rules { freshness, clocks, reading, signed: facts.times.authenticated };
-    let statuses = revocation::check_chain(envelope.chain(), terms.evidence, &rules);
+    let statuses = revocation::check_chain_with(envelope.chain(), terms.evidence, &rules, memo.tries());
     if statuses.is_empty() {
         let reason = "a self-signed certificate has no issuer that could revoke it".to_owned();
         facts.note(CheckKind::Revocation, Finding::NotApplicable(reason, None));

@@ -1,6 +1,7 @@
 //! The authentic timestamp step (conformance section 8f): what makes the signing time more than a claim.
 
 use super::freshness::Clocks;
+use super::memo::Memo;
 use super::plan::MOST_TOKENS;
 use super::revocation::Rules;
 use super::signature::Terms;
@@ -45,7 +46,12 @@ impl Stamped {
     }
 }
 
-pub(super) fn check(envelope: &AuthenticEnvelope, statement: &PolicyStatement, terms: &Terms<'_>) -> Stamped {
+pub(super) fn check(
+    envelope: &AuthenticEnvelope,
+    statement: &PolicyStatement,
+    terms: &Terms<'_>,
+    memo: &Memo,
+) -> Stamped {
     let chain = envelope.chain();
     match (envelope.attributes().scheme, envelope.attributes().authentic_signing_time) {
         (SigningScheme::SigningAuthority, Some(time)) => by_signing_authority(chain, time),
@@ -53,7 +59,9 @@ pub(super) fn check(envelope: &AuthenticEnvelope, statement: &PolicyStatement, t
             DiagnosticCode::EnvelopeMalformed,
             "the signing authority's signature names no signing time",
         ))),
-        (SigningScheme::X509, _) if is_triggered(chain, statement, terms.at) => by_token(envelope, statement, terms),
+        (SigningScheme::X509, _) if is_triggered(chain, statement, terms.at) => {
+            by_token(envelope, statement, terms, memo)
+        }
         (SigningScheme::X509, _) => Stamped::of(match chain.check_validity(terms.at, terms.at) {
             Ok(()) => Finding::Passed(format!("every certificate is valid at the verification time {}", terms.at)),
             Err(failure) => Finding::Failed(outside_validity(&failure, "at the verification time")),
@@ -84,17 +92,17 @@ fn by_signing_authority(chain: &ConformingChain, time: UnixTime) -> Stamped {
 
 /// The envelope's own token counts, or else, where that is absent or does not hold, the first that holds of those that are
 /// carried beside the signature: whoever added one can only have asked an authority that the policy trusts.
-fn by_token(envelope: &AuthenticEnvelope, statement: &PolicyStatement, terms: &Terms<'_>) -> Stamped {
+fn by_token(envelope: &AuthenticEnvelope, statement: &PolicyStatement, terms: &Terms<'_>, memo: &Memo) -> Stamped {
     let own = envelope.timestamp().map(|der| {
-        let token = TimestampToken::parse(der, terms.limits).map_err(Failure::from);
-        by_one(token.as_ref().map_err(Clone::clone), "stamped", envelope, statement, terms)
+        let token = TimestampToken::read(der, terms.limits, memo.pool()).map_err(Failure::from);
+        by_one(token.as_ref().map_err(Clone::clone), "stamped", envelope, statement, terms, memo)
     });
     let mut failed = match own {
         Some(stamped) if stamped.time.is_some() => return stamped,
         own => own,
     };
     for token in terms.evidence.tokens(envelope.signature()).take(MOST_TOKENS) {
-        let stamped = by_one(Ok(token), "stamped after it was signed,", envelope, statement, terms);
+        let stamped = by_one(Ok(token), "stamped after it was signed,", envelope, statement, terms, memo);
         if stamped.time.is_some() {
             return stamped;
         }
@@ -117,6 +125,7 @@ fn by_one(
     envelope: &AuthenticEnvelope,
     statement: &PolicyStatement,
     terms: &Terms<'_>,
+    memo: &Memo,
 ) -> Stamped {
     let token = match token.and_then(|token| verify_token(token, envelope, statement, terms)) {
         Ok(token) => token,
@@ -135,7 +144,7 @@ fn by_one(
     let mut stamped = Stamped::of(finding);
     let clocks = Clocks { verification: terms.at, signing: Some(token.latest()) };
     let rules = Rules::now(terms.freshness, clocks);
-    for status in revocation::check_chain(token.chain(), terms.evidence, &rules) {
+    for status in revocation::check_chain_with(token.chain(), terms.evidence, &rules, memo.tries()) {
         stamped.checks.push(Check {
             kind: CheckKind::AuthenticTimestamp,
             certificate: Some(status.certificate.subject().to_string()),

@@ -111,6 +111,7 @@ pub(crate) fn inventory(blobs: Vec<BlobRecord>, roots: Vec<RootRecord>) -> Bundl
         schema_version: 1,
         media_type: names::BUNDLE.into(),
         features: Vec::new(),
+        stream: None,
         created_by: "bulla/0.1.0".into(),
         created_at: UnixTime::from_seconds(1_790_000_000),
         roots,

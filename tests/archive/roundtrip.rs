@@ -251,3 +251,18 @@ fn a_full_disk_has_its_code() {
     let error = BundleWriter::new(full, &bundle.inventory, Compression::None).err().unwrap();
     assert_eq!(code(Err::<(), _>(error)), Some(DiagnosticCode::StorageFull));
 }
+
+/// What was written once is written for ever: another program of this version, on another machine, gives these bytes.
+/// A change here is a change of the format.
+#[test]
+fn golden_digests() {
+    let bundle = bundle();
+    for (compression, golden) in [
+        (Compression::None, "sha256:0"),
+        (Compression::Zstd { level: 3 }, "sha256:1"),
+        (Compression::Zstd { level: 19 }, "sha256:2"),
+    ] {
+        let bytes = write(&bundle.inventory, &bundle.contents, compression);
+        assert_eq!(Digest::sha256(&bytes).to_string(), golden, "{compression:?}, {} bytes", bytes.len());
+    }
+}

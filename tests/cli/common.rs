@@ -89,6 +89,18 @@ impl User {
         self.bulla(&[arguments, &trust].concat())
     }
 
+    /// Removes a layout that names nothing, if there is one. `false` if it names something.
+    pub fn withdraw_nameless(&self, layout: &str) -> bool {
+        if !self.path(layout).exists() {
+            return true;
+        }
+        let nameless = self.json(&format!("{layout}/index.json"))["manifests"].as_array().unwrap().is_empty();
+        let temporary =
+            contents(&self.path(layout)).into_keys().any(|path| path.to_string_lossy().contains(".bulla-tmp"));
+        fs::remove_dir_all(self.path(layout)).unwrap();
+        nameless && !temporary
+    }
+
     /// Everything in the scratch directory but `demo`, and in `TMPDIR`, with what the files hold.
     pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = contents(&self.folder());

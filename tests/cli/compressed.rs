@@ -47,7 +47,7 @@ fn damage_is_found() {
         user.put("bad.tar.zst", &whole[..length]);
         let ended = user.judging(&["import", "bad.tar.zst", "--to", "oci:images"]);
         ended.refuses(3, &["archive-truncated", "archive-malformed"]);
-        assert!(!user.path("images").exists(), "{length}");
+        assert!(user.withdraw_nameless("images"), "{length}");
     }
     for at in (0..whole.len()).step_by(211).chain(whole.len() - 24..whole.len()) {
         let mut bytes = whole.clone();
@@ -61,7 +61,7 @@ fn damage_is_found() {
             continue;
         }
         assert!(ended.status == 3 && ended.stderr.starts_with("error["), "byte {at}: {ended:?}");
-        assert!(!user.path("images").exists(), "{at}");
+        assert!(user.withdraw_nameless("images"), "{at}");
     }
 }
 

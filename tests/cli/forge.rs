@@ -201,6 +201,7 @@ pub fn bundle(blobs: &[Blob]) -> Vec<u8> {
         schema_version: 1,
         media_type: names::BUNDLE.into(),
         features: Vec::new(),
+        stream: None,
         created_by: "forger/1".into(),
         created_at: UnixTime::from_seconds(1_700_000_000),
         roots: vec![RootRecord {

@@ -379,3 +379,45 @@ fn names_tags_and_digests() {
     let blob = |name: &str| user.path("mixed/blobs/sha256").join(name.strip_prefix("sha256:").unwrap());
     assert!(blob(digest(&image)).exists() && !blob(digest(&other)).exists());
 }
+
+/// The same content, asked for in whatever order, from a layout, from a registry with the referrers API or with the tag
+/// schema, to a file or to a pipe: the same bytes. Large enough for several frames and several threads.
+#[test]
+fn the_same_content_gives_the_same_bytes_from_anywhere() {
+    const TEST: &str = "the_same_content_gives_the_same_bytes_from_anywhere";
+    let Some(world) = World::new(TEST, &[]) else { return };
+    let (mut content, platforms) = signed_index(&world, Content::default());
+    let text = b"what is written often is small ".repeat(400_000);
+    let other = content.image("amd64", &[crate::support::content::noise(7, 3 << 20), text, b"small".to_vec()]);
+    content.tag("v2", &other);
+    content.referrer(&platforms.index, "application/vnd.example.note", b"a note");
+    let user = &world.user;
+    fs::remove_dir_all(user.path("l")).unwrap();
+    content.write_layout(&user.path("l"));
+    let with_api = Registry::start(Options::default());
+    let without = Registry::start(Options {
+        referrers: crate::support::registry::Referrers::Status(404),
+        oci_subject: false,
+        ..Options::default()
+    });
+    content.fill(&with_api, "a/b", false);
+    content.fill(&without, "a/b", true);
+    let names = [format!("{SCOPE}:v1"), format!("{SCOPE}:v2")];
+    for (form, flag) in [("tar", "none"), ("tar.zst", "zstd")] {
+        let mut first: Option<Vec<u8>> = None;
+        for place in ["oci:l".to_owned(), format!("{}/a/b", with_api.host()), format!("{}/a/b", without.host())] {
+            for order in [[0, 1], [1, 0]] {
+                let output = format!("{}.{form}", order[0]);
+                let sources = order.map(|number| format!("{place}:v{}", number + 1));
+                let [one, other] = order.map(|number| names[number].as_str());
+                let mut words = vec!["export", &sources[0], "--as", one, &sources[1], "--as", other];
+                words.extend(["--compression", flag, "-o", &output]);
+                user.bulla_dated(1_800_000_000, &words).ends(0);
+                let bytes = fs::read(user.path(&output)).unwrap();
+                let first = first.get_or_insert_with(|| bytes.clone());
+                assert!(*first == bytes, "{place} {order:?} {form}: {} and {} bytes", first.len(), bytes.len());
+            }
+        }
+        user.bulla(&["verify", &format!("0.{form}")]).says(1, &["signature-absent"]);
+    }
+}

@@ -14,6 +14,7 @@ use bulla::ops::closure::WalkOptions;
 use bulla::ops::inspect::inspect;
 use bulla::ops::pack::{Supplies, inventory, pack};
 use bulla::ops::progress::{NoProgress, Progress};
+use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
 use bulla::ops::supply::{GapPolicy, Sources, SupplyError, supply};
 use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, Verification, verify};
 use bulla::report::inspection::Inspection;
@@ -145,11 +146,18 @@ fn judge(
         freshness: Freshness::Current,
         revocation: RevocationReading::Now,
         scope: None,
+        seal: SealTerms { scope: SEAL_REPOSITORY.parse().unwrap(), demand: SealDemand::IfPresent },
         user_metadata: BTreeMap::new(),
         supplied: &[],
         live,
     };
-    let subject = Subject { store, roots: vec![root_of(image)], omitted: BTreeSet::new(), listed: BTreeSet::new() };
+    let subject = Subject {
+        store,
+        roots: vec![root_of(image)],
+        omitted: BTreeSet::new(),
+        listed: BTreeSet::new(),
+        seal: SubjectSeal::NoBundle,
+    };
     verify(&subject, &Depth::Judge(judging), &Limits::default(), &NoProgress).unwrap()
 }
 

@@ -193,3 +193,53 @@ fn a_referrer_cannot_name_itself() {
     let named: Vec<_> = arrived.names().unwrap().into_iter().filter_map(|root| root.reference).collect();
     assert_eq!(named.iter().map(ToString::to_string).collect::<Vec<_>>(), ["h.io/app:v1"]);
 }
+
+/// Two repositories want the same layer, and a pipe gives it once.
+#[test]
+fn a_pipe_serves_several_repositories_at_once() {
+    use bulla::ops::import::{Mapping, import_stream};
+    use bulla::store::stream::open_stream;
+    use bulla::store::{ContentSink, StoreError};
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = crate::memory::Memory::default();
+    let shared = vec![7; 3 << 20];
+    let (a, b) = (store.image(&[&shared, b"a"]), store.image(&[&shared, b"b"]));
+    let store: Arc<dyn ContentStore> = Arc::new(store);
+    let at = |descriptor: &Descriptor, name: &str| Source {
+        store: Arc::clone(&store),
+        descriptor: descriptor.clone(),
+        reference: name.parse().unwrap(),
+    };
+    let sources = vec![at(&a, "a.io/app:v1"), at(&b, "b.io/app:v1")];
+    for compression in [Compression::None, Compression::Zstd { level: 1 }] {
+        let path = export(sources.clone(), &WalkOptions::default(), &Supplies::default(), folder.path(), compression);
+        let (whole, length) = (std::fs::read(&path).unwrap(), std::fs::metadata(&path).unwrap().len());
+        for cut in [usize::try_from(length).unwrap(), whole.len() - 1] {
+            let sinks: Mutex<BTreeMap<String, Arc<crate::memory::Memory>>> = Mutex::default();
+            let open = |repository: &bulla::oci::Repository| -> Result<Arc<dyn ContentSink>, StoreError> {
+                let sink = Arc::clone(sinks.lock().unwrap().entry(repository.to_string()).or_default());
+                Ok(sink)
+            };
+            let bytes = std::io::Cursor::new(whole[..cut].to_vec());
+            let (head, mut tail) = open_stream(bytes, &Limits::default()).unwrap();
+            let admissions = [admit(&a, "a.io/app:v1"), admit(&b, "b.io/app:v1")];
+            let mapping = Mapping::below("registry.local/all").unwrap();
+            let mut rules = mapping;
+            rules.add_rule("b.io=registry.local/b").unwrap();
+            let options = ImportOptions { mapping: rules, ..ImportOptions::default() };
+            let to = Destination::PerRepository(&open);
+            let limits = Limits::default();
+            let done = import_stream(&head, &mut tail, &admissions, &to, &options, &limits, &nobody());
+            let sinks = sinks.lock().unwrap();
+            assert_eq!(sinks.len(), 2);
+            for sink in sinks.values() {
+                assert!(sink.holds(&Digest::sha256(&shared)));
+                assert_eq!(sink.tagged().len(), usize::from(cut == whole.len()));
+            }
+            assert_eq!(done.is_ok(), cut == whole.len(), "{done:?}");
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod shell;
 mod signatures;
 
 pub(crate) mod blob;
+pub(crate) mod seal;
 pub(crate) mod sign;
 pub(crate) mod signing;
 pub(crate) mod timestamp;
@@ -130,6 +131,8 @@ pub(crate) struct Export {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=19))]
     pub(crate) level: i32,
     #[command(flatten)]
+    pub(crate) sealing: seal::Sealing,
+    #[command(flatten)]
     pub(crate) registry: Registry,
 }
 
@@ -149,7 +152,7 @@ pub(crate) struct Verify {
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
     /// Check the bytes alone; judge no signature
-    #[arg(long, conflicts_with_all = ["trust_store", "policy", "strict_notation_policy", "at", "freshness", "scope", "crls", "user_metadata", "offline"])]
+    #[arg(long, conflicts_with_all = ["trust_store", "policy", "strict_notation_policy", "at", "freshness", "scope", "crls", "user_metadata", "offline", "require_seal", "ignore_seal", "seal_scope"])]
     pub(crate) integrity_only: bool,
     #[command(flatten)]
     pub(crate) files: FileJudging,
@@ -218,6 +221,8 @@ pub(crate) struct Judging {
     /// Never fetch revocation data (a bundle is always judged without the network)
     #[arg(long)]
     pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) seal: seal::SealJudging,
 }
 
 #[derive(Debug, Args)]

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bulla::archive::{BundleInventory, empty_config};
+use bulla::archive::{BundleInventory, SealMembers, empty_config};
 use bulla::digest::Digest;
 use bulla::limits::Limits;
-use bulla::oci::{Location, Reference, Target};
+use bulla::oci::{Descriptor, Location, Reference, Target};
 use bulla::ops::collect::{Source, find, locate};
+use bulla::ops::seal::SubjectSeal;
 use bulla::report::v1::{Source as Place, SourceKind};
 use bulla::store::archive::{OpenedArchive, open_any};
 use bulla::store::layout::LayoutStore;
+use bulla::store::stream::{BundleHead, BundleTail, open_stream};
 use bulla::store::{ContentStore, NamedRoot};
 
 use crate::error::CommandError;
@@ -24,10 +26,20 @@ pub(crate) struct Opened {
     pub(crate) place: Place,
     /// What a bundle says of itself.
     pub(crate) inventory: Option<BundleInventory>,
+    /// What seals it.
+    pub(crate) seal: SubjectSeal,
+    /// What of it comes through a pipe, where it does.
+    pub(crate) pipe: Option<Pipe>,
     /// The file or folder that it lies in.
     path: Option<PathBuf>,
     target: Option<Target>,
     reference: Option<Reference>,
+}
+
+/// A bundle on standard input: its head was read, its tail waits in the pipe.
+pub(crate) struct Pipe {
+    pub(crate) head: Arc<BundleHead>,
+    pub(crate) tail: BundleTail,
 }
 
 impl Opened {
@@ -182,7 +194,7 @@ impl Notation {
     }
 }
 
-/// Opens what `text` names.
+/// Opens what `text` names; `-` is a bundle on standard input.
 pub(crate) fn open(text: &str, network: &Network, limits: &Limits) -> Result<Opened, CommandError> {
     open_as(Notation::Any, text, network, limits)
 }
@@ -194,6 +206,9 @@ pub(crate) fn open_as(
     network: &Network,
     limits: &Limits,
 ) -> Result<Opened, CommandError> {
+    if text == "-" && notation == Notation::Any {
+        return open_pipe(limits);
+    }
     let location = match notation {
         Notation::Any => parse(text)?,
         Notation::Layout => parse_layout(text)?,
@@ -218,11 +233,27 @@ fn open_location(location: Location, network: &Network, limits: &Limits) -> Resu
         Location::Layout { path, target } => {
             let store: Arc<dyn ContentStore> = Arc::new(LayoutStore::open(&path, limits)?);
             let place = place(SourceKind::Layout, &path);
-            Ok(Opened { store, place, inventory: None, path: Some(path), target, reference: None })
+            let (inventory, seal, path) = (None, SubjectSeal::NoBundle, Some(path));
+            Ok(Opened { store, place, inventory, seal, pipe: None, path, target, reference: None })
         }
         Location::Archive { path, target } => open_archive(&path, target, limits),
         Location::Registry(reference) => open_registry(reference, network),
     }
+}
+
+fn open_pipe(limits: &Limits) -> Result<Opened, CommandError> {
+    let (head, tail) = open_stream(terminal::take_input()?, limits)?;
+    let (inventory, seal) = (head.inventory().clone(), seal_on(head.manifest(), head.seal()));
+    let head = Arc::new(head);
+    let store: Arc<dyn ContentStore> = head.clone();
+    let place = Place { kind: SourceKind::Bundle, location: "-".to_owned() };
+    let pipe = Some(Pipe { head, tail });
+    Ok(Opened { store, place, inventory: Some(inventory), seal, pipe, path: None, target: None, reference: None })
+}
+
+fn seal_on(bundle: &Descriptor, seal: Option<&SealMembers>) -> SubjectSeal {
+    let unsealed = || SubjectSeal::Unsealed { bundle: bundle.clone() };
+    seal.cloned().map_or_else(unsealed, SubjectSeal::Sealed)
 }
 
 fn place(kind: SourceKind, path: &Path) -> Place {
@@ -230,22 +261,24 @@ fn place(kind: SourceKind, path: &Path) -> Place {
 }
 
 fn open_archive(path: &Path, target: Option<Target>, limits: &Limits) -> Result<Opened, CommandError> {
-    let (store, kind, inventory): (Box<dyn ContentStore>, _, _) = match open_any(path, limits)? {
+    let (store, kind, inventory, seal): (Box<dyn ContentStore>, _, _, _) = match open_any(path, limits)? {
         OpenedArchive::Bundle(bundle) => {
             let inventory = bundle.inventory().clone();
-            (bundle, SourceKind::Bundle, Some(inventory))
+            let seal = seal_on(bundle.manifest(), bundle.seal());
+            (bundle, SourceKind::Bundle, Some(inventory), seal)
         }
-        OpenedArchive::Foreign(archive) => (archive, SourceKind::Archive, None),
+        OpenedArchive::Foreign(archive) => (archive, SourceKind::Archive, None, SubjectSeal::NoBundle),
     };
     let (store, place, path) = (Arc::from(store), place(kind, path), Some(path.to_owned()));
-    Ok(Opened { store, place, inventory, path, target, reference: None })
+    Ok(Opened { store, place, inventory, seal, pipe: None, path, target, reference: None })
 }
 
 #[cfg(feature = "registry")]
 fn open_registry(reference: Reference, network: &Network) -> Result<Opened, CommandError> {
     let store: Arc<dyn ContentStore> = Arc::new(network.registries()?.source(&reference.repository));
     let place = Place { kind: SourceKind::Registry, location: reference.to_string() };
-    Ok(Opened { store, place, inventory: None, path: None, target: None, reference: Some(reference) })
+    let (inventory, seal, reference) = (None, SubjectSeal::NoBundle, Some(reference));
+    Ok(Opened { store, place, inventory, seal, pipe: None, path: None, target: None, reference })
 }
 
 #[cfg(not(feature = "registry"))]

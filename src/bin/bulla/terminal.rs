@@ -1,6 +1,8 @@
 //! The outside world: the clock, standard output and standard error. stdout is data, stderr is talk.
 
+use std::fs::File;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write};
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -24,6 +26,21 @@ pub(crate) fn now() -> UnixTime {
 /// Whether somebody watches standard error.
 pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
+}
+
+/// Takes standard input over for good. Whoever drops it closes it, so that a writer at the other end of a pipe hears at
+/// once that nobody wants more.
+pub(crate) fn take_input() -> Result<File, CommandError> {
+    let failed = |error: io::Error| CommandError::new(bulla::code::io_code(&error), format!("standard input: {error}"));
+    let input = io::stdin();
+    if input.is_terminal() {
+        let message = "a bundle is expected on standard input, and there is a terminal";
+        return Err(CommandError::new(bulla::code::DiagnosticCode::UsageInvalid, message)
+            .with_hint("pipe it in, as in bulla export ... -o - | bulla verify -, or name a file"));
+    }
+    let own = File::from(input.as_fd().try_clone_to_owned().map_err(failed)?);
+    rustix::stdio::dup2_stdin(File::open("/dev/null").map_err(failed)?).map_err(|error| failed(error.into()))?;
+    Ok(own)
 }
 
 /// Writes data to standard output. A reader that went away is not an error.

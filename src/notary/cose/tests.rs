@@ -79,7 +79,7 @@ fn envelope(protected: &Map, unprotected: &Map) -> Vec<u8> {
 }
 
 fn error(envelope: &[u8]) -> EnvelopeError {
-    parse(envelope, &Limits::default()).unwrap_err()
+    parse(envelope, &Limits::default(), &CertificatePool::default()).unwrap_err()
 }
 
 fn code(envelope: &[u8]) -> DiagnosticCode {

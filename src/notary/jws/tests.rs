@@ -32,7 +32,7 @@ fn envelope(protected: &str) -> Map<String, Value> {
 }
 
 fn code(envelope: &str) -> DiagnosticCode {
-    parse(envelope.as_bytes(), &Limits::default()).unwrap_err().code()
+    parse(envelope.as_bytes(), &Limits::default(), &CertificatePool::default()).unwrap_err().code()
 }
 
 #[test]
@@ -127,7 +127,9 @@ fn envelopes_that_break_the_format() {
 fn messages_are_short_and_printable_whatever_the_document_says() {
     let mut hostile = envelope(PROTECTED);
     hostile.insert(format!("\u{1b}[2J{}", "x".repeat(10_000)), Value::Null);
-    let error = parse(serde_json::to_string(&hostile).unwrap().as_bytes(), &Limits::default()).unwrap_err();
+    let error =
+        parse(serde_json::to_string(&hostile).unwrap().as_bytes(), &Limits::default(), &CertificatePool::default())
+            .unwrap_err();
     let text = error.to_string();
     assert!(text.len() < 500 && !text.contains('\u{1b}') && text.contains("unknown field"), "{text}");
 }

@@ -13,6 +13,7 @@ use crate::oci::{Descriptor, Manifest, Reference};
 use crate::ops::closure::{self, Closure, Extent, NotarySignature, Referrer, WalkOptions, walk};
 use crate::ops::progress::{Progress, Stage};
 use crate::ops::signatures::check_amount;
+use crate::parallel::try_map_in_parallel;
 use crate::store::{ContentKind, ContentStore, RawContent, Search, copy_to};
 
 pub use error::CollectError;
@@ -97,24 +98,44 @@ pub fn collect(
 ) -> Result<Collection, CollectError> {
     progress.stage(Stage::Discovering, None);
     let mut collection = Collection::empty();
+    let closures = closures_of(distinct(sources)?, options, limits, progress)?;
+    for (source, closure) in closures {
+        collection.add(source, closure, limits)?;
+    }
+    collection.settle();
+    collection.check_digest_tags()?;
+    check_amount(&collection.notary_signatures(), collection.manifests.values(), std::iter::empty(), limits)?;
+    Ok(collection)
+}
+
+/// Each name once.
+fn distinct(sources: Vec<Source>) -> Result<Vec<Source>, CollectError> {
     let mut names = BTreeMap::new();
+    let mut distinct = Vec::with_capacity(sources.len());
     for source in sources {
         let second = source.descriptor.digest;
         match names.insert(naming_part(&source.reference), second) {
             Some(first) if first != second => {
                 return Err(CollectError::NameTwice { reference: Box::new(source.reference), first, second });
             }
-            Some(_) => continue,
-            None => {}
+            Some(_) => {}
+            None => distinct.push(source),
         }
-        let closure = walk(source.store.as_ref(), &source.descriptor, options, limits, progress)
-            .map_err(|error| CollectError::Closure { reference: source.reference.clone(), error: Box::new(error) })?;
-        collection.add(source, closure, limits)?;
     }
-    collection.settle();
-    collection.check_digest_tags()?;
-    check_amount(&collection.notary_signatures(), collection.manifests.values(), limits)?;
-    Ok(collection)
+    Ok(distinct)
+}
+
+fn closures_of(
+    sources: Vec<Source>,
+    options: &WalkOptions,
+    limits: &Limits,
+    progress: &dyn Progress,
+) -> Result<Vec<(Source, Closure)>, CollectError> {
+    let closures = try_map_in_parallel(&sources, |source| {
+        walk(source.store.as_ref(), &source.descriptor, options, limits, progress)
+            .map_err(|error| CollectError::Closure { reference: source.reference.clone(), error: Box::new(error) })
+    })?;
+    Ok(sources.into_iter().zip(closures).collect())
 }
 
 impl Collection {

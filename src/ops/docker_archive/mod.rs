@@ -21,7 +21,9 @@ use crate::limits::Limits;
 use crate::oci::{Descriptor, IndexDocument, LayoutDocument, Manifest, Platform, Reference, annotation, blob_path};
 use crate::ops::closure::{WalkOptions, walk};
 use crate::ops::import::{Admission, AdmissionGround, Mapping};
+use crate::ops::integrity::Ledger;
 use crate::ops::progress::{Cancelled, Progress, Stage, counted, proceed};
+use crate::store::stream::{BundleHead, BundleTail};
 use crate::store::{ContentKind, ContentStore, RawContent, copy_to};
 
 use choose::{Image, choose, inspect_config};
@@ -66,6 +68,8 @@ pub struct DockerArchiveOptions {
     pub platform: Option<Platform>,
     /// What the store is known to lack.
     pub known_omitted: BTreeSet<Digest>,
+    /// What of the store must be sound before the archive counts as written, beside what is in it.
+    pub ledger: Option<Arc<Ledger>>,
 }
 
 /// Writes what was admitted as one docker archive. Nothing is written before every artifact was found to be an image
@@ -82,14 +86,44 @@ pub fn write(
     out: impl Write,
     progress: &Arc<dyn Progress>,
 ) -> Result<DockerArchiveReport, DockerArchiveError> {
-    match run(store, admissions, options, limits, out, progress) {
+    or_cancelled(run(store, None, admissions, options, limits, out, progress), progress)
+}
+
+/// The same, from a bundle that comes through a pipe: its layers have the order of the archive that is written.
+///
+/// # Errors
+/// As [`write`]; and the pipe breaks off, or gives something else than it should.
+pub fn write_stream(
+    head: &BundleHead,
+    tail: &mut BundleTail,
+    admissions: &[Admission],
+    options: &DockerArchiveOptions,
+    limits: &Limits,
+    out: impl Write,
+    progress: &Arc<dyn Progress>,
+) -> Result<DockerArchiveReport, DockerArchiveError> {
+    or_cancelled(run(head, Some(Rest { head, tail }), admissions, options, limits, out, progress), progress)
+}
+
+fn or_cancelled(
+    result: Result<DockerArchiveReport, DockerArchiveError>,
+    progress: &Arc<dyn Progress>,
+) -> Result<DockerArchiveReport, DockerArchiveError> {
+    match result {
         Err(_) if progress.cancelled() => Err(DockerArchiveError::Cancelled(Cancelled)),
         result => result,
     }
 }
 
+/// What comes through a pipe behind what is known already.
+struct Rest<'a> {
+    head: &'a BundleHead,
+    tail: &'a mut BundleTail,
+}
+
 fn run(
     store: &dyn ContentStore,
+    rest: Option<Rest<'_>>,
     admissions: &[Admission],
     options: &DockerArchiveOptions,
     limits: &Limits,
@@ -112,8 +146,11 @@ fn run(
     tar.document(LayoutDocument::NAME, LayoutDocument::BYTES)?;
     tar.document(IndexDocument::NAME, &index(&images)?)?;
     tar.document("manifest.json", &manifest_json(&images)?)?;
-    content.write(store, &mut tar, progress)?;
+    content.write(store, rest, &mut tar, options.ledger.as_deref(), progress)?;
     tar.finish()?;
+    if let Some(ledger) = &options.ledger {
+        ledger.settle(store, progress.as_ref())?;
+    }
     let blobs = u64::try_from(content.manifests.len().saturating_add(content.blobs.len())).unwrap_or(u64::MAX);
     let images = images.into_iter().map(|(archived, _)| archived).collect();
     Ok(DockerArchiveReport { images, blobs, bytes: content.bytes() })
@@ -235,7 +272,9 @@ impl Content {
     fn write(
         &self,
         store: &dyn ContentStore,
+        rest: Option<Rest<'_>>,
         tar: &mut TarWriter<impl Write>,
+        ledger: Option<&Ledger>,
         progress: &Arc<dyn Progress>,
     ) -> Result<(), DockerArchiveError> {
         for manifest in self.manifests.values() {
@@ -244,11 +283,44 @@ impl Content {
         }
         let mut blobs: Vec<_> = self.blobs.values().collect();
         blobs.sort_by_key(|(blob, _)| !blob.media_type.is_image_config());
-        for (blob, parent) in blobs {
+        let comes_later = |digest: &Digest| rest.as_ref().is_some_and(|rest| !rest.head.holds(digest));
+        for (blob, parent) in blobs.into_iter().filter(|(blob, _)| !comes_later(&blob.digest)) {
             proceed(progress.as_ref())?;
             let missing = || DockerArchiveError::BlobMissing { digest: blob.digest, parent: *parent };
             let content = store.open(blob, ContentKind::Blob)?.ok_or_else(missing)?;
             tar.blob(blob, counted(content, progress))?;
+            if let Some(ledger) = ledger {
+                ledger.checked(&blob.digest);
+            }
+        }
+        rest.map_or(Ok(()), |rest| self.write_rest(rest, tar, ledger, progress))
+    }
+
+    /// Writes what belongs to the images while everything passes.
+    fn write_rest(
+        &self,
+        rest: Rest<'_>,
+        tar: &mut TarWriter<impl Write>,
+        ledger: Option<&Ledger>,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<(), DockerArchiveError> {
+        let missing = |(blob, _): &&(Descriptor, Digest)| !rest.head.lists(&blob.digest);
+        if let Some((blob, parent)) = self.blobs.values().find(missing) {
+            return Err(DockerArchiveError::BlobMissing { digest: blob.digest, parent: *parent });
+        }
+        while let Some(blob) = rest.tail.next_blob()? {
+            proceed(progress.as_ref())?;
+            let content = counted(rest.tail.content(), progress);
+            match self.blobs.get(&blob.digest) {
+                Some((blob, _)) => tar.blob(blob, content)?,
+                None => {
+                    let known = ledger.and_then(|ledger| ledger.blob(&blob.digest));
+                    copy_to(content, known.unwrap_or(&blob), &mut io::sink())?;
+                }
+            }
+            if let Some(ledger) = ledger {
+                ledger.checked(&blob.digest);
+            }
         }
         Ok(())
     }

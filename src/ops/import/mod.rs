@@ -3,6 +3,7 @@
 mod error;
 mod mapping;
 mod order;
+mod stream;
 mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,9 @@ use crate::limits::Limits;
 use crate::oci::{Descriptor, Manifest, Reference, Repository, annotation};
 use crate::ops::closure::{self, Referrer, WalkOptions, walk};
 use crate::ops::collect::naming_part;
+use crate::ops::integrity::Ledger;
 use crate::ops::progress::{Cancelled, Progress, Stage, proceed};
+use crate::store::stream::{BundleHead, BundleTail};
 use crate::store::{ContentSink, ContentStore, Publication, StoreError};
 use crate::verification::TrustedArtifact;
 
@@ -118,6 +121,9 @@ pub struct ImportOptions {
     pub walk: WalkOptions,
     /// How many blobs are copied at a time.
     pub workers: NonZeroUsize,
+    /// What of the source must be sound before anything gets a name, beside what is imported. What is imported is
+    /// checked in any case.
+    pub ledger: Option<Arc<Ledger>>,
 }
 
 impl Default for ImportOptions {
@@ -125,7 +131,7 @@ impl Default for ImportOptions {
     /// slow disk.
     fn default() -> Self {
         let workers = NonZeroUsize::MIN.saturating_add(3);
-        Self { mapping: Mapping::keep(), walk: WalkOptions::default(), workers }
+        Self { mapping: Mapping::keep(), walk: WalkOptions::default(), workers, ledger: None }
     }
 }
 
@@ -182,15 +188,43 @@ pub fn import(
     limits: &Limits,
     progress: &Arc<dyn Progress>,
 ) -> Result<ImportReport, ImportError> {
-    let result = run(store, admissions, destination, options, limits, progress);
+    or_cancelled(run(Cargo::Store(store), admissions, destination, options, limits, progress), progress)
+}
+
+/// Imports what was admitted from a bundle that comes through a pipe, in one go. Names are given when all of it was
+/// right, to the last byte behind the end of the archive.
+///
+/// # Errors
+/// As [`import`]; and the pipe breaks off, or gives something else than it should.
+pub fn import_stream(
+    head: &BundleHead,
+    tail: &mut BundleTail,
+    admissions: &[Admission],
+    destination: &Destination<'_>,
+    options: &ImportOptions,
+    limits: &Limits,
+    progress: &Arc<dyn Progress>,
+) -> Result<ImportReport, ImportError> {
+    or_cancelled(run(Cargo::Stream(head, tail), admissions, destination, options, limits, progress), progress)
+}
+
+fn or_cancelled<T>(result: Result<T, ImportError>, progress: &Arc<dyn Progress>) -> Result<T, ImportError> {
     match result {
         Err(_) if progress.cancelled() => Err(ImportError::Cancelled(Cancelled)),
         result => result,
     }
 }
 
+/// Where content comes from.
+enum Cargo<'a> {
+    /// Any of it at any time
+    Store(&'a dyn ContentStore),
+    /// Blobs one after the other
+    Stream(&'a BundleHead, &'a mut BundleTail),
+}
+
 fn run(
-    store: &dyn ContentStore,
+    cargo: Cargo<'_>,
     admissions: &[Admission],
     destination: &Destination<'_>,
     options: &ImportOptions,
@@ -198,16 +232,31 @@ fn run(
     progress: &Arc<dyn Progress>,
 ) -> Result<ImportReport, ImportError> {
     let mut parcels = plan(admissions, destination, &options.mapping)?;
+    let store = match &cargo {
+        Cargo::Store(store) => *store,
+        Cargo::Stream(head, _) => *head,
+    };
     progress.stage(Stage::Discovering, None);
     for parcel in &mut parcels {
         parcel.fill(store, &options.walk, limits, progress.as_ref())?;
     }
     let total = parcels.iter().fold(0_u64, |sum, parcel| sum.saturating_add(parcel.bytes()));
     progress.stage(Stage::Importing, Some(total));
-    let transfer =
-        Transfer { store, progress, workers: options.workers, copied: Counter::default(), present: Counter::default() };
-    for parcel in &parcels {
-        parcel.send(&transfer)?;
+    let ledger = options.ledger.as_deref();
+    let transfer = Transfer {
+        store,
+        progress,
+        workers: options.workers,
+        ledger,
+        copied: Counter::default(),
+        present: Counter::default(),
+    };
+    match cargo {
+        Cargo::Store(_) => parcels.iter().try_for_each(|parcel| parcel.send(&transfer))?,
+        Cargo::Stream(head, tail) => stream::send(&parcels, head, tail, &transfer)?,
+    }
+    if let Some(ledger) = ledger {
+        ledger.settle(store, progress.as_ref())?;
     }
     progress.stage(Stage::Publishing, None);
     let mut roots = Vec::new();
@@ -321,6 +370,10 @@ impl Parcel {
         blobs.sort_by_key(|(descriptor, _)| std::cmp::Reverse(descriptor.size));
         let jobs = blobs.into_iter().map(|(descriptor, parent)| Job::Blob { descriptor, parent: *parent });
         transfer.run(self.sink.as_ref(), &jobs.collect::<Vec<_>>())?;
+        self.send_manifests(transfer)
+    }
+
+    fn send_manifests(&self, transfer: &Transfer<'_>) -> Result<(), ImportError> {
         for wave in order::waves(&self.manifests) {
             transfer.run(self.sink.as_ref(), &wave.into_iter().map(Job::Manifest).collect::<Vec<_>>())?;
         }

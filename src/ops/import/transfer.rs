@@ -8,6 +8,7 @@ use std::thread;
 use super::{ImportError, Tally};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Manifest};
+use crate::ops::integrity::Ledger;
 use crate::ops::progress::{Progress, counted, proceed};
 use crate::store::{ContentKind, ContentSink, ContentStore, RawContent};
 
@@ -29,6 +30,7 @@ pub(super) struct Transfer<'a> {
     pub(super) store: &'a dyn ContentStore,
     pub(super) progress: &'a Arc<dyn Progress>,
     pub(super) workers: NonZeroUsize,
+    pub(super) ledger: Option<&'a Ledger>,
     pub(super) copied: Counter,
     pub(super) present: Counter,
 }
@@ -42,7 +44,7 @@ pub(super) struct Counter {
 }
 
 impl Counter {
-    fn add(&self, descriptor: &Descriptor, kind: ContentKind) {
+    pub(super) fn add(&self, descriptor: &Descriptor, kind: ContentKind) {
         let count = match kind {
             ContentKind::Manifest => &self.manifests,
             ContentKind::Blob => &self.blobs,
@@ -86,6 +88,11 @@ impl Transfer<'_> {
         failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
+    /// Content whose bytes count as progress.
+    pub(super) fn counted(&self, content: RawContent) -> RawContent {
+        counted(content, self.progress)
+    }
+
     fn do_one(&self, sink: &dyn ContentSink, job: &Job<'_>) -> Result<(), ImportError> {
         proceed(self.progress.as_ref())?;
         let (descriptor, kind) = match job {
@@ -104,7 +111,17 @@ impl Transfer<'_> {
                 None => return Err(ImportError::BlobMissing { digest: descriptor.digest, parent: *parent }),
             },
         };
-        sink.put(&descriptor, kind, counted(content, self.progress))?;
+        let read = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&read);
+        let content = content.watched(move |bytes| {
+            count.fetch_add(bytes, Ordering::Relaxed);
+            Ok(())
+        });
+        sink.put(&descriptor, kind, self.counted(content))?;
+        // A registry may take a blob over from another repository without reading any of it.
+        if let Some(ledger) = self.ledger.filter(|_| read.load(Ordering::Relaxed) == descriptor.size) {
+            ledger.checked(&descriptor.digest);
+        }
         self.copied.add(&descriptor, kind);
         Ok(())
     }

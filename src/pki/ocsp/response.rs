@@ -1,7 +1,7 @@
 //! Reading a response (RFC 6960 §4.2.1). Nothing is believed here.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use der::Tag;
 use der::asn1::ObjectIdentifier;
@@ -13,9 +13,10 @@ use crate::limits::Limits;
 use crate::pki::algorithm::SignatureAlgorithm;
 use crate::pki::asn1_time::parse_time;
 use crate::pki::extension::{Extension, ExtensionsError, read_extensions};
+use crate::pki::remembered::CheckedUnder;
 use crate::pki::revocation::{ReasonCode, reason_code};
 use crate::pki::tlv::{Cursor, Tlv, constructed, only, primitive};
-use crate::pki::{Certificate, Name, Revocation, RevocationReason, SerialNumber};
+use crate::pki::{Certificate, CertificatePool, Name, Revocation, RevocationReason, SerialNumber};
 use crate::time::UnixTime;
 
 const BASIC_RESPONSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.1");
@@ -38,6 +39,8 @@ struct Inner {
     algorithm: SignatureAlgorithm,
     signature: Vec<u8>,
     certificates: Vec<Certificate>,
+    digest: OnceLock<Digest>,
+    checked: CheckedUnder,
 }
 
 struct ResponseData {
@@ -97,6 +100,14 @@ impl OcspResponse {
     /// Anything that is not strict DER, a status other than successful, another type than a basic response, more than
     /// the limits.
     pub fn from_der(der: impl Into<Arc<[u8]>>, limits: &Limits) -> Result<Self, OcspError> {
+        Self::read(der, limits, &CertificatePool::default())
+    }
+
+    /// As [`OcspResponse::from_der`], with certificates that other responses bring too from `pool`.
+    ///
+    /// # Errors
+    /// Those of [`OcspResponse::from_der`].
+    pub fn read(der: impl Into<Arc<[u8]>>, limits: &Limits, pool: &CertificatePool) -> Result<Self, OcspError> {
         let der = der.into();
         let size = u64::try_from(der.len()).unwrap_or(u64::MAX);
         if size > limits.ocsp_bytes {
@@ -116,7 +127,7 @@ impl OcspResponse {
         if kind != BASIC_RESPONSE {
             return Err(OcspError::ResponseType { oid: kind.to_string() });
         }
-        let inner = Inner::read(basic, Arc::clone(&der), limits)?;
+        let inner = Inner::read(basic, Arc::clone(&der), limits, pool)?;
         Ok(Self(Arc::new(inner)))
     }
 
@@ -132,7 +143,7 @@ impl OcspResponse {
 
     /// SHA-256 of the received bytes.
     pub fn digest(&self) -> Digest {
-        Digest::sha256(self.der())
+        *self.0.digest.get_or_init(|| Digest::sha256(self.der()))
     }
 
     /// When it was signed, by its own claim.
@@ -176,9 +187,15 @@ impl OcspResponse {
         self.0.data.critical
     }
 
+    /// The most signature checks that finding out who answered may cost: one for the issuer, two for each certificate.
+    pub(crate) fn most_signatures(&self) -> usize {
+        self.certificates().len().saturating_mul(2).saturating_add(1)
+    }
+
     pub(super) fn verify_signed_by(&self, responder: &Certificate) -> Result<(), crate::pki::SignatureError> {
         let scheme = self.0.algorithm.scheme()?;
-        responder.public_key().verify(scheme, self.tbs(), &self.0.signature)
+        let check = || responder.public_key().verify(scheme, self.tbs(), &self.0.signature);
+        self.0.checked.once(responder, check)
     }
 }
 
@@ -197,22 +214,23 @@ fn status_name(status: &[u8]) -> String {
 impl Inner {
     /// `BasicOCSPResponse ::= SEQUENCE { tbsResponseData, signatureAlgorithm AlgorithmIdentifier, signature BIT STRING, certs
     /// [0] SEQUENCE OF Certificate OPTIONAL }`
-    fn read(basic: &[u8], der: Arc<[u8]>, limits: &Limits) -> Result<Self, OcspError> {
+    fn read(basic: &[u8], der: Arc<[u8]>, limits: &Limits, pool: &CertificatePool) -> Result<Self, OcspError> {
         let mut cursor = Cursor::new(only(basic, Tag::Sequence)?.value)?;
         let tbs = cursor.expect(Tag::Sequence)?;
         let algorithm = SignatureAlgorithm::parse(&cursor.expect(Tag::Sequence)?)?;
         let signature = cursor.bit_octets()?.to_vec();
         let certificates = match cursor.optional(constructed(0))? {
-            Some(field) => read_certificates(only(field.value, Tag::Sequence)?.value, limits)?,
+            Some(field) => read_certificates(only(field.value, Tag::Sequence)?.value, limits, pool)?,
             None => Vec::new(),
         };
         cursor.finish()?;
         let data = ResponseData::read(&tbs)?;
-        Ok(Self { der, tbs: tbs.raw.to_vec(), data, algorithm, signature, certificates })
+        let (tbs, digest, checked) = (tbs.raw.to_vec(), OnceLock::new(), CheckedUnder::default());
+        Ok(Self { der, tbs, data, algorithm, signature, certificates, digest, checked })
     }
 }
 
-fn read_certificates(content: &[u8], limits: &Limits) -> Result<Vec<Certificate>, OcspError> {
+fn read_certificates(content: &[u8], limits: &Limits, pool: &CertificatePool) -> Result<Vec<Certificate>, OcspError> {
     let limit = MOST_CERTIFICATES.min(limits.certificates);
     let mut cursor = Cursor::new(content)?;
     let mut certificates = Vec::new();
@@ -221,7 +239,7 @@ fn read_certificates(content: &[u8], limits: &Limits) -> Result<Vec<Certificate>
             return Err(OcspError::TooMany { what: "certificates", limit });
         }
         let certificate = cursor.expect(Tag::Sequence)?;
-        certificates.push(Certificate::from_der(certificate.raw).map_err(|source| OcspError::Certificate { source })?);
+        certificates.push(pool.read(certificate.raw).map_err(|source| OcspError::Certificate { source })?);
     }
     Ok(certificates)
 }

@@ -1,23 +1,30 @@
 //! Writes into a layout that may be read, and written to, by others at the same time.
 //!
-//! Content is written under a temporary name in `blobs/<algorithm>`, checked, made durable and renamed to its digest;
-//! names appear only when `index.json` is replaced, whole, at the end. So a layout is consistent at every moment, and
-//! a second run finds what the first one left and goes on.
+//! Content is written under a temporary name in `blobs/<algorithm>`, checked and renamed to its digest; names appear
+//! only when `index.json` is replaced, whole, at the end. So a layout is consistent at every moment, and a second run
+//! finds what the first one left and goes on.
+//!
+//! Nothing gets a name before all of it is on stable storage: not one blob after the other, which would wait for the
+//! disk each time, but once, before the index. The disk is kept busy while content is written. After a loss of power,
+//! content without a name may be there under its digest and be damaged; whoever imports again reads it to its end and
+//! finds that out.
 //!
 //! An exclusive lock on the folder itself (`flock`, which leaves no file and ends with its process) orders writers of
 //! `index.json`. Every temporary file is locked by whoever writes it; one that nobody holds belongs to nobody any
 //! more, and the next writer removes it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::FlockOperation;
 use tempfile::NamedTempFile;
 
 use super::{LAYOUT_BYTES, merge, open_regular, read_document};
-use crate::archive::{ArchiveError, sync_folder};
+use crate::archive::{ArchiveError, Eager, sync_folder};
 use crate::code::DiagnosticCode;
 use crate::digest::{Algorithm, Digest};
 use crate::limits::Limits;
@@ -32,6 +39,8 @@ const TEMPORARY: &str = ".bulla-tmp-";
 pub struct LayoutSink {
     folder: PathBuf,
     index_bytes: u64,
+    /// What was put or found, and may not be on stable storage yet.
+    volatile: Mutex<BTreeSet<Digest>>,
 }
 
 impl LayoutSink {
@@ -45,7 +54,8 @@ impl LayoutSink {
             return Err(no_layout(folder, "not a directory"));
         }
         fs::create_dir_all(folder).map_err(at(folder))?;
-        let sink = Self { folder: folder.to_owned(), index_bytes: Limits::default().index_bytes };
+        let sink =
+            Self { folder: folder.to_owned(), index_bytes: Limits::default().index_bytes, volatile: Mutex::default() };
         let layout = folder.join(LayoutDocument::NAME);
         let known = read_document(&layout, LAYOUT_BYTES)?;
         if let Some(document) = &known {
@@ -143,6 +153,21 @@ impl LayoutSink {
         Ok(folder)
     }
 
+    fn volatile(&self) -> MutexGuard<'_, BTreeSet<Digest>> {
+        self.volatile.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings everything that was put to stable storage. What is there already costs nothing.
+    fn make_durable(&self) -> Result<(), StoreError> {
+        for digest in std::mem::take(&mut *self.volatile()) {
+            let path = self.folder.join(blob_path(&digest));
+            let file = open_regular(&path)?
+                .ok_or_else(|| StoreError::from_diagnostic(ArchiveError::BlobMissing { digest }))?;
+            file.sync_data().map_err(|source| StoreError::Write { digest, source })?;
+        }
+        Ok(())
+    }
+
     /// What is about to get a name must be there.
     fn require(&self, descriptor: &Descriptor) -> Result<(), StoreError> {
         let path = self.folder.join(blob_path(&descriptor.digest));
@@ -195,24 +220,30 @@ impl ContentSink for LayoutSink {
             return Ok(false);
         }
         let found = digest_of(file, descriptor.digest.algorithm()).map_err(at(&path))?;
-        Ok(found == descriptor.digest)
+        let whole = found == descriptor.digest;
+        if whole {
+            // Whoever put it may have been interrupted before it was safe.
+            self.volatile().insert(found);
+        }
+        Ok(whole)
     }
 
     fn put(&self, descriptor: &Descriptor, _: ContentKind, content: RawContent) -> Result<(), StoreError> {
         let folder = self.blob_folder(descriptor.digest.algorithm())?;
-        let mut file = {
+        let file = {
             let _lock = self.lock(FlockOperation::LockShared)?;
             self.temporary(&folder)?
         };
-        copy_to(content, descriptor, &mut file)?;
+        copy_to(content, descriptor, &mut Eager::new(file.as_file()))?;
         let write = |source| StoreError::Write { digest: descriptor.digest, source };
-        file.as_file().sync_data().map_err(write)?;
+        self.volatile().insert(descriptor.digest);
         file.persist(folder.join(descriptor.digest.hex())).map_err(|error| write(error.error))?;
         Ok(())
     }
 
     fn publish(&self, entries: &[Publication]) -> Result<(), StoreError> {
         entries.iter().try_for_each(|entry| self.require(&entry.descriptor))?;
+        self.make_durable()?;
         for algorithm in Algorithm::ALL {
             let folder = self.folder.join("blobs").join(algorithm.name());
             if folder.is_dir() {

@@ -1,17 +1,14 @@
 //! What each piece of evidence says of one certificate, and whether it may say it.
 
-use super::{Rules, check_responder};
+use super::{AtHand, Rules, check_responder};
 use crate::code::DiagnosticCode;
+use crate::digest::Digest;
 use crate::pki::{
     Certificate, Crl, CrlEntry, CrlError, DeltaEntry, OcspResponse, OcspStatus, Revocation, RevocationReason,
     RevocationSources, VerifiedDelta,
 };
 use crate::time::UnixTime;
-use crate::verification::{CarriedEvidence, EvidenceUse, Failure, evidence};
-
-/// OCSP responses that are looked at for one certificate, newest first. An honest bundle carries one or two; each may cost
-/// a walk through the CRLs of its responder.
-const MOST_RESPONSES: usize = 16;
+use crate::verification::{EvidenceFlood, EvidenceUse, Failure, InScope, evidence};
 
 /// What one piece of evidence (or base and delta together) says, its signature verified.
 pub(super) struct Statement {
@@ -43,6 +40,8 @@ pub(super) struct Statements {
     pub(super) failures: Vec<Failure>,
     /// An entry that is there and cannot be interpreted.
     pub(super) uninterpreted: Option<Failure>,
+    /// There is more than was tried.
+    pub(super) flood: Option<Failure>,
 }
 
 impl Statements {
@@ -53,17 +52,38 @@ impl Statements {
             _ => self.failures.push(failure),
         }
     }
+
+    fn flooded(&mut self, flood: Option<EvidenceFlood>) {
+        self.flood = self.flood.take().or(flood.map(Failure::from));
+    }
+
+    /// Whether `piece` may cost as many signature checks; otherwise that is noted.
+    fn admits(&mut self, at_hand: AtHand<'_>, piece: Digest, issuer: &Certificate, cost: usize) -> bool {
+        let admitted = at_hand.tries.admit(piece, issuer, cost);
+        if !admitted && self.flood.is_none() {
+            let most = at_hand.tries.most();
+            let message = format!("not all revocation data was tried: {most} pieces had been tried before");
+            let hint = "somebody may have flooded the bundle with revocation data; verify its artifacts one by one";
+            self.flood = Some(Failure::new(DiagnosticCode::EvidenceFlood, message).with_hint(hint));
+        }
+        admitted
+    }
 }
 
 pub(super) fn ocsp_statements(
     certificate: &Certificate,
     issuer: &Certificate,
-    evidence: &CarriedEvidence,
+    at_hand: AtHand<'_>,
     rules: &Rules,
 ) -> Statements {
     let mut statements = Statements::default();
-    for response in evidence.responses(certificate, issuer).take(MOST_RESPONSES) {
-        match ocsp_statement(response, certificate, issuer, evidence, rules) {
+    let responses = at_hand.evidence.responses_for(certificate, issuer, at_hand.tries.each());
+    statements.flooded(responses.flood);
+    for response in responses.pieces {
+        if !statements.admits(at_hand, response.digest(), issuer, response.most_signatures()) {
+            break;
+        }
+        match ocsp_statement(response, certificate, issuer, at_hand, rules) {
             Ok(statement) => statements.found.push(statement),
             Err(failure) => statements.failures.push(failure),
         }
@@ -75,13 +95,13 @@ fn ocsp_statement(
     response: &OcspResponse,
     certificate: &Certificate,
     issuer: &Certificate,
-    evidence: &CarriedEvidence,
+    at_hand: AtHand<'_>,
     rules: &Rules,
 ) -> Result<Statement, Failure> {
     let found = response.verify(certificate, issuer)?;
     let mut used = vec![EvidenceUse::of_ocsp(&found, certificate)];
     if let Some(responder) = found.responder().to_check() {
-        used.extend(check_responder(responder, issuer, evidence, rules)?);
+        used.extend(check_responder(responder, issuer, at_hand, rules)?);
     }
     let (responder, as_of) = (found.responder().certificate().subject(), found.this_update());
     Ok(Statement {
@@ -102,13 +122,18 @@ pub(super) fn crl_statements(
     certificate: &Certificate,
     issuer: &Certificate,
     sources: &RevocationSources,
-    evidence: &CarriedEvidence,
+    at_hand: AtHand<'_>,
     rules: &Rules,
 ) -> Statements {
     let mut statements = Statements::default();
+    let (changes, bases) = at_hand.crls(certificate);
+    statements.flooded(bases.flood.or(changes.flood));
     let mut deltas = Vec::new();
     let mut refused = Vec::new();
-    for crl in evidence.deltas(certificate) {
+    for crl in changes.pieces {
+        if !statements.admits(at_hand, crl.digest(), issuer, 1) {
+            break;
+        }
         match evidence::accept_delta(crl, issuer, certificate) {
             Ok(delta) => deltas.push(delta),
             Err(error) => refused.push(error),
@@ -116,12 +141,17 @@ pub(super) fn crl_statements(
     }
     let reader =
         Reader { certificate, issuer, deltas: &deltas, named: !sources.http_freshest_urls().is_empty(), rules };
-    for crl in evidence.candidates(certificate) {
+    let no_base = bases.pieces.is_empty() && bases.out_of_scope.is_empty();
+    for crl in bases.pieces {
+        if !statements.admits(at_hand, crl.digest(), issuer, 1) {
+            break;
+        }
         match reader.read(crl) {
             Ok(statement) => statements.found.push(statement),
             Err(error) => statements.refuse(error),
         }
     }
+    bases.out_of_scope.into_iter().for_each(|error| statements.refuse(error));
     for delta in &deltas {
         match delta.lookup(certificate.serial()) {
             Ok(DeltaEntry::Revoked(revocation)) if revocation.reason != RevocationReason::CertificateHold => {
@@ -132,13 +162,21 @@ pub(super) fn crl_statements(
         }
     }
     // Only changes, and nothing that they could be applied to.
-    if evidence.candidates(certificate).is_empty() {
-        refused.into_iter().for_each(|error| statements.refuse(error));
+    if no_base {
+        refused.into_iter().chain(changes.out_of_scope).for_each(|error| statements.refuse(error));
         if let Some(delta) = deltas.first() {
             statements.refuse(CrlError::Delta { issuer: delta.crl().issuer().to_string() });
         }
     }
     statements
+}
+
+impl<'a> AtHand<'a> {
+    /// Delta CRLs and complete ones that are worth a signature check.
+    fn crls(&self, certificate: &Certificate) -> (InScope<'a, Crl>, InScope<'a, Crl>) {
+        let each = self.tries.each();
+        (self.evidence.deltas_for(certificate, each), self.evidence.bases_for(certificate, each))
+    }
 }
 
 struct Reader<'a> {

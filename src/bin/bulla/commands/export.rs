@@ -4,13 +4,15 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use bulla::archive::{BundleInventory, BundleWriter, Compression as ArchiveCompression, EvidenceRecord, OutputFile};
+use bulla::archive::{
+    BundleInventory, BundleWriter, Compression as ArchiveCompression, EvidenceRecord, OutputFile, Seal,
+};
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::ops::closure::WalkOptions;
 use bulla::ops::collect::{Collection, Source, collect};
 use bulla::ops::file::FileSource;
-use bulla::ops::pack::{Supplies, inventory, pack};
+use bulla::ops::pack::{Supplies, inventory, pack, pack_file};
 use bulla::ops::progress::{Progress, Stage};
 use bulla::ops::supply::{GapPolicy, Sources, supply};
 use bulla::report::{TOOL, inspection};
@@ -20,12 +22,17 @@ use crate::error::{CommandError, Status};
 use crate::locate::{is_same, open};
 use crate::progress::Bars;
 use crate::settings::{self, Network};
+use crate::signing::Authority;
 use crate::terminal;
+
+use super::sealing::{Sealer, position};
 
 pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let bars = Bars::new();
     let progress: Arc<dyn Progress> = bars.clone();
+    let sealer = Sealer::open(&arguments.sealing, &limits)?;
+    let stream = position(&arguments.sealing, &limits)?;
     let places: Vec<&str> = arguments.references.iter().map(String::as_str).collect();
     let network = Network::new(&arguments.registry, &places, &limits);
     let supplied = settings::supplied_crls(&arguments.crls, &limits)?;
@@ -35,12 +42,23 @@ pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
     progress.stage(Stage::Supplying, None);
     let live = if arguments.offline { None } else { network.evidence()? };
     let gaps = if arguments.allow_missing_evidence { GapPolicy::Record } else { GapPolicy::Refuse };
-    let supplies = supply(&collection, &Sources { supplied: &supplied, live }, gaps, &limits)?;
-    let inventory = inventory(&collection, &supplies, settings::creation_time()?, TOOL)?;
+    let evidence = Sources { supplied: &supplied, live };
+    let supplies = supply(&collection, &evidence, gaps, &limits)?;
+    let created = settings::creation_time()?;
+    let inventory = BundleInventory { stream, ..inventory(&collection, &supplies, created, TOOL)? };
+    let authority = Authority::of(&arguments.sealing.authority, &arguments.crls, &network, &limits)?;
+    let seal = match sealer {
+        Some(sealer) => Some(sealer.seal(&inventory, &supplies, &evidence, gaps, authority.as_ref(), &limits)?),
+        None => None,
+    };
     let compression = compression(arguments.compression, &arguments.output, arguments.level);
-    write(&collection, &supplies, &inventory, &arguments.output, compression, &progress)?;
+    let seal = seal.as_ref();
+    write(&collection, &supplies, &inventory, seal, &arguments.output, compression, &progress)?;
     bars.done();
     tell(&inventory, &arguments.output);
+    if let Some(seal) = seal {
+        terminal::say(&format!("sealed {}", seal.members().bundle().digest));
+    }
     Ok(Status::Done)
 }
 
@@ -49,22 +67,38 @@ pub(super) fn write(
     collection: &Collection,
     supplies: &Supplies,
     inventory: &BundleInventory,
+    seal: Option<&Seal>,
     output: &Path,
     compression: ArchiveCompression,
     progress: &Arc<dyn Progress>,
 ) -> Result<(), CommandError> {
     if output == Path::new("-") {
         let out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
-        let writer = BundleWriter::new(out, inventory, compression)?;
+        let writer = begin(out, inventory, seal, compression)?;
         let mut out = pack(collection, supplies, inventory, writer, progress)?;
         return out.flush().map_err(|error| CommandError::io(Path::new("standard output"), &error));
     }
-    let mut file = OutputFile::create(output)?;
-    let writer = BundleWriter::new(BufWriter::with_capacity(1 << 20, &mut file), inventory, compression)?;
-    let mut out = pack(collection, supplies, inventory, writer, progress)?;
-    out.flush().map_err(|error| CommandError::io(output, &error))?;
-    drop(out);
+    let file = OutputFile::create(output)?;
+    let file = match compression {
+        ArchiveCompression::None => pack_file(collection, supplies, inventory, seal, file, progress)?,
+        ArchiveCompression::Zstd { .. } => {
+            let writer = begin(file, inventory, seal, compression)?;
+            pack(collection, supplies, inventory, writer, progress)?
+        }
+    };
     Ok(file.commit()?)
+}
+
+fn begin<W: Write>(
+    out: W,
+    inventory: &BundleInventory,
+    seal: Option<&Seal>,
+    compression: ArchiveCompression,
+) -> Result<BundleWriter<W>, CommandError> {
+    Ok(match seal {
+        Some(seal) => BundleWriter::sealed(out, inventory, seal, compression)?,
+        None => BundleWriter::new(out, inventory, compression)?,
+    })
 }
 
 /// Opens every reference. A name given with `--as` belongs to the reference at its place.
@@ -85,6 +119,11 @@ fn sources(arguments: &Export, network: &Network, limits: &Limits) -> Result<Vec
         if let Some(path) = reference.strip_prefix("file:") {
             sources.push(file(Path::new(path), names.get(place).is_some(), &arguments.output, limits)?);
             continue;
+        }
+        if reference == "-" {
+            let message = "an export reads its sources more than once, which standard input does not allow";
+            return Err(CommandError::new(DiagnosticCode::UsageInvalid, message)
+                .with_hint("write the bundle to a file first and give that"));
         }
         let opened = open(reference, network, limits)?;
         opened.spare(&arguments.output)?;

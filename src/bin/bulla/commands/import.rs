@@ -13,18 +13,20 @@ use bulla::ops::docker_archive::{self, DockerArchiveOptions};
 use bulla::ops::file::{extract, is_file};
 use bulla::ops::import::{
     Admission, AdmissionGround, Allow, Destination, ImportOptions, ImportReport, ImportedRoot, Mapping, Tally, import,
+    import_stream,
 };
+use bulla::ops::integrity::Ledger;
 use bulla::ops::progress::Progress;
 use bulla::ops::verify::{Verification, VerifiedRoot};
 use bulla::report::TOOL;
-use bulla::report::receipt::{Imported, Receipt, Refused, Written, write_receipt};
+use bulla::report::receipt::{Imported, Receipt, ReceivedSeal, Refused, Written, write_receipt};
 use bulla::report::text::write_report;
 use bulla::report::v1::{Report, SignatureWord, Word};
-use bulla::store::ContentStore;
+use bulla::store::StoreError;
 use bulla::store::layout::LayoutSink;
 use bulla::verification::Verdict;
 
-use super::verify::judge;
+use super::verify::{judge, refuse};
 use crate::args::{AllowWhat, Format, Import};
 use crate::error::{CommandError, Status};
 use crate::locate::{Opened, is_same, open};
@@ -36,7 +38,7 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let destination = To::parse(&arguments.to)?;
     let network = Network::new(&arguments.registry, &[&arguments.to], &limits);
-    let opened = open(&arguments.bundle, &network, &limits)?;
+    let mut opened = open(&arguments.bundle, &network, &limits)?;
     if !opened.is_bundle() {
         return Err(CommandError::new(
             DiagnosticCode::BundleManifestInvalid,
@@ -47,17 +49,30 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
     check_outputs(arguments, &destination, &opened)?;
     check_kinds(&destination, &opened)?;
     let mapping = mapping(arguments, &destination, &opened)?;
-    let (verification, report) = judge(&opened, &arguments.judging, &arguments.files, &network, &limits)?;
+    let bars = Bars::new();
+    let (judged, account) = judge(&opened, &arguments.judging, &arguments.files, &network, &limits, bars.as_ref())?;
     // An import that cannot be accounted for is not begun.
-    let account = arguments.receipt.as_deref().map(OutputFile::create).transpose()?;
-    let admissions = admissions(&verification, &arguments.allow);
-    let imported = if admissions.is_empty() {
-        ImportReport::default()
+    let file = arguments.receipt.as_deref().map(OutputFile::create).transpose()?;
+    let admissions = admissions(judged.artifacts(), &arguments.allow);
+    let ledger = Arc::new(judged.ledger());
+    let (imported, verification) = if admissions.is_empty() && opened.pipe.is_some() {
+        (ImportReport::default(), refuse(judged, &ledger, &mut opened))
+    } else if admissions.is_empty() {
+        let sound = ledger.settle(opened.store.as_ref(), bars.as_ref())?;
+        (ImportReport::default(), judged.verified(sound))
     } else {
-        transfer(arguments, &destination, mapping, &opened, &admissions, &network, &limits)?
+        let options = options(mapping, &opened, &ledger);
+        let progress: Arc<dyn Progress> = bars.clone();
+        let errand =
+            Errand { arguments, admissions: &admissions, options, network: &network, limits: &limits, progress };
+        let imported = errand.run(&destination, &mut opened)?;
+        let sound = ledger.close().map_err(|blob| StoreError::missing(&blob, "a manifest of the artifact"))?;
+        (imported, judged.verified(sound))
     };
+    bars.done();
+    let report = account.report(&verification);
     let receipt = receipt(&report, &imported, &verification, &arguments.to)?;
-    if let (Some(file), Some(path)) = (account, &arguments.receipt) {
+    if let (Some(file), Some(path)) = (file, &arguments.receipt) {
         save(&receipt, file, path)?;
     }
     match arguments.output.format {
@@ -174,8 +189,8 @@ fn mapping(arguments: &Import, destination: &To, opened: &Opened) -> Result<Mapp
 }
 
 /// What may go in: what was judged trusted, and what the operator lets in.
-fn admissions(verification: &Verification, allow: &[AllowWhat]) -> Vec<Admission> {
-    verification.artifacts.iter().filter_map(|root| admit(root, allow)).collect()
+fn admissions(artifacts: &[VerifiedRoot], allow: &[AllowWhat]) -> Vec<Admission> {
+    artifacts.iter().filter_map(|root| admit(root, allow)).collect()
 }
 
 fn admit(root: &VerifiedRoot, allow: &[AllowWhat]) -> Option<Admission> {
@@ -188,38 +203,6 @@ fn admit(root: &VerifiedRoot, allow: &[AllowWhat]) -> Option<Admission> {
     };
     let descriptor = root.root.descriptor.clone();
     allow.contains(&what).then(|| Admission::allowed(descriptor, reference, allowed))
-}
-
-fn transfer(
-    arguments: &Import,
-    destination: &To,
-    mapping: Mapping,
-    opened: &Opened,
-    admissions: &[Admission],
-    network: &Network,
-    limits: &Limits,
-) -> Result<ImportReport, CommandError> {
-    let bars = Bars::new();
-    let progress: Arc<dyn Progress> = bars.clone();
-    let walk = WalkOptions { known_omitted: opened.omitted(), ..WalkOptions::default() };
-    let options = ImportOptions { mapping, walk, ..ImportOptions::default() };
-    let store = opened.store.as_ref();
-    let report = match destination {
-        To::Layout(path) => {
-            let sink = Destination::Single(Arc::new(LayoutSink::open_or_create(path)?));
-            import(store, admissions, &sink, &options, limits, &progress)?
-        }
-        To::DockerArchive(path) => {
-            let platform = arguments.platform.clone();
-            let known_omitted = opened.omitted();
-            let options = DockerArchiveOptions { mapping: options.mapping, platform, known_omitted };
-            into_docker_archive(store, admissions, path, &options, limits, &progress)?
-        }
-        To::Files(path) => into_files(store, admissions, path, limits)?,
-        To::Registry(_) => into_registry(store, admissions, &options, network, limits, &progress)?,
-    };
-    bars.done();
-    Ok(report)
 }
 
 /// A file is good under any name, so it may never pass for an image: it goes into a folder, and nothing else does.
@@ -237,97 +220,135 @@ fn check_kinds(destination: &To, opened: &Opened) -> Result<(), CommandError> {
     Err(CommandError::new(DiagnosticCode::DestinationUnsupported, message).with_hint(hint))
 }
 
-/// Files with their signatures, beside each other in a folder.
-fn into_files(
-    store: &dyn ContentStore,
-    admissions: &[Admission],
-    folder: &Path,
-    limits: &Limits,
-) -> Result<ImportReport, CommandError> {
-    std::fs::create_dir_all(folder).map_err(|error| CommandError::io(folder, &error))?;
-    let mut report = ImportReport::default();
-    for admission in admissions {
-        let files = extract(store, admission.descriptor(), folder, limits)?;
-        for file in &files {
-            let size = file.metadata().map_or(0, |metadata| metadata.len());
-            report.copied.blobs = report.copied.blobs.saturating_add(1);
-            report.copied.bytes = report.copied.bytes.saturating_add(size);
+fn options(mapping: Mapping, opened: &Opened, ledger: &Arc<Ledger>) -> ImportOptions {
+    let walk = WalkOptions { known_omitted: opened.omitted(), ..WalkOptions::default() };
+    ImportOptions { mapping, walk, ledger: Some(Arc::clone(ledger)), ..ImportOptions::default() }
+}
+
+/// What is to be done, all decided.
+struct Errand<'a> {
+    arguments: &'a Import,
+    admissions: &'a [Admission],
+    options: ImportOptions,
+    network: &'a Network,
+    limits: &'a Limits,
+    progress: Arc<dyn Progress>,
+}
+
+impl Errand<'_> {
+    fn run(&self, destination: &To, opened: &mut Opened) -> Result<ImportReport, CommandError> {
+        if let (Some(pipe), Some(ledger)) = (&opened.pipe, &self.options.ledger) {
+            ledger.checked_head(&pipe.head);
         }
-        report.roots.push(ImportedRoot {
-            reference: admission.reference().clone(),
-            destination: admission.reference().clone(),
-            descriptor: admission.descriptor().clone(),
-            ground: admission.ground(),
-            referrers: u64::try_from(files.len()).unwrap_or(u64::MAX).saturating_sub(1),
-        });
+        match destination {
+            To::Layout(path) => {
+                let sink = Arc::new(LayoutSink::open_or_create(path)?);
+                self.import(opened, &Destination::Single(sink))
+            }
+            To::DockerArchive(path) => self.into_docker_archive(path, opened),
+            To::Files(path) => self.into_files(path, opened),
+            To::Registry(_) => self.into_registry(opened),
+        }
     }
-    Ok(report)
-}
 
-/// The format takes no signatures; that is said aloud.
-fn into_docker_archive(
-    store: &dyn ContentStore,
-    admissions: &[Admission],
-    path: &Path,
-    options: &DockerArchiveOptions,
-    limits: &Limits,
-    progress: &Arc<dyn Progress>,
-) -> Result<ImportReport, CommandError> {
-    let mut file = OutputFile::create(path)?;
-    let out = BufWriter::with_capacity(1 << 20, &mut file);
-    let written = docker_archive::write(store, admissions, options, limits, out, progress)?;
-    file.commit()?;
-    for image in written.images.iter().filter(|image| image.left_behind > 0) {
-        terminal::say(&format!(
-            "note: a docker archive has no place for the {} signatures and other referrers of {}",
-            image.left_behind, image.destination
-        ));
+    fn import(&self, opened: &mut Opened, to: &Destination<'_>) -> Result<ImportReport, CommandError> {
+        let (admissions, options, limits, progress) = (self.admissions, &self.options, self.limits, &self.progress);
+        Ok(match &mut opened.pipe {
+            None => import(opened.store.as_ref(), admissions, to, options, limits, progress)?,
+            Some(pipe) => import_stream(&pipe.head, &mut pipe.tail, admissions, to, options, limits, progress)?,
+        })
     }
-    let root = |image: docker_archive::ArchivedImage| ImportedRoot {
-        reference: image.reference,
-        destination: image.destination,
-        descriptor: image.root,
-        ground: image.ground,
-        referrers: 0,
-    };
-    Ok(ImportReport {
-        copied: Tally { manifests: 0, blobs: written.blobs, bytes: written.bytes },
-        present: Tally::default(),
-        roots: written.images.into_iter().map(root).collect(),
-    })
-}
 
-#[cfg(feature = "registry")]
-fn into_registry(
-    store: &dyn bulla::store::ContentStore,
-    admissions: &[Admission],
-    options: &ImportOptions,
-    network: &Network,
-    limits: &Limits,
-    progress: &Arc<dyn Progress>,
-) -> Result<ImportReport, CommandError> {
-    use bulla::store::{ContentSink, StoreError};
-    let client = network.registries()?;
-    let open = |repository: &bulla::oci::Repository| -> Result<Arc<dyn ContentSink>, StoreError> {
-        Ok(Arc::new(client.destination(repository)))
-    };
-    Ok(import(store, admissions, &Destination::PerRepository(&open), options, limits, progress)?)
-}
+    /// Files with their signatures, beside each other in a folder. Everything was read and checked before the first is
+    /// written.
+    fn into_files(&self, folder: &Path, opened: &Opened) -> Result<ImportReport, CommandError> {
+        if opened.pipe.is_some() {
+            let message = "files are written after all of the bundle was checked, which standard input does not allow";
+            return Err(CommandError::new(DiagnosticCode::UsageInvalid, message)
+                .with_hint("write the bundle to a file first and give that"));
+        }
+        let store = opened.store.as_ref();
+        if let Some(ledger) = &self.options.ledger {
+            ledger.settle(store, self.progress.as_ref())?;
+        }
+        std::fs::create_dir_all(folder).map_err(|error| CommandError::io(folder, &error))?;
+        let mut report = ImportReport::default();
+        for admission in self.admissions {
+            let files = extract(store, admission.descriptor(), folder, self.limits)?;
+            for file in &files {
+                let size = file.metadata().map_or(0, |metadata| metadata.len());
+                report.copied.blobs = report.copied.blobs.saturating_add(1);
+                report.copied.bytes = report.copied.bytes.saturating_add(size);
+            }
+            report.roots.push(ImportedRoot {
+                reference: admission.reference().clone(),
+                destination: admission.reference().clone(),
+                descriptor: admission.descriptor().clone(),
+                ground: admission.ground(),
+                referrers: u64::try_from(files.len()).unwrap_or(u64::MAX).saturating_sub(1),
+            });
+        }
+        Ok(report)
+    }
 
-#[cfg(not(feature = "registry"))]
-fn into_registry(
-    _: &dyn bulla::store::ContentStore,
-    _: &[Admission],
-    _: &ImportOptions,
-    _: &Network,
-    _: &Limits,
-    _: &Arc<dyn Progress>,
-) -> Result<ImportReport, CommandError> {
-    Err(CommandError::new(
-        DiagnosticCode::HttpSupportMissing,
-        "the destination is a registry, and this build of bulla holds no HTTP client",
-    )
-    .with_hint("use a build with the feature \"registry\", or import into oci:DIR"))
+    /// The format takes no signatures; that is said aloud.
+    fn into_docker_archive(&self, path: &Path, opened: &mut Opened) -> Result<ImportReport, CommandError> {
+        let options = DockerArchiveOptions {
+            mapping: self.options.mapping.clone(),
+            platform: self.arguments.platform.clone(),
+            known_omitted: self.options.walk.known_omitted.clone(),
+            ledger: self.options.ledger.clone(),
+        };
+        let mut file = OutputFile::create(path)?;
+        let out = BufWriter::with_capacity(1 << 20, &mut file);
+        let (admissions, limits, progress) = (self.admissions, self.limits, &self.progress);
+        let written = match &mut opened.pipe {
+            None => docker_archive::write(opened.store.as_ref(), admissions, &options, limits, out, progress)?,
+            Some(pipe) => {
+                let (head, tail) = (&pipe.head, &mut pipe.tail);
+                docker_archive::write_stream(head, tail, admissions, &options, limits, out, progress)?
+            }
+        };
+        file.commit()?;
+        for image in written.images.iter().filter(|image| image.left_behind > 0) {
+            terminal::say(&format!(
+                "note: a docker archive has no place for the {} signatures and other referrers of {}",
+                image.left_behind, image.destination
+            ));
+        }
+        let root = |image: docker_archive::ArchivedImage| ImportedRoot {
+            reference: image.reference,
+            destination: image.destination,
+            descriptor: image.root,
+            ground: image.ground,
+            referrers: 0,
+        };
+        Ok(ImportReport {
+            copied: Tally { manifests: 0, blobs: written.blobs, bytes: written.bytes },
+            present: Tally::default(),
+            roots: written.images.into_iter().map(root).collect(),
+        })
+    }
+
+    #[cfg(feature = "registry")]
+    fn into_registry(&self, opened: &mut Opened) -> Result<ImportReport, CommandError> {
+        use bulla::store::ContentSink;
+        let client = self.network.registries()?;
+        let open = |repository: &bulla::oci::Repository| -> Result<Arc<dyn ContentSink>, StoreError> {
+            Ok(Arc::new(client.destination(repository)))
+        };
+        self.import(opened, &Destination::PerRepository(&open))
+    }
+
+    #[cfg(not(feature = "registry"))]
+    fn into_registry(&self, _: &mut Opened) -> Result<ImportReport, CommandError> {
+        let _ = self.network;
+        Err(CommandError::new(
+            DiagnosticCode::HttpSupportMissing,
+            "the destination is a registry, and this build of bulla holds no HTTP client",
+        )
+        .with_hint("use a build with the feature \"registry\", or import into oci:DIR"))
+    }
 }
 
 fn receipt(
@@ -343,6 +364,7 @@ fn receipt(
         completed_at: terminal::now(),
         source: report.source.clone(),
         clock,
+        seal: ReceivedSeal::of(report),
         destination: destination.to_owned(),
         imported: Vec::new(),
         refused: Vec::new(),

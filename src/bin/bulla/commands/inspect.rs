@@ -20,7 +20,9 @@ use crate::terminal;
 pub(crate) fn run(arguments: &Inspect) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let network = Network::new(&arguments.registry, &[&arguments.target], &limits);
-    let opened = open_as(Notation::of(arguments.oci_layout), &arguments.target, &network, &limits)?;
+    let mut opened = open_as(Notation::of(arguments.oci_layout), &arguments.target, &network, &limits)?;
+    // Nothing of a tail is shown, so whoever writes it is told.
+    opened.pipe = None;
     let wants_inventory = arguments.inventory || arguments.format.is_some();
     if wants_inventory || (opened.is_archive() && arguments.output.is_none()) {
         show_inventory(&opened, arguments.format.unwrap_or(Format::Text), &limits)

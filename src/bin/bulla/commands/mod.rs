@@ -15,6 +15,7 @@ mod list;
 mod login;
 mod policy;
 mod rebundle;
+mod sealing;
 mod sign;
 mod table;
 mod timestamp;

@@ -70,7 +70,7 @@ pub(super) fn write(
     let supplies = supply(&collection, &Sources { supplied: &supplied, live }, gaps, limits)?;
     let inventory = inventory(&collection, &supplies, settings::creation_time()?, TOOL)?;
     let compression = export::compression(Compression::Auto, output, 3);
-    export::write(&collection, &supplies, &inventory, output, compression, &progress)?;
+    export::write(&collection, &supplies, &inventory, None, output, compression, &progress)?;
     bars.done();
     export::tell(&inventory, output);
     Ok(())
