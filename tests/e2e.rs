@@ -15,6 +15,8 @@ mod notation;
 mod scripted;
 #[path = "e2e/seals.rs"]
 mod seals;
+#[path = "e2e/signing.rs"]
+mod signing;
 #[path = "support/skip.rs"]
 mod skip;
 #[path = "e2e/sources.rs"]

@@ -45,6 +45,8 @@ pub mod names {
     pub const CRL: &str = "application/pkix-crl";
     /// A DER-encoded OCSP response (RFC 6960 appendix C.2).
     pub const OCSP: &str = "application/ocsp-response";
+    /// The artifact type of the manifest that carries a file: one layer, whose title is the file's name.
+    pub const FILE: &str = "application/vnd.bulla.file.v1";
     /// A DER-encoded RFC 3161 TimeStampToken over the value of a signature, carried beside it.
     pub const TIMESTAMP: &str = "application/vnd.bulla.timestamp-token.v1";
     /// On an evidence layer: the URL under which the certificate names this evidence. Several are joined by a space.

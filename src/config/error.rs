@@ -162,7 +162,9 @@ impl Diagnostic for ConfigError {
                 "make that directory and put the certificate file (.pem, .crt or .cer) into it: {}",
                 path.display()
             )),
-            Self::Certificate { source, .. } => source.hint(),
+            Self::Certificate { source, .. } => {
+                source.hint().or_else(|| Some("a trust store takes certificates alone, PEM or DER".into()))
+            }
             Self::Store { source, .. } => source.hint(),
             Self::NotAFile { .. } | Self::StoreNotADirectory { .. } => {
                 Some("put the file itself there, or name its real path".into())

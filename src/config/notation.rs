@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{ConfigError, ConfigFile, file};
-use crate::json;
+use crate::json::{self, Object};
 use crate::limits::Limits;
 
 /// What `config.json` says beside credentials.
@@ -28,7 +28,8 @@ impl NotationConfig {
     pub fn load(directory: &Path, limits: &Limits) -> Result<Option<Self>, ConfigError> {
         let path = directory.join(Self::NAME);
         let Some(bytes) = file::read(&path, ConfigFile::Settings, limits.config_bytes)? else { return Ok(None) };
-        json::from_slice(&bytes).map(Some).map_err(|source| ConfigError::Settings { path, source })
+        let read: Result<Object<Self>, _> = json::from_slice(&bytes);
+        read.map(|Object(config)| Some(config)).map_err(|source| ConfigError::Settings { path, source })
     }
 
     /// Hosts that are spoken to without TLS, as references write them (conformance 1.33).

@@ -252,19 +252,28 @@ impl Diagnostic for TrustStoreFileError {
     }
 }
 
-#[cfg(all(test, feature = "demo"))]
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signer::authority::{Authority, Request};
-    use crate::time::{UnixTime, ValidityPeriod};
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+    /// An authority of openssl's.
     fn root() -> Vec<u8> {
-        let not_before = UnixTime::from_seconds(1_790_000_000);
-        let validity = ValidityPeriod { not_before, not_after: UnixTime::from_seconds(1_890_000_000) };
-        let subject = "CN=Root,O=Acme,ST=WA,C=US";
-        Authority::root(&Request { subject, validity, crl_url: None }).unwrap().root_certificate().to_vec()
+        ROOT.as_bytes().to_vec()
     }
+
+    const ROOT: &str = "-----BEGIN CERTIFICATE-----\n\
+        MIIB2DCCAX2gAwIBAgIUFok5hY7Eiv+/hnkaK2QBUA/KbJ4wCgYIKoZIzj0EAwIw\n\
+        ODELMAkGA1UEBhMCVVMxCzAJBgNVBAgMAldBMQ0wCwYDVQQKDARBY21lMQ0wCwYD\n\
+        VQQDDARSb290MCAXDTI2MTEyMjAxMDU0M1oYDzIxMjYxMDI5MDEwNTQzWjA4MQsw\n\
+        CQYDVQQGEwJVUzELMAkGA1UECAwCV0ExDTALBgNVBAoMBEFjbWUxDTALBgNVBAMM\n\
+        BFJvb3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQBW0lslDlNYI56usMFQaxx\n\
+        vuncu3fFF2TNWb8kSrEJxJIPHSC+qYL0qMk/urw2h5cF6u1R3v7TPNFd4Nk7wafr\n\
+        o2MwYTAdBgNVHQ4EFgQULELPJc6nPhznZMKqV9fspXKeDlwwHwYDVR0jBBgwFoAU\n\
+        LELPJc6nPhznZMKqV9fspXKeDlwwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8E\n\
+        BAMCAQYwCgYIKoZIzj0EAwIDSQAwRgIhAOlCaregFEv+YZLl2sPER5pcCSTVKh9p\n\
+        iZmzbRp0HU/TAiEAwiXY1xfdY6BLEakmdbN+cTJ/sQaU5OkKpxg2Est5TtI=\n\
+        -----END CERTIFICATE-----\n";
 
     fn stores() -> (tempfile::TempDir, TrustStoreFiles) {
         let home = tempfile::tempdir().unwrap();

@@ -21,6 +21,9 @@ pub enum SignatureManifestForm {
     ConfigMediaType,
     /// The withdrawn artifact manifest: read, never written (conformance 1.22).
     ArtifactManifest,
+    /// bulla's own: a detached signature of a file, carried beside the manifest that carries the file. What it signs is the
+    /// file, not its subject.
+    Detached,
 }
 
 /// What a signature manifest says.
@@ -34,11 +37,14 @@ pub struct SignatureManifest {
 impl SignatureManifest {
     /// The artifact type of a signature.
     pub const ARTIFACT_TYPE: &str = "application/vnd.cncf.notary.signature";
+    /// The artifact type of a detached signature of a file.
+    pub const DETACHED_TYPE: &str = "application/vnd.bulla.file-signature.v1";
 
     /// Whether a manifest presents itself as a Notary Project signature, so that it must be judged as one. It may still
     /// be refused by [`SignatureManifest::read`].
     pub fn recognise(manifest: &Manifest) -> bool {
-        manifest.referrer_type().is_some_and(|found| *found == Self::ARTIFACT_TYPE)
+        let known = |found: &MediaType| *found == Self::ARTIFACT_TYPE || *found == Self::DETACHED_TYPE;
+        manifest.referrer_type().is_some_and(known)
             || manifest.config().is_some_and(|config| config.media_type == Self::ARTIFACT_TYPE)
     }
 
@@ -85,6 +91,7 @@ impl SignatureManifest {
         let (artifact_type, config_type) = match form {
             SignatureManifestForm::ArtifactType => (Some(Self::ARTIFACT_TYPE), MediaType::OCI_EMPTY),
             SignatureManifestForm::ConfigMediaType => (None, Self::ARTIFACT_TYPE),
+            SignatureManifestForm::Detached => (Some(Self::DETACHED_TYPE), MediaType::OCI_EMPTY),
             SignatureManifestForm::ArtifactManifest => return Err(SignatureManifestError::FormWithdrawn),
         };
         let config = Descriptor::of(config_type, Self::CONFIG);
@@ -129,6 +136,13 @@ fn form(manifest: &Manifest) -> Result<SignatureManifestForm, SignatureManifestE
             } else {
                 Err(SignatureManifestError::MixedForm { config: shorten(config_type.unwrap_or_default()) })
             }
+        }
+        ManifestKind::Image
+            if oci_manifest
+                && artifact_type == Some(SignatureManifest::DETACHED_TYPE)
+                && config_type == Some(MediaType::OCI_EMPTY) =>
+        {
+            Ok(SignatureManifestForm::Detached)
         }
         ManifestKind::Image if oci_manifest && artifact_type.is_none() && config_type == signature => {
             Ok(SignatureManifestForm::ConfigMediaType)

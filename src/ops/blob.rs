@@ -53,13 +53,13 @@ pub fn signature_format(name: &str) -> Result<EnvelopeType, BlobError> {
 /// # Errors
 /// Anything else.
 pub fn parse_media_type(text: &str) -> Result<MediaType, BlobError> {
-    let essence = text.split(';').next().unwrap_or_default().trim();
+    let essence = text.split(';').next().unwrap_or_default().trim_matches(' ');
     let token = |part: &str| {
         let word = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
         !part.is_empty() && part.len() <= 127 && part.bytes().all(word)
     };
     match essence.split_once('/') {
-        Some((kind, sub)) if token(kind) && token(sub) => Ok(MediaType::new(text)),
+        Some((kind, sub)) if token(kind) && token(sub) && !text.contains(char::is_control) => Ok(MediaType::new(text)),
         _ => Err(BlobError::MediaType { text: shorten(text) }),
     }
 }
@@ -72,13 +72,25 @@ pub fn describe_for(kind: KeyKind, media_type: MediaType, blob: &mut dyn Read) -
     describe(kind.hash(), media_type, blob)
 }
 
-fn describe(hash: HashAlgorithm, media_type: MediaType, blob: &mut dyn Read) -> io::Result<Descriptor> {
-    let algorithm = match hash {
+/// Describes a file as OCI content.
+///
+/// # Errors
+/// Reading failed.
+pub(super) fn describe_sha256(media_type: MediaType, blob: &mut dyn Read) -> io::Result<Descriptor> {
+    describe(HashAlgorithm::Sha256, media_type, blob)
+}
+
+/// The algorithm of a blob's digest, by the hash of its signature.
+pub(super) const fn algorithm_of(hash: HashAlgorithm) -> Algorithm {
+    match hash {
         HashAlgorithm::Sha256 => Algorithm::Sha256,
         HashAlgorithm::Sha384 => Algorithm::Sha384,
         HashAlgorithm::Sha512 => Algorithm::Sha512,
-    };
-    let mut hasher = algorithm.hasher();
+    }
+}
+
+fn describe(hash: HashAlgorithm, media_type: MediaType, blob: &mut dyn Read) -> io::Result<Descriptor> {
+    let mut hasher = algorithm_of(hash).hasher();
     let mut size: u64 = 0;
     let mut chunk = vec![0; 256 << 10];
     loop {

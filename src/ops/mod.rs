@@ -8,6 +8,7 @@ pub mod collect;
 pub mod demo;
 pub mod docker_archive;
 pub mod evidence_export;
+pub mod file;
 pub mod gather;
 pub mod import;
 pub mod inspect;

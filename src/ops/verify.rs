@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::closure::{Closure, ClosureError, NotarySignature, WalkOptions, walk};
+use super::file;
 use super::gather::{Gatherer, Piece, Sources};
 use super::integrity::{ByteCount, Ledger, Sound};
 use super::progress::{Progress, Stage};
@@ -20,7 +21,7 @@ use crate::time::UnixTime;
 use crate::trust::Trust;
 use crate::verification::{
     ArtifactOutcome, CarriedEvidence, Clocks, EvidenceNeed, FoundSignature, Freshness, Memo, RevocationReading, Terms,
-    Verdict, evaluate_with, evidence, plan_with,
+    Verdict, evaluate_file, evaluate_with, evidence, plan_with,
 };
 
 /// An artifact to verify.
@@ -260,6 +261,8 @@ struct Case<'a> {
     closure: &'a Closure,
     scope: Repository,
     signatures: BTreeMap<Digest, Vec<FoundSignature>>,
+    /// Of a file: its signatures, each with the file as its hash describes it.
+    file: Option<Vec<(Descriptor, FoundSignature)>>,
 }
 
 /// Judges every root. Evidence is gathered once for all of them, each piece read and checked once: who signed a CRL
@@ -281,7 +284,13 @@ fn judge_all(
     let found: Vec<_> = subject.roots.iter().zip(closures).collect();
     let cases = try_map_in_parallel(&found, |(root, closure)| {
         let signatures = read_signatures(subject.store, closure, limits, &memo)?;
-        Ok::<_, VerifyError>(Case { root, closure, scope: scope_of(root, judging)?, signatures })
+        let file = match &root.reference {
+            Some(name) if file::is_file(name) => {
+                Some(file::signed(subject.store, closure, signatures.get(&closure.root.digest))?)
+            }
+            _ => None,
+        };
+        Ok::<_, VerifyError>(Case { root, closure, scope: scope_of(root, judging)?, signatures, file })
     })?;
     let evidence = gather_evidence(subject.store, closures, &cases, judging, limits, &memo)?;
     let terms = judging.terms(&evidence, &judging.user_metadata, limits);
@@ -336,6 +345,13 @@ fn gather_evidence(
 impl Case<'_> {
     /// Judges the root, and every other signed manifest of its closure under the same scope.
     fn judge(&self, judging: &Judging<'_>, terms: &Terms<'_>, memo: &Memo) -> VerifiedRoot {
+        if let Some(all) = &self.file {
+            let signed = all.get(..terms.limits.judged_signatures).unwrap_or(all);
+            let statement = judging.trust.files.as_ref();
+            let outcome = evaluate_file(&self.root.descriptor, &self.scope, signed, statement, terms, memo);
+            let unjudged = all.len().saturating_sub(signed.len());
+            return VerifiedRoot { root: self.root.clone(), outcome: Some(outcome), parts: Vec::new(), unjudged };
+        }
         let policy = &judging.trust.policy;
         let digest = self.root.descriptor.digest;
         let all = self.signatures.get(&digest).map(Vec::as_slice).unwrap_or_default();

@@ -206,6 +206,18 @@ mod tests {
         assert_eq!(format!("{key:?}"), "LocalKey(P-256)");
     }
 
+    /// Compiles only where every kind of key, and what it is read from, zeroes its memory when it goes.
+    #[test]
+    fn what_held_a_secret_is_zeroed() {
+        const fn zeroed<T: zeroize::ZeroizeOnDrop>() {}
+        zeroed::<p256::ecdsa::SigningKey>();
+        zeroed::<p384::ecdsa::SigningKey>();
+        zeroed::<p521::ecdsa::SigningKey>();
+        zeroed::<pss::SigningKey<Sha256>>();
+        zeroed::<RsaPrivateKey>();
+        zeroed::<Zeroizing<Vec<u8>>>();
+    }
+
     #[test]
     fn generated_keys_differ_and_match_their_own_public_half_only() {
         let (one, two) = (LocalKey::generate_p256().unwrap(), LocalKey::generate_p256().unwrap());

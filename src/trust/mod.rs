@@ -24,8 +24,10 @@ pub use store::{StoreNameError, StoreType, TrustStoreError, TrustStoreName, Trus
 /// Everything that the operator decided: a policy, and the stores that it names.
 #[derive(Debug, Clone)]
 pub struct Trust {
-    /// The policy.
+    /// The policy for artifacts.
     pub policy: PolicyDocument,
+    /// The statement of the policy for files that applies, if one does.
+    pub files: Option<PolicyStatement>,
     /// The certificates of the stores.
     pub stores: TrustStores,
 }

@@ -35,6 +35,11 @@ impl PolicyDocument {
   ]
 }"#;
 
+    /// A policy that covers nothing: for who judges files alone.
+    pub const fn nothing() -> Self {
+        Self { statements: Vec::new() }
+    }
+
     /// Reads and checks a document in bulla's own dialect; one bad statement makes it unusable (conformance 7.12).
     ///
     /// # Errors

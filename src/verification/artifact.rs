@@ -52,6 +52,43 @@ fn describe(level: &VerificationLevel) -> String {
     text
 }
 
+/// Judges a manifest that carries a file by the detached signatures of that file, each with the file as its hash describes
+/// it. The verdict is about the manifest: whoever has it has the file.
+pub fn evaluate_file(
+    manifest: &Descriptor,
+    scope: &Repository,
+    signatures: &[(Descriptor, FoundSignature)],
+    statement: Option<&PolicyStatement>,
+    terms: &Terms<'_>,
+    memo: &Memo,
+) -> ArtifactOutcome {
+    let mut outcomes: Vec<SignatureOutcome> = match statement {
+        Some(statement) if !statement.level().is_skip() => signatures
+            .iter()
+            .map(|(file, found)| judge_signature(examine(file, found, statement, terms, memo), statement.level()))
+            .collect(),
+        _ => Vec::new(),
+    };
+    outcomes.sort_by_key(|outcome| outcome.facts.signature);
+    let is_judged = outcomes.len() == signatures.len();
+    let passed_over = signatures.iter().filter(|_| !is_judged).map(|(_, found)| found.digest);
+    let verdict = judge_artifact(manifest, scope, statement, &outcomes);
+    ArtifactOutcome {
+        artifact: manifest.clone(),
+        scope: scope.clone(),
+        // Statements about files have no scope.
+        statement: statement.map(|statement| StatementName {
+            name: statement.name().to_owned(),
+            level: describe(statement.level()),
+            pattern: scope.to_string(),
+        }),
+        scopes: Vec::new(),
+        unjudged: BTreeSet::from_iter(passed_over).into_iter().collect(),
+        signatures: outcomes,
+        verdict,
+    }
+}
+
 /// Judges the detached signature of a blob under a statement of the blob policy (conformance 12.06); `None` where that says
 /// skip. `blob` is described by its own bytes, under the hash of the signature's algorithm.
 pub fn evaluate_blob(

@@ -196,7 +196,7 @@ impl World {
         let policy = load_policy(folder.path(), &limits).unwrap().document;
         let stores = load_trust_stores(folder.path(), &policy.stores(), &limits).unwrap().stores;
         let crls = signing.crls.into_iter().chain(stamping.crls).collect();
-        Self { folder, signer, authority, trust: Trust { policy, stores }, crls, now, with_import: true }
+        Self { folder, signer, authority, trust: Trust { policy, files: None, stores }, crls, now, with_import: true }
     }
 
     fn measure(&self, count: usize, stamps: Stamps) -> Times {

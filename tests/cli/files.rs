@@ -122,3 +122,66 @@ fn the_blob_policy_decides() {
     world.publish_crls(&world.signer);
     world.user.bulla(&bare).says(&["certificate-revoked"]).ends(1);
 }
+
+#[test]
+fn files_are_carried_in_bundles_and_judged_under_the_blob_policy() {
+    let Some(world) = World::new("files_are_carried_in_bundles", Key::P384) else { return };
+    world.user.put("dir/Setup 1.0.bin", "content".repeat(1000));
+    let other = world.pki.leaf("other", &world.signer.inter, Key::Rsa4096, Use::Signing, 90);
+    world.give_key("other", &other);
+    for (key, format) in [("signer", "jws"), ("other", "cose")] {
+        let (file, certificates) = (format!("{key}.key"), format!("{key}.crt"));
+        let sign = ["blob", "sign", "dir/Setup 1.0.bin", "--key-file", &file, "--cert-file", &certificates];
+        world.user.bulla(&[&sign[..], &["--signature-format", format]].concat()).ends(0);
+    }
+    world.user.bulla(&["export", "file:dir/Setup 1.0.bin", "-o", "files.tar"]).ends(0).says(&["2 signatures"]);
+    world.server.forget_requests();
+    let judged = |words: &[&str]| {
+        let trust = ["--trust-store", "trust", "--blob-policy", "blobs.json", "--format", "json"];
+        world.user.bulla(&[words, &trust[..]].concat())
+    };
+    let report = judged(&["verify", "files.tar"]).ends(0).json();
+    let artifact = &report["artifacts"][0];
+    assert!(artifact["reference"].as_str().unwrap().starts_with("file.local/setup-1-0-bin@sha256:"), "{artifact:#}");
+    assert_eq!(artifact["policy"]["statement"], "e2e");
+    let words: Vec<_> = artifact["signatures"].as_array().unwrap().iter().map(|one| one["verdict"].clone()).collect();
+    assert_eq!(words, ["good", "good"], "{artifact:#}");
+    judged(&["verify", "files.tar", "--policy-name", "nobody"]).refuses(1, &["policy-not-applicable"]);
+    world.user.bulla(&["verify", "files.tar", "--trust-store", "trust"]).refuses(2, &["policy-missing"]);
+    // The policy for artifacts says nothing about files, and a file goes nowhere where it could pass for an image.
+    for destination in ["oci:images", "docker-archive:images.tar", "127.0.0.1:1/base"] {
+        judged(&["import", "files.tar", "--to", destination]).refuses(2, &["destination-unsupported"]);
+    }
+    judged(&["import", "files.tar", "--to", "file:out"]).ends(0);
+    for name in ["Setup 1.0.bin", "Setup 1.0.bin.jws.sig", "Setup 1.0.bin.cose.sig"] {
+        assert_eq!(world.user.get(&format!("out/{name}")), world.user.get(&format!("dir/{name}")), "{name}");
+    }
+    assert!(world.server.seen().is_empty(), "what was carried is judged without the network");
+    judged(&["import", "files.tar", "--to", "file:out"]).refuses(2, &["already-exists"]);
+    let verify = ["blob", "verify", "out/Setup 1.0.bin", "-s", "out/Setup 1.0.bin.cose.sig"];
+    world.user.bulla(&[&verify[..], &["--trust-store", "trust", "--policy", "blobs.json"]].concat()).ends(0);
+}
+
+#[test]
+fn a_file_that_was_not_signed_stays_where_it_is() {
+    let Some(world) = World::new("a_file_that_was_not_signed", Key::P256) else { return };
+    world.user.put("dir/file.txt", "content");
+    sign(&world, "signer", &[]).ends(0);
+    world.user.put("dir/file.txt", "contend");
+    world.user.bulla(&["export", "file:dir/file.txt", "-o", "altered.tar"]).ends(0);
+    world.user.put("dir/bare.txt", "content");
+    world.user.bulla(&["export", "file:dir/bare.txt", "-o", "bare.tar"]).ends(0).says(&["no signature"]);
+    for (bundle, code) in [("altered.tar", "target-mismatch"), ("bare.tar", "signature-absent")] {
+        let trust = ["--trust-store", "trust", "--blob-policy", "blobs.json"];
+        world.user.bulla(&[&["verify", bundle], &trust[..]].concat()).ends(1).prints(&[code]);
+        world.user.bulla(&[&["import", bundle, "--to", "file:out"], &trust[..]].concat()).ends(1);
+        assert!(!world.user.path("out").join("file.txt").exists() && !world.user.path("out").join("bare.txt").exists());
+    }
+    world.user.put("dir/.hidden", "content");
+    world.user.bulla(&["export", "file:dir/.hidden", "-o", "x.tar"]).refuses(2, &["usage-invalid"]);
+    world.user.bulla(&["export", "file:dir/absent", "-o", "x.tar"]).ends(4);
+    world.user.put("dir/file.txt.cose.sig", "broken");
+    world.user.bulla(&["export", "file:dir/file.txt", "-o", "x.tar"]).fails(1, &["envelope-malformed"]);
+    let named = ["export", "file:dir/bare.txt", "--as", "registry.example/team/app:1.0", "-o", "x.tar"];
+    world.user.bulla(&named).refuses(2, &["usage-invalid"]);
+}

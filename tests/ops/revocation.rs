@@ -139,7 +139,7 @@ fn judge(
     let policy = PolicyDocument::parse(&serde_json::to_vec(&policy).unwrap()).unwrap();
     let mut stores = TrustStores::default();
     stores.insert("ca:x".parse().unwrap(), vec![pki.certificate("root")]).unwrap();
-    let trust = Trust { policy, stores };
+    let trust = Trust { policy, files: None, stores };
     let judging = Judging {
         trust: &trust,
         at,

@@ -52,7 +52,6 @@ pub(crate) struct Talk {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Command {
     /// Pack artifacts with their signatures and revocation data into one bundle
     Export(Export),
@@ -104,7 +103,7 @@ pub(crate) enum Command {
 }
 
 /// References are `host/repo[:tag][@digest]`, `oci:DIR[:tag|@digest]`, `oci-archive:FILE[:tag|@digest]`, or the path of
-/// something that exists.
+/// something that exists. `file:PATH` is any file, with the signatures `PATH.jws.sig` and `PATH.cose.sig` beside it.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     /// What to export
@@ -159,6 +158,8 @@ pub(crate) struct Verify {
     #[arg(long, conflicts_with_all = ["trust_store", "policy", "strict_notation_policy", "at", "freshness", "scope", "crls", "user_metadata", "offline", "require_seal", "ignore_seal", "seal_scope"])]
     pub(crate) integrity_only: bool,
     #[command(flatten)]
+    pub(crate) files: FileJudging,
+    #[command(flatten)]
     pub(crate) judging: Judging,
     /// How many signatures of an artifact are judged at most; one good one suffices
     #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_SIGNATURES, value_parser = parse_count)]
@@ -177,6 +178,17 @@ pub(crate) struct Verify {
 
 /// How many signatures Notation looks at (conformance 1.27).
 const DEFAULT_SIGNATURES: usize = 100;
+
+/// How to judge the files of a bundle.
+#[derive(Debug, Args)]
+pub(crate) struct FileJudging {
+    /// The trust policy for files, instead of Notation's trustpolicy.blob.json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) blob_policy: Option<PathBuf>,
+    /// Judge files under the statement of this name, in place of the global one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy_name: Option<String>,
+}
 
 /// How to judge.
 #[derive(Debug, Args)]
@@ -221,7 +233,7 @@ pub(crate) struct Import {
     /// The bundle
     #[arg(value_name = "FILE")]
     pub(crate) bundle: String,
-    /// Where to: oci:DIR, docker-archive:FILE, or a registry with an optional prefix (registry.local/prefix)
+    /// Where to: oci:DIR, docker-archive:FILE, a registry with an optional prefix (registry.local/prefix), or for files file:DIR
     #[arg(long, value_name = "DEST")]
     pub(crate) to: String,
     /// Rename repositories: what begins with FROM begins with TO instead
@@ -236,6 +248,8 @@ pub(crate) struct Import {
     /// The platform to take from an index, for docker-archive
     #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
     pub(crate) platform: Option<Platform>,
+    #[command(flatten)]
+    pub(crate) files: FileJudging,
     #[command(flatten)]
     pub(crate) judging: Judging,
     #[command(flatten)]

@@ -24,18 +24,49 @@ struct Reader<'a> {
     /// The command that the words so far lead to.
     command: &'a Command,
     path: Vec<&'a str>,
-    given: Vec<Given<'a>>,
+    given: Vec<Given>,
     arguments: Vec<OsString>,
 }
 
-/// A flag as it was given.
-enum Given<'a> {
+/// A flag as it was given. Which one it is, its command says, which may come later.
+struct Given {
+    name: FlagName,
+    what: What,
+    /// The word that it was written in.
+    word: OsString,
+}
+
+/// What a flag is called.
+#[derive(Clone, PartialEq, Eq)]
+enum FlagName {
+    Long(String),
+    Short(char),
+    /// What is no name.
+    Other,
+}
+
+/// What was said with a flag.
+enum What {
     /// A switch; also `--flag=false`.
-    Switch { arg: &'a Arg, on: bool },
-    /// A flag with its value.
-    Value { arg: &'a Arg, value: OsString },
+    Switch(bool),
+    Value(OsString),
     /// What only clap can find words for.
-    Unknown(OsString),
+    Unknown,
+}
+
+impl FlagName {
+    fn is_of(&self, arg: &Arg) -> bool {
+        match self {
+            Self::Long(name) => {
+                let aliases = arg.get_all_aliases().unwrap_or_default();
+                arg.get_long() == Some(name) || aliases.contains(&name.as_str())
+            }
+            Self::Short(name) => {
+                arg.get_short() == Some(*name) || arg.get_all_short_aliases().unwrap_or_default().contains(name)
+            }
+            Self::Other => false,
+        }
+    }
 }
 
 /// How the reading ended.
@@ -103,7 +134,7 @@ impl<'a> Reader<'a> {
     /// all the same.
     fn end(&self) -> End {
         let is_group = self.command.has_subcommands() && !self.path.is_empty();
-        let is_clean = !self.given.iter().any(|given| matches!(given, Given::Unknown(_)));
+        let is_clean = !self.given.iter().any(|given| matches!(given.what, What::Unknown));
         if is_group && is_clean { End::Help } else { End::Done }
     }
 
@@ -114,31 +145,33 @@ impl<'a> Reader<'a> {
             Some(at) => (bytes.get(..at).unwrap_or_default(), bytes.get(at.saturating_add(1)..)),
             None => (bytes, None),
         };
-        let arg = std::str::from_utf8(name).ok().and_then(|name| find(self.command, &|arg| is_long(arg, name)));
-        let Some(arg) = arg else {
-            self.given.push(Given::Unknown(word.to_owned()));
-            return None;
-        };
-        self.take(arg, value.map(text), word, rest)
+        let name = std::str::from_utf8(name).map_or(FlagName::Other, |name| FlagName::Long(name.to_owned()));
+        match find(self.command, &name) {
+            Some(arg) => self.take(name, arg, value.map(text), word, rest),
+            None => {
+                self.unknown(word);
+                None
+            }
+        }
     }
 
     /// `-f`, `-f value`, `-fvalue`, `-f=value`, or several switches behind one dash.
     fn shorts(&mut self, word: &OsStr, rest: &mut impl Iterator<Item = OsString>) -> Option<End> {
         let mut left = word.as_bytes().get(1..).unwrap_or_default();
         while let [name, behind @ ..] = left {
-            let name = char::from(*name);
-            let shown = OsString::from(format!("-{name}"));
-            let Some(arg) = find(self.command, &|arg| is_short(arg, name)) else {
+            let short = char::from(*name);
+            let (name, shown) = (FlagName::Short(short), OsString::from(format!("-{short}")));
+            let Some(arg) = find(self.command, &name) else {
                 // The whole word: it may be a character of several bytes.
-                self.given.push(Given::Unknown(word.to_owned()));
+                self.unknown(word);
                 return None;
             };
             match (takes(arg), behind) {
-                (_, [b'=', value @ ..]) => return self.take(arg, Some(text(value)), word, rest),
-                (Takes::Value, [_, ..]) => return self.take(arg, Some(text(behind)), word, rest),
-                (Takes::Value, []) => return self.take(arg, None, &shown, rest),
+                (_, [b'=', value @ ..]) => return self.take(name, arg, Some(text(value)), word, rest),
+                (Takes::Value, [_, ..]) => return self.take(name, arg, Some(text(behind)), word, rest),
+                (Takes::Value, []) => return self.take(name, arg, None, &shown, rest),
                 (Takes::Nothing | Takes::Everything, _) => {
-                    if let Some(end) = self.take(arg, None, &shown, &mut std::iter::empty()) {
+                    if let Some(end) = self.take(name, arg, None, &shown, &mut std::iter::empty()) {
                         return Some(end);
                     }
                 }
@@ -148,27 +181,34 @@ impl<'a> Reader<'a> {
         None
     }
 
+    fn unknown(&mut self, word: &OsStr) {
+        self.given.push(Given { name: FlagName::Other, what: What::Unknown, word: word.to_owned() });
+    }
+
+    /// Takes what `arg` takes, which any flag of that name does.
     fn take(
         &mut self,
-        arg: &'a Arg,
+        name: FlagName,
+        arg: &Arg,
         value: Option<OsString>,
         word: &OsStr,
         rest: &mut impl Iterator<Item = OsString>,
     ) -> Option<End> {
-        match takes(arg) {
+        let what = match takes(arg) {
             Takes::Everything if arg.get_id() == "help" => return Some(End::Help),
             Takes::Everything => return Some(End::Raw(vec![word.to_owned()])),
-            Takes::Nothing => self.given.push(match value.map(|value| value.to_str().and_then(boolean)) {
-                None => Given::Switch { arg, on: true },
-                Some(Some(on)) => Given::Switch { arg, on },
-                Some(None) => Given::Unknown(word.to_owned()),
-            }),
+            Takes::Nothing => match value.map(|value| value.to_str().and_then(boolean)) {
+                None => What::Switch(true),
+                Some(Some(on)) => What::Switch(on),
+                Some(None) => What::Unknown,
+            },
             Takes::Value => match value.or_else(|| rest.next()) {
-                Some(value) => self.given.push(Given::Value { arg, value }),
+                Some(value) => What::Value(value),
                 // Nothing may follow, or clap would take it for the value.
                 None => return Some(End::Raw(vec![word.to_owned()])),
             },
-        }
+        };
+        self.given.push(Given { name, what, word: word.to_owned() });
         None
     }
 
@@ -177,7 +217,6 @@ impl<'a> Reader<'a> {
         let (flags, arguments) = match end {
             End::Help => (vec!["--help".into()], Vec::new()),
             End::Raw(raw) => (raw, Vec::new()),
-            // A flag that stood before its command, which does not know it, gets clap's words too.
             End::Done => (self.flags(), self.arguments),
         };
         words.extend(flags);
@@ -191,32 +230,25 @@ impl<'a> Reader<'a> {
     /// The last word counts (pflag), save for flags that gather values.
     fn flags(&self) -> Vec<OsString> {
         let mut words = Vec::new();
-        for (index, given) in self.given.iter().enumerate() {
-            let later = self.given.get(index.saturating_add(1)..).unwrap_or_default();
+        let own = |given: &Given| self.command.get_arguments().find(|arg| given.name.is_of(arg));
+        let given: Vec<(&Given, Option<&Arg>)> = self.given.iter().map(|given| (given, own(given))).collect();
+        for (index, (one, arg)) in given.iter().enumerate() {
+            let later = given.get(index.saturating_add(1)..).unwrap_or_default();
             let again =
-                |arg: &Arg| later.iter().any(|other| other.arg().is_some_and(|other| other.get_id() == arg.get_id()));
-            match given {
-                Given::Switch { arg, on } if *on && !again(arg) => words.push(written(arg, None)),
-                Given::Value { arg, value } if matches!(arg.get_action(), ArgAction::Append) || !again(arg) => {
+                |arg: &Arg| later.iter().any(|(_, other)| other.is_some_and(|other| other.get_id() == arg.get_id()));
+            match (&one.what, arg) {
+                (What::Switch(on), Some(arg)) if *on && !again(arg) => words.push(written(arg, None)),
+                (What::Value(value), Some(arg)) if matches!(arg.get_action(), ArgAction::Append) || !again(arg) => {
                     words.push(written(arg, Some(value)));
                 }
-                Given::Unknown(word) => words.push(word.clone()),
-                Given::Switch { .. } | Given::Value { .. } => {}
+                (What::Switch(_) | What::Value(_), Some(_)) => {}
+                // Also a flag that stood before its command, which does not know it.
+                (What::Unknown, _) | (_, None) => words.push(one.word.clone()),
             }
         }
         words
     }
 }
-
-impl<'a> Given<'a> {
-    const fn arg(&self) -> Option<&'a Arg> {
-        match self {
-            Self::Switch { arg, .. } | Self::Value { arg, .. } => Some(arg),
-            Self::Unknown(_) => None,
-        }
-    }
-}
-
 /// The spellings of a truth value (Go's `strconv.ParseBool`).
 fn boolean(text: &str) -> Option<bool> {
     match text {
@@ -236,14 +268,6 @@ fn takes(arg: &Arg) -> Takes {
         ArgAction::SetTrue | ArgAction::SetFalse | ArgAction::Count => Takes::Nothing,
         _ => Takes::Value,
     }
-}
-
-fn is_long(arg: &Arg, name: &str) -> bool {
-    arg.get_long() == Some(name) || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&name))
-}
-
-fn is_short(arg: &Arg, name: char) -> bool {
-    arg.get_short() == Some(name) || arg.get_all_short_aliases().is_some_and(|aliases| aliases.contains(&name))
 }
 
 fn written(arg: &Arg, value: Option<&OsString>) -> OsString {
@@ -266,11 +290,11 @@ fn find_command<'a>(command: &'a Command, name: &str) -> Option<&'a Command> {
 }
 
 /// A flag of the command, or, while the command is not complete yet, of any below it: flags may come first.
-fn find<'a>(command: &'a Command, fits: &dyn Fn(&Arg) -> bool) -> Option<&'a Arg> {
-    let own = command.get_arguments().find(|arg| !arg.is_positional() && fits(arg));
+fn find<'a>(command: &'a Command, name: &FlagName) -> Option<&'a Arg> {
+    let own = command.get_arguments().find(|arg| name.is_of(arg));
     own.or_else(|| {
-        let below = command.get_subcommands().filter(|below| below.get_name() != "help");
-        below.filter_map(|below| find(below, fits)).next()
+        let mut below = command.get_subcommands().filter(|below| below.get_name() != "help");
+        below.find_map(|below| find(below, name))
     })
 }
 
@@ -282,6 +306,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn root() -> Command {
+        let leaf = Command::new("leaf").alias("lf").arg(Arg::new("under").short('u').long("under"));
         let mut root = Command::new("p")
             .arg(Arg::new("debug").short('d').long("debug").global(true).action(ArgAction::SetTrue))
             .subcommand(
@@ -292,7 +317,7 @@ mod tests {
                     .arg(Arg::new("meta").short('m').long("meta").action(ArgAction::Append))
                     .arg(Arg::new("what").num_args(0..)),
             )
-            .subcommand(Command::new("group").subcommand_required(true).subcommand(Command::new("leaf").alias("lf")));
+            .subcommand(Command::new("group").subcommand_required(true).subcommand(leaf));
         root.build();
         root
     }
@@ -335,6 +360,11 @@ mod tests {
         becomes("get - a", "get -- - a");
         becomes("get -y -- -u --what", "get --yes -- -u --what");
         becomes("-d group lf", "group leaf --debug");
+        // Which flag it is, its command says.
+        becomes("-u v get", "get --user=v");
+        becomes("-u v group lf", "group leaf --under=v");
+        becomes("-y get", "get --yes");
+        becomes("-y group lf", "group leaf -y");
     }
 
     #[test]

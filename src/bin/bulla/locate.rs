@@ -90,6 +90,7 @@ impl Opened {
     }
 
     /// The name under which a registry was opened, if it is one.
+    #[cfg(feature = "registry")]
     pub(crate) const fn registry(&self) -> Option<&Reference> {
         self.reference.as_ref()
     }

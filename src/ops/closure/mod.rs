@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::archive::{Omission, OmittedContent};
 use crate::digest::Digest;
+use crate::notary::SignatureManifest;
 use crate::oci::{Descriptor, Manifest, MediaType, Tag};
 use crate::store::Search;
 
@@ -16,9 +17,6 @@ pub use error::ClosureError;
 pub(super) use error::list;
 pub(super) use walk::referrer_key;
 pub use walk::{WalkOptions, walk};
-
-/// The artifact type of a Notary Project signature (Notary conformance 1.02, 1.03).
-const NOTARY_SIGNATURE: &str = "application/vnd.cncf.notary.signature";
 
 /// One artifact with all that belongs to it. Every manifest in it was read, checked and is kept as received; blobs are
 /// known by descriptor only.
@@ -119,7 +117,7 @@ pub(super) fn notary_signatures(
     let mut found: BTreeMap<Digest, NotarySignature> = BTreeMap::new();
     for referrer in referrers.iter().filter(|referrer| referrer.tag.is_none()) {
         if let Some(manifest) = manifests.get(&referrer.descriptor.digest)
-            && manifest.referrer_type().is_some_and(|artifact_type| *artifact_type == NOTARY_SIGNATURE)
+            && SignatureManifest::recognise(manifest)
         {
             let signature = NotarySignature { subject: referrer.subject, manifest: Arc::clone(manifest) };
             found.insert(referrer.descriptor.digest, signature);

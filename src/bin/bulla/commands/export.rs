@@ -11,6 +11,7 @@ use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::ops::closure::WalkOptions;
 use bulla::ops::collect::{Collection, Source, collect};
+use bulla::ops::file::FileSource;
 use bulla::ops::pack::{Supplies, inventory, pack, pack_file};
 use bulla::ops::progress::{Progress, Stage};
 use bulla::ops::supply::{GapPolicy, Sources, supply};
@@ -18,7 +19,7 @@ use bulla::report::{TOOL, inspection};
 
 use crate::args::{Compression, Export};
 use crate::error::{CommandError, Status};
-use crate::locate::open;
+use crate::locate::{is_same, open};
 use crate::progress::Bars;
 use crate::settings::{self, Network};
 use crate::signing::Authority;
@@ -115,6 +116,10 @@ fn sources(arguments: &Export, network: &Network, limits: &Limits) -> Result<Vec
     }
     let mut sources = Vec::new();
     for (place, reference) in references.iter().enumerate() {
+        if let Some(path) = reference.strip_prefix("file:") {
+            sources.push(file(Path::new(path), names.get(place).is_some(), &arguments.output, limits)?);
+            continue;
+        }
         if reference == "-" {
             let message = "an export reads its sources more than once, which standard input does not allow";
             return Err(CommandError::new(DiagnosticCode::UsageInvalid, message)
@@ -125,6 +130,24 @@ fn sources(arguments: &Export, network: &Network, limits: &Limits) -> Result<Vec
         sources.extend(opened.sources(names.get(place))?);
     }
     Ok(sources)
+}
+
+/// A file, and the signatures that lie beside it under Notation's names.
+fn file(path: &Path, is_named: bool, output: &Path, limits: &Limits) -> Result<Source, CommandError> {
+    let usage = |message: String, hint: &str| CommandError::new(DiagnosticCode::UsageInvalid, message).with_hint(hint);
+    if is_named {
+        let message = format!("{} is a file, which is judged by no repository", path.display());
+        return Err(usage(message, "export files and artifacts apart, or leave --as out"));
+    }
+    if is_same(path, output) {
+        return Err(usage(format!("{} is what is read", output.display()), "name another file"));
+    }
+    let signatures = super::blob::signatures_beside(path, limits)?;
+    if signatures.is_empty() {
+        terminal::say(&format!("note: no signature of {} lies beside it", path.display()));
+    }
+    let FileSource { store, descriptor, reference } = FileSource::open(path, &signatures, limits)?;
+    Ok(Source { store, descriptor, reference })
 }
 
 pub(super) fn compression(wanted: Compression, output: &Path, level: i32) -> ArchiveCompression {

@@ -10,9 +10,9 @@ use bulla::oci::Repository;
 use bulla::pki::Crl;
 use bulla::report::v1::{Clock, ClockSource, NetworkUse};
 use bulla::time::UnixTime;
-use bulla::trust::{Dialect, Trust, TrustStoreName};
+use bulla::trust::{Dialect, PolicyDocument, Trust, TrustStoreName};
 
-use crate::args::Judging;
+use crate::args::{FileJudging, Judging};
 use crate::error::CommandError;
 use crate::settings;
 use crate::terminal;
@@ -28,10 +28,11 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Reads the policy, the supplied CRLs, and those trust stores that the statements for `scopes` name: what another
+    /// Reads the policy, that for files where there are any, the supplied CRLs, and those trust stores that the statements for `scopes` name: what another
     /// statement names does not matter here.
     pub(crate) fn load(
         arguments: &Judging,
+        files: Option<&FileJudging>,
         scopes: &[&Repository],
         network: NetworkUse,
         limits: &Limits,
@@ -41,8 +42,17 @@ impl Terms {
         let directory = || ConfigDirectory::locate(&roots).map(|directory| directory.path().to_owned());
         let chosen = |given: &Option<PathBuf>| given.clone().map_or_else(directory, Ok);
         let dialect = if arguments.strict_notation_policy { Dialect::Notation } else { Dialect::Bulla };
-        let policy = config::load_policy_as(&chosen(&arguments.policy)?, dialect, limits)?.document;
-        let statements = scopes.iter().filter_map(|scope| policy.select(scope));
+        // Files have a policy of their own; where there is nothing else, no other need exist.
+        let policy = match files {
+            Some(_) if scopes.is_empty() => PolicyDocument::nothing(),
+            _ => config::load_policy_as(&chosen(&arguments.policy)?, dialect, limits)?.document,
+        };
+        let files = files.map(|files| {
+            let policy = config::load_blob_policy(&chosen(&files.blob_policy)?, limits)?.document;
+            Ok::<_, CommandError>(policy.select(files.policy_name.as_deref())?.clone())
+        });
+        let files = files.transpose()?;
+        let statements = scopes.iter().filter_map(|scope| policy.select(scope)).chain(&files);
         let mut wanted: Vec<TrustStoreName> = statements.flat_map(|statement| statement.stores().to_vec()).collect();
         wanted.sort();
         wanted.dedup();
@@ -52,7 +62,7 @@ impl Terms {
             None => (terminal::now(), ClockSource::HostClock),
         };
         Ok(Self {
-            trust: Trust { policy, stores: loaded.stores },
+            trust: Trust { policy, files, stores: loaded.stores },
             at,
             clock: Clock::new(at, source, arguments.freshness, arguments.revocation_time, network),
             supplied: settings::supplied_crls(&arguments.crls, limits)?,

@@ -2,7 +2,7 @@
 
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
-use bulla::oci::Repository;
+use bulla::oci::{Reference, Repository};
 use bulla::ops;
 use bulla::ops::integrity::{Ledger, Sound};
 use bulla::ops::progress::Progress;
@@ -34,7 +34,8 @@ pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
         let notices = notices(&opened, judged.seal(), None);
         Report::new(opened.place.clone(), None, &judged.verified(sound), notices)
     } else {
-        let (judged, account) = judge(&opened, &arguments.judging, &network, &limits, progress.as_ref())?;
+        let (judged, account) =
+            judge(&opened, &arguments.judging, &arguments.files, &network, &limits, progress.as_ref())?;
         account.report(&complete(judged, &mut opened, progress.as_ref())?)
     };
     progress.done();
@@ -125,6 +126,7 @@ impl Account {
 pub(crate) fn judge(
     opened: &Opened,
     arguments: &args::Judging,
+    files: &args::FileJudging,
     network: &Network,
     limits: &Limits,
     progress: &dyn Progress,
@@ -136,12 +138,19 @@ pub(crate) fn judge(
     if let [root] = subject.roots.as_slice() {
         opened.warn_of_tag(&root.descriptor.digest);
     }
-    let named = subject.roots.iter().filter_map(|root| root.reference.as_ref()).map(|name| &name.repository);
-    let mut scopes: Vec<&Repository> = arguments.scope.as_ref().map_or_else(|| named.collect(), |scope| vec![scope]);
+    let names = || subject.roots.iter().map(|root| root.reference.as_ref());
+    let is_file = |name: &Option<&Reference>| name.is_some_and(ops::file::is_file);
+    let files = names().any(|name| is_file(&name)).then_some(files);
+    let others: Vec<_> = names().filter(|name| !is_file(name)).collect();
+    let named = others.iter().filter_map(|name| name.map(|name| &name.repository));
+    let mut scopes: Vec<&Repository> = match &arguments.scope {
+        Some(scope) if !others.is_empty() => vec![scope],
+        _ => named.collect(),
+    };
     if matches!(subject.seal, SubjectSeal::Sealed(_)) && seal.demand != SealDemand::Ignored {
         scopes.push(&seal.scope);
     }
-    let terms = Terms::load(arguments, &scopes, used, limits)?;
+    let terms = Terms::load(arguments, files, &scopes, used, limits)?;
     for warning in &terms.warnings {
         terminal::say(&format!("warning: {warning}"));
     }

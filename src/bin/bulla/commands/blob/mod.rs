@@ -11,6 +11,8 @@ use std::path::Path;
 
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
+use bulla::notary::EnvelopeType;
+use bulla::ops::blob::signature_name;
 
 use crate::args::blob::Blob;
 use crate::error::{CommandError, Status};
@@ -46,6 +48,18 @@ fn read_signature(path: &Path, limits: &Limits) -> Result<Vec<u8>, CommandError>
         return Err(CommandError::new(DiagnosticCode::EnvelopeTooLarge, message));
     }
     Ok(bytes)
+}
+
+/// The signatures of a file that lie beside it, under the names that `blob sign` gives them.
+pub(super) fn signatures_beside(file: &Path, limits: &Limits) -> Result<Vec<(EnvelopeType, Vec<u8>)>, CommandError> {
+    let mut found = Vec::new();
+    for kind in [EnvelopeType::Jws, EnvelopeType::Cose] {
+        let path = file.with_file_name(signature_name(&name_of(file), kind));
+        if path.exists() {
+            found.push((kind, read_signature(&path, limits)?));
+        }
+    }
+    Ok(found)
 }
 
 /// The last part of a path, as far as it is text.
