@@ -350,7 +350,8 @@ fn spellings(flag: &Flag, value: &str) -> Vec<Vec<String>> {
 fn places(row: &Row, flag: &Flag, written: &[String]) -> Vec<Vec<String>> {
     let given = |word: &&&str| {
         let name = word.trim_start_matches("--").split('=').next().unwrap_or_default();
-        !flag.without.contains(*word) && !(word.starts_with("--") && name == flag.long)
+        let (excluded, again) = (flag.without.contains(*word), word.starts_with("--") && name == flag.long);
+        !excluded && !again
     };
     let least: Vec<String> = row.least.iter().filter(given).map(|word| (*word).to_owned()).collect();
     let (command, with) = (words(row.command), owned(flag.with));
