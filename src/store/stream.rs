@@ -177,6 +177,8 @@ fn foreign(error: ArchiveError) -> StoreError {
         ArchiveError::Forbidden { .. }
         | ArchiveError::NotCanonical { .. }
         | ArchiveError::EntryOrder { .. }
+        // Other tools' frames are cut elsewhere, and have other headers.
+        | ArchiveError::Frame { .. }
         | ArchiveError::DocumentTooLarge { .. }
         | ArchiveError::Missing { .. } => StoreError::from_diagnostic(NoBundle),
         other => other.into(),

@@ -44,9 +44,8 @@ impl Sealing {
 
     fn put_key(&self, name: &str, chain: &Chain) {
         let (pki, user) = (&self.world.pki, &self.world.user);
-        user.put(&format!("{name}.key"), pki.key(&chain.leaf).as_bytes());
-        let pems = [&chain.leaf, &chain.inter, &chain.root].map(|holder| pki.pem(holder));
-        user.put(&format!("{name}.pem"), pems.concat().as_bytes());
+        user.put(&format!("{name}.key"), pki.key_pem(&chain.leaf).as_bytes());
+        user.put(&format!("{name}.pem"), pki.chain_pem(&chain.leaf).as_bytes());
     }
 
     /// The policy: the artifact's statement, and these.
@@ -89,7 +88,7 @@ fn a_sealed_bundle_says_who_sealed_it_with_every_key_and_format() {
         sealing.expect(&ended, 0, "trusted", "trusted", &[]);
         let seal = &ended.json()["seal"];
         assert_eq!(seal["signature"]["signer"]["subject"], sealing.sealer.leaf.subject());
-        assert_eq!(seal["policy"], json!({"scope": SEALS, "statement": "seals", "level": "strict"}));
+        assert_eq!(seal["policy"], json!({"scope": SEALS, "statement": "seals", "level": "strict", "pattern": SEALS}));
         // Its own revocation data came along: two CRLs, of an authority that signed no artifact.
         assert_eq!(seal["signature"]["evidence"].as_array().unwrap().len(), 2);
     }

@@ -234,11 +234,6 @@ impl Pki {
         Chain { root, inter, leaf }
     }
 
-    /// The private key, PEM in PKCS#8.
-    pub fn key(&self, holder: &Holder) -> String {
-        fs::read_to_string(self.path(&format!("{}.key", holder.name))).unwrap()
-    }
-
     /// The certificate in PEM.
     pub fn pem(&self, holder: &Holder) -> String {
         fs::read_to_string(self.path(&format!("{}.pem", holder.name))).unwrap()
