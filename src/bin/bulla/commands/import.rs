@@ -246,7 +246,7 @@ impl Errand<'_> {
                 self.import(opened, &Destination::Single(sink))
             }
             To::DockerArchive(path) => self.into_docker_archive(path, opened),
-            To::Files(path) => self.into_files(path, opened),
+            To::Files(path) => self.write_files(path, opened),
             To::Registry(_) => self.into_registry(opened),
         }
     }
@@ -261,7 +261,7 @@ impl Errand<'_> {
 
     /// Files with their signatures, beside each other in a folder. Everything was read and checked before the first is
     /// written.
-    fn into_files(&self, folder: &Path, opened: &Opened) -> Result<ImportReport, CommandError> {
+    fn write_files(&self, folder: &Path, opened: &Opened) -> Result<ImportReport, CommandError> {
         if opened.pipe.is_some() {
             let message = "files are written after all of the bundle was checked, which standard input does not allow";
             return Err(CommandError::new(DiagnosticCode::UsageInvalid, message)
