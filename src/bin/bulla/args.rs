@@ -49,7 +49,6 @@ pub(crate) struct Talk {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Command {
     /// Pack artifacts with their signatures and revocation data into one bundle
     Export(Export),
