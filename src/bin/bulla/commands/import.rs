@@ -224,8 +224,8 @@ impl Errand<'_> {
                 let sink = Arc::new(LayoutSink::open_or_create(path)?);
                 self.import(opened, &Destination::Single(sink))
             }
-            To::DockerArchive(path) => self.into_docker_archive(path, opened),
-            To::Registry(_) => self.into_registry(opened),
+            To::DockerArchive(path) => self.write_docker_archive(path, opened),
+            To::Registry(_) => self.send_to_registry(opened),
         }
     }
 
@@ -238,7 +238,7 @@ impl Errand<'_> {
     }
 
     /// The format takes no signatures; that is said aloud.
-    fn into_docker_archive(&self, path: &Path, opened: &mut Opened) -> Result<ImportReport, CommandError> {
+    fn write_docker_archive(&self, path: &Path, opened: &mut Opened) -> Result<ImportReport, CommandError> {
         let options = DockerArchiveOptions {
             mapping: self.options.mapping.clone(),
             platform: self.arguments.platform.clone(),
@@ -277,7 +277,7 @@ impl Errand<'_> {
     }
 
     #[cfg(feature = "registry")]
-    fn into_registry(&self, opened: &mut Opened) -> Result<ImportReport, CommandError> {
+    fn send_to_registry(&self, opened: &mut Opened) -> Result<ImportReport, CommandError> {
         use bulla::store::ContentSink;
         let client = self.network.registries()?;
         let open = |repository: &bulla::oci::Repository| -> Result<Arc<dyn ContentSink>, StoreError> {
@@ -287,7 +287,7 @@ impl Errand<'_> {
     }
 
     #[cfg(not(feature = "registry"))]
-    fn into_registry(&self, _: &mut Opened) -> Result<ImportReport, CommandError> {
+    fn send_to_registry(&self, _: &mut Opened) -> Result<ImportReport, CommandError> {
         let _ = self.network;
         Err(CommandError::new(
             DiagnosticCode::HttpSupportMissing,
