@@ -10,7 +10,6 @@ use bulla::limits::Limits;
 use bulla::oci::Location;
 use bulla::ops::closure::WalkOptions;
 use bulla::ops::docker_archive::{self, DockerArchiveOptions};
-use bulla::ops::file::{extract, is_file};
 use bulla::ops::import::{
     Admission, AdmissionGround, Allow, Destination, ImportOptions, ImportReport, ImportedRoot, Mapping, Tally, import,
     import_stream,
@@ -47,10 +46,9 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
         .with_hint("make one with bulla export, which also takes layouts and other archives"));
     }
     check_outputs(arguments, &destination, &opened)?;
-    check_kinds(&destination, &opened)?;
     let mapping = mapping(arguments, &destination, &opened)?;
     let bars = Bars::new();
-    let (judged, account) = judge(&opened, &arguments.judging, &arguments.files, &network, &limits, bars.as_ref())?;
+    let (judged, account) = judge(&opened, &arguments.judging, &network, &limits, bars.as_ref())?;
     // An import that cannot be accounted for is not begun.
     let file = arguments.receipt.as_deref().map(OutputFile::create).transpose()?;
     let admissions = admissions(judged.artifacts(), &arguments.allow);
@@ -104,7 +102,6 @@ fn status(receipt: &Receipt) -> Status {
 enum To {
     Layout(PathBuf),
     DockerArchive(PathBuf),
-    Files(PathBuf),
     Registry(String),
 }
 
@@ -119,9 +116,6 @@ impl To {
         }
         if let Some(rest) = text.strip_prefix("docker-archive:") {
             return nameless(path(rest)?, rest).map(Self::DockerArchive);
-        }
-        if let Some(rest) = text.strip_prefix("file:") {
-            return path(rest).map(Self::Files);
         }
         if text.starts_with(['.', '/']) {
             return Err(CommandError::new(
@@ -151,13 +145,13 @@ fn check_outputs(arguments: &Import, destination: &To, opened: &Opened) -> Resul
         |message: String, hint: &str| Err(CommandError::new(DiagnosticCode::UsageInvalid, message).with_hint(hint));
     let archive = match destination {
         To::DockerArchive(path) => Some(path),
-        To::Layout(_) | To::Files(_) | To::Registry(_) if arguments.platform.is_some() => {
+        To::Layout(_) | To::Registry(_) if arguments.platform.is_some() => {
             return refuse(
                 format!("--platform says nothing about {}: all that was exported is imported", arguments.to),
                 "leave it out, or give it to bulla export",
             );
         }
-        To::Layout(_) | To::Files(_) | To::Registry(_) => None,
+        To::Layout(_) | To::Registry(_) => None,
     };
     archive.into_iter().chain(&arguments.receipt).try_for_each(|path| opened.spare(path))?;
     match (&arguments.receipt, archive) {
@@ -175,7 +169,7 @@ fn check_outputs(arguments: &Import, destination: &To, opened: &Opened) -> Resul
 fn mapping(arguments: &Import, destination: &To, opened: &Opened) -> Result<Mapping, CommandError> {
     let mut mapping = match destination {
         To::Registry(base) => Mapping::below(base)?,
-        To::Layout(_) | To::Files(_) | To::DockerArchive(_) => Mapping::keep(),
+        To::Layout(_) | To::DockerArchive(_) => Mapping::keep(),
     };
     for (from, to) in &arguments.maps {
         mapping.add_rule(&format!("{from}={to}"))?;
@@ -205,21 +199,6 @@ fn admit(root: &VerifiedRoot, allow: &[AllowWhat]) -> Option<Admission> {
     allow.contains(&what).then(|| Admission::allowed(descriptor, reference, allowed))
 }
 
-/// A file is good under any name, so it may never pass for an image: it goes into a folder, and nothing else does.
-fn check_kinds(destination: &To, opened: &Opened) -> Result<(), CommandError> {
-    let wants_files = matches!(destination, To::Files(_));
-    let roots = opened.inventory.iter().flat_map(|inventory| &inventory.roots);
-    let Some(other) = roots.map(|root| &root.reference).find(|name| is_file(name) != wants_files) else {
-        return Ok(());
-    };
-    let (message, hint) = if wants_files {
-        (format!("{other} is no file"), "name a layout, a registry or docker-archive:FILE")
-    } else {
-        (format!("{other} is a file"), "file:DIR takes files")
-    };
-    Err(CommandError::new(DiagnosticCode::DestinationUnsupported, message).with_hint(hint))
-}
-
 fn options(mapping: Mapping, opened: &Opened, ledger: &Arc<Ledger>) -> ImportOptions {
     let walk = WalkOptions { known_omitted: opened.omitted(), ..WalkOptions::default() };
     ImportOptions { mapping, walk, ledger: Some(Arc::clone(ledger)), ..ImportOptions::default() }
@@ -245,9 +224,8 @@ impl Errand<'_> {
                 let sink = Arc::new(LayoutSink::open_or_create(path)?);
                 self.import(opened, &Destination::Single(sink))
             }
-            To::DockerArchive(path) => self.into_docker_archive(path, opened),
-            To::Files(path) => self.write_files(path, opened),
-            To::Registry(_) => self.into_registry(opened),
+            To::DockerArchive(path) => self.write_docker_archive(path, opened),
+            To::Registry(_) => self.send_to_registry(opened),
         }
     }
 
@@ -259,40 +237,8 @@ impl Errand<'_> {
         })
     }
 
-    /// Files with their signatures, beside each other in a folder. Everything was read and checked before the first is
-    /// written.
-    fn write_files(&self, folder: &Path, opened: &Opened) -> Result<ImportReport, CommandError> {
-        if opened.pipe.is_some() {
-            let message = "files are written after all of the bundle was checked, which standard input does not allow";
-            return Err(CommandError::new(DiagnosticCode::UsageInvalid, message)
-                .with_hint("write the bundle to a file first and give that"));
-        }
-        let store = opened.store.as_ref();
-        if let Some(ledger) = &self.options.ledger {
-            ledger.settle(store, self.progress.as_ref())?;
-        }
-        std::fs::create_dir_all(folder).map_err(|error| CommandError::io(folder, &error))?;
-        let mut report = ImportReport::default();
-        for admission in self.admissions {
-            let files = extract(store, admission.descriptor(), folder, self.limits)?;
-            for file in &files {
-                let size = file.metadata().map_or(0, |metadata| metadata.len());
-                report.copied.blobs = report.copied.blobs.saturating_add(1);
-                report.copied.bytes = report.copied.bytes.saturating_add(size);
-            }
-            report.roots.push(ImportedRoot {
-                reference: admission.reference().clone(),
-                destination: admission.reference().clone(),
-                descriptor: admission.descriptor().clone(),
-                ground: admission.ground(),
-                referrers: u64::try_from(files.len()).unwrap_or(u64::MAX).saturating_sub(1),
-            });
-        }
-        Ok(report)
-    }
-
     /// The format takes no signatures; that is said aloud.
-    fn into_docker_archive(&self, path: &Path, opened: &mut Opened) -> Result<ImportReport, CommandError> {
+    fn write_docker_archive(&self, path: &Path, opened: &mut Opened) -> Result<ImportReport, CommandError> {
         let options = DockerArchiveOptions {
             mapping: self.options.mapping.clone(),
             platform: self.arguments.platform.clone(),
@@ -331,7 +277,7 @@ impl Errand<'_> {
     }
 
     #[cfg(feature = "registry")]
-    fn into_registry(&self, opened: &mut Opened) -> Result<ImportReport, CommandError> {
+    fn send_to_registry(&self, opened: &mut Opened) -> Result<ImportReport, CommandError> {
         use bulla::store::ContentSink;
         let client = self.network.registries()?;
         let open = |repository: &bulla::oci::Repository| -> Result<Arc<dyn ContentSink>, StoreError> {
@@ -341,7 +287,7 @@ impl Errand<'_> {
     }
 
     #[cfg(not(feature = "registry"))]
-    fn into_registry(&self, _: &mut Opened) -> Result<ImportReport, CommandError> {
+    fn send_to_registry(&self, _: &mut Opened) -> Result<ImportReport, CommandError> {
         let _ = self.network;
         Err(CommandError::new(
             DiagnosticCode::HttpSupportMissing,
