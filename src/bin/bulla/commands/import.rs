@@ -10,6 +10,7 @@ use bulla::limits::Limits;
 use bulla::oci::Location;
 use bulla::ops::closure::WalkOptions;
 use bulla::ops::docker_archive::{self, DockerArchiveOptions};
+use bulla::ops::file::{extract, is_file};
 use bulla::ops::import::{
     Admission, AdmissionGround, Allow, Destination, ImportOptions, ImportReport, ImportedRoot, Mapping, Tally, import,
     import_stream,
@@ -46,9 +47,10 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
         .with_hint("make one with bulla export, which also takes layouts and other archives"));
     }
     check_outputs(arguments, &destination, &opened)?;
+    check_kinds(&destination, &opened)?;
     let mapping = mapping(arguments, &destination, &opened)?;
     let bars = Bars::new();
-    let (judged, account) = judge(&opened, &arguments.judging, &network, &limits, bars.as_ref())?;
+    let (judged, account) = judge(&opened, &arguments.judging, &arguments.files, &network, &limits, bars.as_ref())?;
     // An import that cannot be accounted for is not begun.
     let file = arguments.receipt.as_deref().map(OutputFile::create).transpose()?;
     let admissions = admissions(judged.artifacts(), &arguments.allow);
@@ -102,6 +104,7 @@ fn status(receipt: &Receipt) -> Status {
 enum To {
     Layout(PathBuf),
     DockerArchive(PathBuf),
+    Files(PathBuf),
     Registry(String),
 }
 
@@ -116,6 +119,9 @@ impl To {
         }
         if let Some(rest) = text.strip_prefix("docker-archive:") {
             return nameless(path(rest)?, rest).map(Self::DockerArchive);
+        }
+        if let Some(rest) = text.strip_prefix("file:") {
+            return path(rest).map(Self::Files);
         }
         if text.starts_with(['.', '/']) {
             return Err(CommandError::new(
@@ -145,13 +151,13 @@ fn check_outputs(arguments: &Import, destination: &To, opened: &Opened) -> Resul
         |message: String, hint: &str| Err(CommandError::new(DiagnosticCode::UsageInvalid, message).with_hint(hint));
     let archive = match destination {
         To::DockerArchive(path) => Some(path),
-        To::Layout(_) | To::Registry(_) if arguments.platform.is_some() => {
+        To::Layout(_) | To::Files(_) | To::Registry(_) if arguments.platform.is_some() => {
             return refuse(
                 format!("--platform says nothing about {}: all that was exported is imported", arguments.to),
                 "leave it out, or give it to bulla export",
             );
         }
-        To::Layout(_) | To::Registry(_) => None,
+        To::Layout(_) | To::Files(_) | To::Registry(_) => None,
     };
     archive.into_iter().chain(&arguments.receipt).try_for_each(|path| opened.spare(path))?;
     match (&arguments.receipt, archive) {
@@ -169,7 +175,7 @@ fn check_outputs(arguments: &Import, destination: &To, opened: &Opened) -> Resul
 fn mapping(arguments: &Import, destination: &To, opened: &Opened) -> Result<Mapping, CommandError> {
     let mut mapping = match destination {
         To::Registry(base) => Mapping::below(base)?,
-        To::Layout(_) | To::DockerArchive(_) => Mapping::keep(),
+        To::Layout(_) | To::Files(_) | To::DockerArchive(_) => Mapping::keep(),
     };
     for (from, to) in &arguments.maps {
         mapping.add_rule(&format!("{from}={to}"))?;
@@ -199,6 +205,21 @@ fn admit(root: &VerifiedRoot, allow: &[AllowWhat]) -> Option<Admission> {
     allow.contains(&what).then(|| Admission::allowed(descriptor, reference, allowed))
 }
 
+/// A file is good under any name, so it may never pass for an image: it goes into a folder, and nothing else does.
+fn check_kinds(destination: &To, opened: &Opened) -> Result<(), CommandError> {
+    let wants_files = matches!(destination, To::Files(_));
+    let roots = opened.inventory.iter().flat_map(|inventory| &inventory.roots);
+    let Some(other) = roots.map(|root| &root.reference).find(|name| is_file(name) != wants_files) else {
+        return Ok(());
+    };
+    let (message, hint) = if wants_files {
+        (format!("{other} is no file"), "name a layout, a registry or docker-archive:FILE")
+    } else {
+        (format!("{other} is a file"), "file:DIR takes files")
+    };
+    Err(CommandError::new(DiagnosticCode::DestinationUnsupported, message).with_hint(hint))
+}
+
 fn options(mapping: Mapping, opened: &Opened, ledger: &Arc<Ledger>) -> ImportOptions {
     let walk = WalkOptions { known_omitted: opened.omitted(), ..WalkOptions::default() };
     ImportOptions { mapping, walk, ledger: Some(Arc::clone(ledger)), ..ImportOptions::default() }
@@ -225,6 +246,7 @@ impl Errand<'_> {
                 self.import(opened, &Destination::Single(sink))
             }
             To::DockerArchive(path) => self.write_docker_archive(path, opened),
+            To::Files(path) => self.write_files(path, opened),
             To::Registry(_) => self.send_to_registry(opened),
         }
     }
@@ -235,6 +257,38 @@ impl Errand<'_> {
             None => import(opened.store.as_ref(), admissions, to, options, limits, progress)?,
             Some(pipe) => import_stream(&pipe.head, &mut pipe.tail, admissions, to, options, limits, progress)?,
         })
+    }
+
+    /// Files with their signatures, beside each other in a folder. Everything was read and checked before the first is
+    /// written.
+    fn write_files(&self, folder: &Path, opened: &Opened) -> Result<ImportReport, CommandError> {
+        if opened.pipe.is_some() {
+            let message = "files are written after all of the bundle was checked, which standard input does not allow";
+            return Err(CommandError::new(DiagnosticCode::UsageInvalid, message)
+                .with_hint("write the bundle to a file first and give that"));
+        }
+        let store = opened.store.as_ref();
+        if let Some(ledger) = &self.options.ledger {
+            ledger.settle(store, self.progress.as_ref())?;
+        }
+        std::fs::create_dir_all(folder).map_err(|error| CommandError::io(folder, &error))?;
+        let mut report = ImportReport::default();
+        for admission in self.admissions {
+            let files = extract(store, admission.descriptor(), folder, self.limits)?;
+            for file in &files {
+                let size = file.metadata().map_or(0, |metadata| metadata.len());
+                report.copied.blobs = report.copied.blobs.saturating_add(1);
+                report.copied.bytes = report.copied.bytes.saturating_add(size);
+            }
+            report.roots.push(ImportedRoot {
+                reference: admission.reference().clone(),
+                destination: admission.reference().clone(),
+                descriptor: admission.descriptor().clone(),
+                ground: admission.ground(),
+                referrers: u64::try_from(files.len()).unwrap_or(u64::MAX).saturating_sub(1),
+            });
+        }
+        Ok(report)
     }
 
     /// The format takes no signatures; that is said aloud.
