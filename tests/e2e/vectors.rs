@@ -208,10 +208,9 @@ fn json_without_source(report: &str) -> String {
     kept.join("\n")
 }
 
-/// The text without the reference in its first line, and a bundle's own notices and missing seal.
+/// The text without the reference in its first line and a bundle's own notices.
 fn text_without_source(report: &str) -> String {
-    let unsealed = "seal: none; names and tags are what its carrier says\n\n";
-    let (first, rest) = report.strip_prefix(unsealed).unwrap_or(report).split_once('\n').unwrap();
+    let (first, rest) = report.split_once('\n').unwrap();
     let (verdict, _) = first.split_once("  ").unwrap();
     let notices = OF_BUNDLES.map(|code| format!("note[{code}]: "));
     let of_bundle = |line: &&str| notices.iter().any(|notice| line.starts_with(notice));
