@@ -13,12 +13,15 @@
 )]
 
 mod full;
+mod fuzz_smoke;
 mod kill;
 #[path = "../support/skip.rs"]
 mod skip;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "another program needs the rest")]
 mod support;
+#[path = "../fuzz/targets.rs"]
+mod targets;
 #[path = "../e2e/world.rs"]
 #[allow(dead_code, reason = "another program needs the rest")]
 mod world;
