@@ -117,8 +117,16 @@ fn all_of_pipe(bytes: &[u8]) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// When what came of a file is compared with what comes of a pipe.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compare {
+    Always,
+    /// Where the file was accepted, and a few other times: a pipe is read whole before its end is known to be wrong.
+    Sometimes,
+}
+
 /// Reads an archive as anybody's, as a bundle, and as a bundle from a pipe.
-fn read(bytes: &[u8]) {
+fn read(bytes: &[u8], compare: Compare) {
     SCRATCH.with_borrow(|scratch| {
         let path = scratch.archive(bytes);
         let limits = Limits::default();
@@ -126,6 +134,10 @@ fn read(bytes: &[u8]) {
             explore(opened.store());
         }
         let from_file = BundleStore::open(&path, &limits).and_then(|store| all_of(&store));
+        let sum = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte));
+        if compare == Compare::Sometimes && from_file.is_err() && sum % 16 != 0 {
+            return;
+        }
         let from_pipe = all_of_pipe(bytes);
         assert_eq!(from_file.is_ok(), from_pipe.is_ok(), "from a file {from_file:?}, from a pipe {from_pipe:?}");
     });
@@ -144,10 +156,10 @@ fn mend(bytes: &[u8]) -> Vec<u8> {
 
 /// Entries of a tar, plain or compressed, of bundles and of other tools' archives.
 pub fn tar(bytes: &[u8]) {
-    read(bytes);
+    read(bytes, Compare::Always);
     let mended = mend(bytes);
     if mended != bytes {
-        read(&mended);
+        read(&mended, Compare::Always);
     }
 }
 
@@ -155,7 +167,7 @@ pub fn tar(bytes: &[u8]) {
 pub fn seek_table(bytes: &[u8]) {
     let whole = include_bytes!("corpus/tar/small.tar.zst");
     let frames = frames(whole);
-    read(&[&whole[..frames], bytes].concat());
+    read(&[&whole[..frames], bytes].concat(), Compare::Sometimes);
 }
 
 /// Where the frames end and the seek table begins: behind it lie 8 bytes, 8 for each frame, and 9.
