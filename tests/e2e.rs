@@ -21,6 +21,7 @@ mod signing;
 mod skip;
 #[path = "e2e/sources.rs"]
 mod sources;
+#[allow(dead_code, reason = "another program needs the rest")]
 mod support;
 #[path = "e2e/vectors.rs"]
 mod vectors;

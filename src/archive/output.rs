@@ -1,18 +1,19 @@
 //! A file that appears under its name only when it is whole.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::num::NonZeroU64;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 use super::ArchiveError;
 use super::entry::length;
+use super::partial::{self, locate};
 
 /// Written beside its target under a temporary name, renamed by [`OutputFile::commit`], removed when dropped before.
-/// An existing file is replaced whole; a symbolic link is replaced itself, not what it leads to.
+/// What a killed process left under such a name is removed when the next one writes the same target. An existing file is replaced whole; a symbolic link is replaced itself, not what it leads to.
 ///
 /// It can be written from its beginning to its end, and at several places at once: see [`OutputFile::part`].
 #[derive(Debug)]
@@ -51,21 +52,14 @@ impl OutputFile {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        let mut prefix = std::ffi::OsString::from(".");
-        prefix.push(name);
-        prefix.push(".");
-        let file = tempfile::Builder::new()
-            .prefix(&prefix)
-            .suffix(".partial")
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(&folder)
-            .map_err(at)?;
+        let file = partial::create(&folder, name, mode).map_err(at)?;
         Ok(Self { file: BufWriter::with_capacity(256 << 10, file), folder, target: target.to_owned() })
     }
 
     /// A part of the file that is written by itself, also while others are.
     pub fn part(&self, at: u64, size: u64) -> FilePart<'_> {
-        FilePart { file: self.file.get_ref().as_file(), at, end: at.saturating_add(size), flushed: at }
+        let file = self.file.get_ref().as_file();
+        FilePart { file, target: &self.target, at, end: at.saturating_add(size), flushed: at }
     }
 
     /// Puts the file, on stable storage, under its name.
@@ -84,7 +78,7 @@ impl OutputFile {
 
 impl Seek for OutputFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
+        self.file.seek(to).map_err(|error| locate(&self.target, error))
     }
 }
 
@@ -133,6 +127,7 @@ impl Write for Eager<'_> {
 #[derive(Debug)]
 pub struct FilePart<'a> {
     file: &'a File,
+    target: &'a Path,
     at: u64,
     end: u64,
     flushed: u64,
@@ -142,7 +137,7 @@ impl Write for FilePart<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let bytes = bytes.get(..bytes.len().min(room)).unwrap_or_default();
-        let count = self.file.write_at(bytes, self.at)?;
+        let count = self.file.write_at(bytes, self.at).map_err(|error| locate(self.target, error))?;
         self.at = self.at.saturating_add(length(count));
         if self.at.saturating_sub(self.flushed) >= WRITE_BACK {
             write_back(self.file, self.flushed, self.at);
@@ -166,11 +161,11 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
 
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        self.file.write(bytes).map_err(|error| locate(&self.target, error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.file.flush().map_err(|error| locate(&self.target, error))
     }
 }
 
@@ -179,6 +174,7 @@ mod tests {
     use super::*;
     use crate::code::{Diagnostic, DiagnosticCode};
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn names(folder: &Path) -> Vec<String> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()

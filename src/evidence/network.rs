@@ -1,13 +1,14 @@
 //! Revocation data from where certificates say that it lies.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{EvidenceFetchError, LiveEvidence};
 use crate::code::{Diagnostic, DiagnosticCode};
-use crate::http::{HttpClient, HttpError, HttpSettings, Method, Request, RetryPolicy, Timeouts, Uri};
+use crate::http::{AfterTimeout, HttpClient, HttpError, HttpSettings, Method, Request, RetryPolicy, Timeouts, Uri};
 
 /// Below this length a request fits into an address (RFC 5019 §5, conformance 10.08).
 const SHORT: usize = 255;
@@ -25,12 +26,18 @@ impl HttpEvidence {
     }
 
     /// A client's settings with the patience that the Notary Project suggests for CRLs: 5 seconds to connect, to answer
-    /// and between two pieces of the answer (Notary conformance 10.17), and three attempts.
+    /// and between two pieces of the answer (Notary conformance 10.17), and three attempts where the answer is no, but
+    /// one where there is silence.
     pub fn settings(base: HttpSettings) -> HttpSettings {
-        let five = std::time::Duration::from_secs(5);
+        let five = Duration::from_secs(5);
         HttpSettings {
             timeouts: Timeouts { connect: five, response: five, idle: five, ..base.timeouts },
-            retry: RetryPolicy { attempts: base.retry.attempts.min(3), longest_delay: five, ..base.retry },
+            retry: RetryPolicy {
+                attempts: base.retry.attempts.min(3),
+                longest_delay: five,
+                after_timeout: AfterTimeout::GiveUp,
+                ..base.retry
+            },
             ..base
         }
     }
@@ -48,14 +55,15 @@ impl HttpEvidence {
     }
 
     /// The answer of the OCSP responder at `url` to `request`, at most `limit` bytes: by GET where the request is short, and by
-    /// POST where it is not, or where the responder does not answer to GET.
+    /// POST where it is not, or where the responder does not answer to GET. Each has two seconds (conformance 10.07).
     ///
     /// # Errors
     /// As [`HttpEvidence::fetch_crl`].
     pub fn fetch_ocsp(&self, url: &str, request: &[u8], limit: u64) -> Result<Vec<u8>, EvidenceError> {
         let failed = |source| EvidenceError::Http { url: crate::digest::shorten(url), source };
         if let Some(short) = ocsp_address(url, request) {
-            let get = Request::to(Method::GET, &short).map_err(failed)?.header("accept", OCSP_RESPONSE);
+            let get =
+                Request::to(Method::GET, &short).map_err(failed)?.header("accept", OCSP_RESPONSE).within(OCSP_WAIT);
             match self.fetch(&get, limit) {
                 Err(EvidenceError::Status { .. } | EvidenceError::Empty { .. }) => {}
                 answered => return answered,
@@ -65,6 +73,7 @@ impl HttpEvidence {
             .map_err(failed)?
             .header("accept", OCSP_RESPONSE)
             .header("content-type", "application/ocsp-request")
+            .within(OCSP_WAIT)
             .body(request);
         self.fetch(&post, limit)
     }
@@ -81,6 +90,8 @@ impl HttpEvidence {
     }
 }
 
+/// How long a responder may take for its answer in all (conformance 10.07).
+const OCSP_WAIT: Duration = Duration::from_secs(2);
 const OCSP_RESPONSE: &str = "application/ocsp-response";
 
 /// `{url}/{url-encoding of base64 of the request}`, unless that is too long, or `url` has a query that must stay last.

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ureq::http::{HeaderMap, Method, Request as Message, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, SendBody};
 
-use super::retry::{is_passing, retry_after};
+use super::retry::{AfterTimeout, is_passing, retry_after};
 use super::url::{origin, parse, resolve, shown, shown_text};
 use super::{HttpError, HttpSettings, Roots, Secret};
 
@@ -32,12 +33,13 @@ pub struct Request {
     authorization: Option<Secret>,
     body: Option<Arc<[u8]>>,
     pace: Pace,
+    within: Option<Duration>,
 }
 
 impl Request {
     /// A request without body.
     pub const fn new(method: Method, url: Uri) -> Self {
-        Self { method, url, headers: Vec::new(), authorization: None, body: None, pace: Pace::Document }
+        Self { method, url, headers: Vec::new(), authorization: None, body: None, pace: Pace::Document, within: None }
     }
 
     /// A request for a text that may not be an address.
@@ -73,6 +75,13 @@ impl Request {
     #[must_use]
     pub const fn pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
+        self
+    }
+
+    /// Limits one exchange in all, from the search for the host to the last byte of the answer.
+    #[must_use]
+    pub const fn within(mut self, limit: Duration) -> Self {
+        self.within = Some(limit);
         self
     }
 
@@ -267,6 +276,7 @@ impl HttpClient {
                 Ok(answer) if is_passing(answer.status) => {
                     retry_after(answer.header("retry-after"), answer.header("date"))
                 }
+                Err(error) if policy.after_timeout == AfterTimeout::GiveUp && error.is_timeout() => return result,
                 Err(error) if error.is_passing() => None,
                 _ => return result,
             };
@@ -352,7 +362,10 @@ impl HttpClient {
         let message = message.map_err(|error| failed(ureq::Error::Http(error)))?;
         let proxy = self.settings.proxies.find(url)?;
         self.trace(|| format!("\"{}\" \"{}\"", request.method, shown(url)), message.headers());
-        let message = self.paced(agent.configure_request(message).proxy(proxy), request.pace).build();
+        let message = self
+            .paced(agent.configure_request(message).proxy(proxy), request.pace)
+            .timeout_global(request.within)
+            .build();
         let (head, body) = agent.run(message).map_err(failed)?.into_parts();
         self.trace(|| format!("answer {} from \"{}\"", head.status.as_u16(), shown(url)), &head.headers);
         Ok(Answer { status: head.status.as_u16(), url: url.clone(), headers: head.headers, body })

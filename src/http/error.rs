@@ -78,6 +78,13 @@ impl HttpError {
     pub(super) const fn is_passing(&self) -> bool {
         matches!(self, Self::Transport { .. })
     }
+
+    /// Whether a time limit ran out.
+    pub(super) fn is_timeout(&self) -> bool {
+        let Self::Transport { source, .. } = self else { return false };
+        let timed_out = |error: &std::io::Error| error.kind() == std::io::ErrorKind::TimedOut;
+        matches!(source.downcast_ref(), Some(ureq::Error::Timeout(_))) || source.downcast_ref().is_some_and(timed_out)
+    }
 }
 
 impl Diagnostic for HttpError {

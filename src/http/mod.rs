@@ -15,7 +15,7 @@ pub use client::{Answer, Body, HttpClient, Pace, Request};
 pub use credential::{Credential, CredentialError, CredentialProvider, Secret};
 pub use error::HttpError;
 pub use proxy::ProxySettings;
-pub use retry::RetryPolicy;
+pub use retry::{AfterTimeout, RetryPolicy};
 pub use settings::{HttpSettings, Roots, Timeouts, Trace};
 /// The methods, header names and addresses of the HTTP client underneath.
 pub use ureq::http::{Method, Uri};

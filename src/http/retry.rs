@@ -4,6 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Whether a request is repeated whose time ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AfterTimeout {
+    /// As after every other failure.
+    #[default]
+    Again,
+    /// It is not: the limit is that of the address, not that of an attempt.
+    GiveUp,
+}
+
 /// How often a request that failed for the moment is repeated.
 #[derive(Clone)]
 pub struct RetryPolicy {
@@ -13,6 +23,8 @@ pub struct RetryPolicy {
     pub first_delay: Duration,
     /// The longest wait, also when the server asks for more.
     pub longest_delay: Duration,
+    /// What a server that was silent for too long gets.
+    pub after_timeout: AfterTimeout,
     /// How to wait. Tests put in what does not.
     pub sleep: Arc<dyn Fn(Duration) + Send + Sync>,
 }
@@ -23,6 +35,7 @@ impl Default for RetryPolicy {
             attempts: 5,
             first_delay: Duration::from_millis(500),
             longest_delay: Duration::from_secs(60),
+            after_timeout: AfterTimeout::default(),
             sleep: Arc::new(std::thread::sleep),
         }
     }
@@ -34,6 +47,7 @@ impl fmt::Debug for RetryPolicy {
             .field("attempts", &self.attempts)
             .field("first_delay", &self.first_delay)
             .field("longest_delay", &self.longest_delay)
+            .field("after_timeout", &self.after_timeout)
             .finish_non_exhaustive()
     }
 }

@@ -220,3 +220,14 @@ fn archives_of_layouts() {
         assert_eq!(user.files(), before, "{name}");
     }
 }
+
+#[test]
+fn an_empty_layout_is_called_empty() {
+    let user = User::with_demo();
+    user.put("empty/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
+    user.put("empty/index.json", json!({"schemaVersion": 2, "manifests": []}).to_string());
+    user.judging(&["verify", "oci:empty"]).refuses(4, &["not-found"]);
+    let ended = user.bulla(&["export", "oci:empty", "-o", "out.tar"]);
+    assert!(ended.stderr.contains("the source is empty"), "{}", ended.stderr);
+    ended.refuses(4, &["not-found"]);
+}

@@ -55,6 +55,33 @@ fn a_server_that_falls_silent_is_given_up() {
     drop(listener);
 }
 
+/// Conformance 10.07, 10.17: the limit is that of the address, so nobody who is silent is asked again.
+#[test]
+fn silence_is_waited_for_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/x", listener.local_addr().unwrap());
+    let (settings, waits) = settings();
+    let mut http = HttpEvidence::settings(settings.http);
+    assert_eq!(http.timeouts.response, Duration::from_secs(5));
+    http.timeouts.response = Duration::from_millis(100);
+    let evidence = HttpEvidence::new(Arc::new(HttpClient::new(http.clone()).unwrap()));
+    assert_eq!(evidence.fetch_crl(&url, 3).unwrap_err().code(), DiagnosticCode::NetworkFailed);
+    assert!(waits.lock().unwrap().is_empty());
+    // Nobody listens: that may be over in a moment.
+    drop(listener);
+    assert_eq!(evidence.fetch_crl(&url, 3).unwrap_err().code(), DiagnosticCode::NetworkFailed);
+    assert_eq!(waits.lock().unwrap().len(), 2);
+    // A responder has two seconds, however patient its client is otherwise.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/x", listener.local_addr().unwrap());
+    http.timeouts.response = Duration::from_secs(600);
+    let evidence = HttpEvidence::new(Arc::new(HttpClient::new(http).unwrap()));
+    let error = evidence.fetch_ocsp(&url, b"request", 3).unwrap_err();
+    assert_eq!(error.code(), DiagnosticCode::NetworkFailed);
+    assert_eq!(waits.lock().unwrap().len(), 2);
+    drop(listener);
+}
+
 /// A proxy that leads every tunnel to the same place, and tells what it was asked for.
 fn proxy(target: String) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

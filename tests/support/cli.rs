@@ -113,7 +113,13 @@ impl User {
 
     /// Starts `bulla`.
     pub fn start(&self, arguments: &[&str]) -> Child {
-        self.command(&[], arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        self.start_with(&[], arguments)
+    }
+
+    /// Starts `bulla` with more in its environment.
+    pub fn start_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Child {
+        let mut command = self.command(&[], arguments);
+        command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Writes a CRL or another file into the scratch directory; its path.

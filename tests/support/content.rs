@@ -308,3 +308,16 @@ pub fn check_layout(folder: &Path) -> BTreeMap<String, String> {
     }
     names
 }
+
+/// Checks that a layout holds nothing that is half done: what a killed process left there is gone.
+#[track_caller]
+pub fn check_no_partials(layout: &Path) {
+    let folders = [layout.to_owned(), layout.join("blobs"), layout.join("blobs/sha256")];
+    for folder in folders.into_iter().filter(|folder| folder.exists()) {
+        for name in super::cli::names(&folder) {
+            let known = ["blobs", "sha256", "index.json", "oci-layout"].contains(&name.as_str());
+            let hex = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            assert!(known || hex, "left behind in {}: {name}", folder.display());
+        }
+    }
+}

@@ -38,6 +38,9 @@ pub enum CollectError {
         /// The repository, if it is one.
         repository: Option<Repository>,
     },
+    /// A layout or archive that lists nothing.
+    #[error("the source is empty: it lists no artifact")]
+    Empty,
     /// Several artifacts where one is meant.
     #[error("there are {count} artifacts, and nothing says which is meant")]
     Several {
@@ -140,7 +143,7 @@ impl Diagnostic for CollectError {
         match self {
             Self::Store(error) => error.code(),
             Self::Closure { error, .. } => error.code(),
-            Self::NotFound { .. } => DiagnosticCode::NotFound,
+            Self::NotFound { .. } | Self::Empty => DiagnosticCode::NotFound,
             Self::NothingNamed { .. } | Self::Several { .. } | Self::SeveralNames { .. } => {
                 DiagnosticCode::ReferenceAmbiguous
             }
@@ -162,6 +165,9 @@ impl Diagnostic for CollectError {
             Self::Closure { error, .. } => return error.hint(),
             Self::Flood(error) => return error.hint(),
             Self::NotFound { .. } => "check the tag or digest; the source may have moved on",
+            Self::Empty => {
+                "check the path; what is written to a layout appears in its index.json when all of it is there"
+            }
             Self::NothingNamed { .. } => "add a tag or digest to the reference",
             Self::Several { .. } => "name one of them by tag or digest",
             Self::SeveralNames { .. } => "name the artifact by its tag, or say which name it is to have",

@@ -68,7 +68,11 @@ fn search(
     let wanted = Wanted::of(target, name)?;
     let found = if wanted.is_nothing() { everything(store)? } else { vec![wanted.resolve(store)?] };
     if found.is_empty() {
-        return Err(CollectError::NothingNamed { repository: name.map(|name| name.repository.clone()) });
+        // A registry lists nothing by itself; everything else does.
+        let repository = name.map(|name| name.repository.clone());
+        return Err(
+            repository.map_or(CollectError::Empty, |name| CollectError::NothingNamed { repository: Some(name) })
+        );
     }
     Ok(found)
 }

@@ -20,6 +20,7 @@ struct Entries {
     list: Vec<Value>,
     by_digest: HashMap<String, Vec<usize>>,
     by_name: HashMap<String, Vec<usize>>,
+    by_full_name: HashMap<String, Vec<usize>>,
 }
 
 impl Entries {
@@ -34,8 +35,12 @@ impl Entries {
         if let Some(digest) = digest_of(&entry) {
             self.by_digest.entry(digest.to_owned()).or_default().push(place);
         }
-        if let Some(name) = note(&entry, annotation::REF_NAME) {
-            self.by_name.entry(name.to_owned()).or_default().push(place);
+        for (key, places) in
+            [(annotation::REF_NAME, &mut self.by_name), (annotation::CONTAINERD_NAME, &mut self.by_full_name)]
+        {
+            if let Some(name) = note(&entry, key) {
+                places.entry(name.to_owned()).or_default().push(place);
+            }
         }
         self.list.push(entry);
     }
@@ -46,7 +51,7 @@ fn digest_of(entry: &Value) -> Option<&str> {
 }
 
 /// The index with the publications in it. A name that moves is taken from the entry that had it; the entry itself
-/// stays. An entry that is there already stays once.
+/// stays. A short name that another repository's artifact has does not move. An entry that is there already stays once.
 ///
 /// # Errors
 /// What is there is no index.
@@ -100,8 +105,9 @@ fn named(publications: &[Publication]) -> Vec<Entry> {
 }
 
 impl Entry {
-    fn insert(self, entries: &mut Entries) -> Result<(), LayoutError> {
+    fn insert(mut self, entries: &mut Entries) -> Result<(), LayoutError> {
         let digest = self.descriptor.digest.to_string();
+        self.leave_tag(entries);
         let Some(short) = &self.short else {
             // Without a name, being listed at all is enough.
             if !entries.by_digest.contains_key(&digest) {
@@ -110,7 +116,11 @@ impl Entry {
             return Ok(());
         };
         let mut own = Vec::new();
-        for place in entries.by_name.remove(short).unwrap_or_default() {
+        let mut places = entries.by_name.remove(short).unwrap_or_default();
+        let full = self.full.iter().filter_map(|full| entries.by_full_name.remove(full)).flatten();
+        let full: Vec<_> = full.filter(|place| !places.contains(place)).collect();
+        places.extend(full);
+        for place in places {
             match entries.list.get_mut(place) {
                 Some(entry) if digest_of(entry) == Some(&digest) => own.push(place),
                 Some(other) => self.take_names(other),
@@ -120,12 +130,23 @@ impl Entry {
         if own.is_empty() {
             entries.push(self.value()?);
         } else {
+            entries.by_full_name.extend(self.full.map(|full| (full, own.clone())));
             entries.by_name.insert(short.clone(), own);
         }
         Ok(())
     }
 
-    /// Takes this entry's names from another one. A full name of another repository stays.
+    /// A tag that belongs to another repository's artifact stays there: this one is known by its full name alone.
+    fn leave_tag(&mut self, entries: &Entries) {
+        let (Some(short), Some(full)) = (&self.short, &self.full) else { return };
+        let places = entries.by_name.get(short).into_iter().flatten();
+        let mut holders = places.filter_map(|place| note(entries.list.get(*place)?, annotation::CONTAINERD_NAME));
+        if holders.any(|holder| holder != full) {
+            self.short = Some(full.clone());
+        }
+    }
+
+    /// Takes names from another entry: this one's full name, and the short name beside it.
     fn take_names(&self, other: &mut Value) {
         let full = note(other, annotation::CONTAINERD_NAME).map(str::to_owned);
         let Some(notes) = other.get_mut("annotations").and_then(Value::as_object_mut) else { return };
@@ -206,7 +227,32 @@ mod tests {
         let moved = merge(&index, &[publication(b"2", Some("a.example/x:v1"))]).unwrap();
         assert_eq!(names(&moved), [(None, None), both("v1", "a.example/x:v1")]);
         let other = merge(&index, &[publication(b"2", Some("b.example/x:v1"))]).unwrap();
-        assert_eq!(names(&other), [(None, Some("a.example/x:v1".into())), both("v1", "b.example/x:v1")]);
+        assert_eq!(names(&other), [both("v1", "a.example/x:v1"), both("b.example/x:v1", "b.example/x:v1")]);
+        // The same artifact under both names has both.
+        let same = merge(&index, &[publication(b"1", Some("b.example/x:v1"))]).unwrap();
+        assert_eq!(names(&same), [both("v1", "a.example/x:v1"), both("b.example/x:v1", "b.example/x:v1")]);
+        for index in [other, same] {
+            let again = merge(&index, &[publication(b"2", Some("b.example/x:v1"))]).unwrap();
+            let full = names(&again).into_iter().filter(|(_, full)| full.as_deref() == Some("b.example/x:v1"));
+            assert_eq!(full.count(), 1);
+            assert_eq!(merge(&again, &[publication(b"2", Some("b.example/x:v1"))]).unwrap(), again);
+        }
+    }
+
+    #[test]
+    fn a_full_name_is_one_artifacts_however_short_names_were_given() {
+        let index = merge(&empty().unwrap(), &[publication(b"1", Some("a.example/x:v1"))]).unwrap();
+        let pair = [publication(b"2", Some("a.example/x:v1")), publication(b"3", Some("b.example/x:v1"))];
+        let expected =
+            [(None, None), both("a.example/x:v1", "a.example/x:v1"), both("b.example/x:v1", "b.example/x:v1")];
+        assert_eq!(names(&merge(&index, &pair).unwrap()), expected);
+        // A layout of another tool has tags of nobody's: they move.
+        let digest = crate::digest::Digest::sha256(b"old");
+        let notes = json!({"org.opencontainers.image.ref.name": "v1"});
+        let old = json!({"mediaType": "x/y", "digest": digest.to_string(), "size": 3, "annotations": notes});
+        let index = json!({"schemaVersion": 2, "manifests": [old]}).to_string();
+        let merged = merge(index.as_bytes(), &[publication(b"1", Some("a.example/x:v1"))]).unwrap();
+        assert_eq!(names(&merged), [(None, None), both("v1", "a.example/x:v1")]);
     }
 
     #[test]

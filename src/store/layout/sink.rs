@@ -24,7 +24,7 @@ use rustix::fs::FlockOperation;
 use tempfile::NamedTempFile;
 
 use super::{LAYOUT_BYTES, merge, open_regular, read_document};
-use crate::archive::{ArchiveError, Eager, sync_folder};
+use crate::archive::{ArchiveError, Eager, locate, sync_folder};
 use crate::code::DiagnosticCode;
 use crate::digest::{Algorithm, Digest};
 use crate::limits::Limits;
@@ -163,7 +163,7 @@ impl LayoutSink {
             let path = self.folder.join(blob_path(&digest));
             let file = open_regular(&path)?
                 .ok_or_else(|| StoreError::from_diagnostic(ArchiveError::BlobMissing { digest }))?;
-            file.sync_data().map_err(|source| StoreError::Write { digest, source })?;
+            file.sync_data().map_err(|source| StoreError::Write { digest, source: locate(&path, source) })?;
         }
         Ok(())
     }
@@ -234,10 +234,14 @@ impl ContentSink for LayoutSink {
             let _lock = self.lock(FlockOperation::LockShared)?;
             self.temporary(&folder)?
         };
-        copy_to(content, descriptor, &mut Eager::new(file.as_file()))?;
-        let write = |source| StoreError::Write { digest: descriptor.digest, source };
+        let path = folder.join(descriptor.digest.hex());
+        let write = |source| StoreError::Write { digest: descriptor.digest, source: locate(&path, source) };
+        copy_to(content, descriptor, &mut Eager::new(file.as_file())).map_err(|error| match error {
+            StoreError::Write { source, .. } => write(source),
+            other => other,
+        })?;
         self.volatile().insert(descriptor.digest);
-        file.persist(folder.join(descriptor.digest.hex())).map_err(|error| write(error.error))?;
+        file.persist(&path).map_err(|error| write(error.error))?;
         Ok(())
     }
 
