@@ -6,6 +6,7 @@ mod response;
 mod stamp;
 
 use der::asn1::ObjectIdentifier;
+use der::{ErrorKind, Tag};
 
 pub use self::essential::EssVersion;
 use self::essential::EssentialId;
@@ -409,13 +410,14 @@ impl TimestampError {
     }
 }
 
-/// What BER may write and DER may not.
+/// What BER may write and DER may not. Of a length that is longer than it need be, the decoder says that the value's length is
+/// wrong.
 fn is_not_der(error: &der::Error) -> bool {
-    use der::ErrorKind;
-    matches!(
-        error.kind(),
-        ErrorKind::IndefiniteLength | ErrorKind::Overlength | ErrorKind::Noncanonical { .. } | ErrorKind::SetOrdering
-    )
+    match error.kind() {
+        ErrorKind::IndefiniteLength | ErrorKind::Noncanonical { .. } | ErrorKind::SetOrdering => true,
+        ErrorKind::Length { tag } => tag != Tag::Integer,
+        _ => false,
+    }
 }
 
 fn comma(text: &str) -> String {

@@ -134,9 +134,9 @@ pub(crate) fn rsa(hash: &'static str) -> Signing {
 pub(crate) fn pss(salt: u16, option: &'static str) -> Signing {
     let hash = algorithm(SHA256);
     let mask = sequence(&[&oid("1.2.840.113549.1.1.8"), &hash]);
-    let length = match salt {
-        short @ 0..=0x7f => integer(u8::try_from(short).unwrap()),
-        long => tlv(2, &[&[0][..], &long.to_be_bytes()].concat()[usize::from(long >= 0x100)..]),
+    let length = match salt.to_be_bytes() {
+        [0, short @ 0..=0x7f] => tlv(2, &[short]),
+        long => tlv(2, &long),
     };
     let parameters = sequence(&[&tlv(0xa0, &hash), &tlv(0xa1, &mask), &tlv(0xa2, &length)]);
     Signing::Dgst("sha256", option, sequence(&[&oid("1.2.840.113549.1.1.10"), &parameters]))
@@ -180,21 +180,18 @@ impl Recipe {
         let inside = attributes.concat();
         pki.write("tbs", tlv(0x31, &inside));
         let signer = self.signer;
-        let (scheme, name) = match &self.signing {
+        let name = match &self.signing {
             Signing::Dgst(hash, options, name) => {
                 pki.run(&format!("dgst -{hash} -sign {signer}.key {options} -out sig tbs"));
-                ("dgst", name.clone())
+                name.clone()
             }
             Signing::Raw => {
                 pki.run(&format!("pkeyutl -sign -rawin -inkey {signer}.key -in tbs -out sig"));
-                ("raw", algorithm("1.3.101.112"))
+                algorithm("1.3.101.112")
             }
         };
-        assert!(!scheme.is_empty());
         let sid = match self.sid {
-            Sid::IssuerSerial => {
-                sequence(&[certificate.issuer().der(), &tlv(2, certificate.serial().as_bytes())])
-            }
+            Sid::IssuerSerial => sequence(&[certificate.issuer().der(), &tlv(2, certificate.serial().as_bytes())]),
             Sid::KeyIdentifier => tlv(0x80, &key_identifier(certificate)),
         };
         let unsigned = if self.unsigned.is_empty() { Vec::new() } else { tlv(0xa1, &self.unsigned.concat()) };
