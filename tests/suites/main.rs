@@ -21,6 +21,7 @@ mod limbo;
 mod openssl;
 mod pkits;
 mod program;
+mod public;
 mod random;
 #[path = "../support/skip.rs"]
 mod skip;

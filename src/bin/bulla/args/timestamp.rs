@@ -49,7 +49,8 @@ over the certificates in the token and the untrusted ones. Choices:
   with --untrusted.
 - A critical extension of the TSTInfo is refused. Ordering, nonce, tsa name, and the CMS signingTime are not judged.
 - CRLs that are given count; what cannot be determined is told as a note.
-- A trust anchor's own validity and constraints count.";
+- A trust anchor's own validity and constraints count, and extKeyUsage of an issuer, where there is one, limits those
+  below it.";
 
 #[derive(Debug, Args)]
 #[command(after_long_help = CHOICES)]
