@@ -24,7 +24,10 @@ const MOST_SCOPES: usize = 10;
 pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let at = report.clock.as_ref().map(|clock| clock.verification_time);
     write_headline(report, out)?;
-    if let Some(seal) = &report.seal {
+    // A bad seal is why everything else is bad; any other is a line among the circumstances.
+    let is_bad = |seal: &&Seal| matches!(seal.verdict, SealWord::Undecided | SealWord::Rejected);
+    let (bad, other): (Vec<&Seal>, Vec<&Seal>) = report.seal.iter().partition(is_bad);
+    for seal in bad {
         write_seal(seal, at, out)?;
         writeln!(out)?;
     }
@@ -41,6 +44,9 @@ pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         report.integrity.blobs,
         Bytes(report.integrity.bytes)
     )?;
+    for seal in other {
+        write_seal(seal, at, out)?;
+    }
     match &report.clock {
         Some(clock) => writeln!(
             out,
@@ -89,7 +95,8 @@ fn write_seal(seal: &Seal, at: Option<UnixTime>, out: &mut dyn Write) -> io::Res
     let by = signer.map_or_else(String::new, |signer| format!(" by {}", Clean(&signer.subject)));
     let claims = "names and tags are what its carrier says";
     match seal.verdict {
-        SealWord::Absent => return writeln!(out, "seal: none; {claims}"),
+        // The report's notice says it.
+        SealWord::Absent => return Ok(()),
         SealWord::Ignored => return writeln!(out, "seal: IGNORED on the operator's word; {claims}"),
         SealWord::Skipped => return writeln!(out, "seal: skipped by the trust policy; {claims}"),
         SealWord::NotJudged => return writeln!(out, "seal: there is one; it was not judged"),

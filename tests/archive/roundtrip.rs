@@ -261,8 +261,8 @@ fn golden_digests() {
     let found = forms.map(|form| Digest::sha256(&write(&bundle.inventory, &bundle.contents, form)).to_string());
     let golden = [
         "sha256:b687b7a1b5a24903ce099b8a6e2e131ea5cd15457e604653864731a56b383d0b",
-        "sha256:085eab47130ffcf417ded2b90f9b95b59822d170805474e8dcb0a434dd5ff5b7",
-        "sha256:cf943651f38fa60032322fa2140ab6214abd1e08fe35d49ba22cbc333f9358fe",
+        "sha256:7c833e780f95a0e2ca0d5240f6a72f0388ce0dfcb7b9745f264300bdc8f9efb7",
+        "sha256:dfc0790425418ab026c9fd7dbdcf7a1263a52798ba59216b539021678bb0a8d6",
     ];
     assert_eq!(found, golden);
 }

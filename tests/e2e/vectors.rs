@@ -191,12 +191,16 @@ fn one_report(user: &User, case: &Case, bundle: &str, layout: &str) {
     }
 }
 
-/// The document without `source`'s two members, the artifact's `reference` and a bundle's own notices.
+/// The document without `source`'s two members, the artifact's `reference`, and a bundle's own notices and missing seal.
 fn json_without_source(report: &str) -> String {
     let (body, notices) = report.split_once(",\n  \"notices\": [").unwrap_or((report, ""));
     for code in notices.lines().filter_map(|line| line.trim().strip_prefix("\"code\": ")) {
         assert!(OF_BUNDLES.iter().any(|known| code == format!("\"{known}\",")), "{code}");
     }
+    let body = match body.split_once("  \"seal\": {\n    \"verdict\": \"absent\",\n") {
+        Some((before, rest)) => format!("{before}{}", rest.split_once("\n  },\n").unwrap().1),
+        None => body.to_owned(),
+    };
     let source = ["    \"kind\": ", "    \"location\": ", "      \"reference\": "];
     let lines = body.trim_end_matches(['\n', '}']).lines();
     let kept: Vec<_> = lines.filter(|line| !source.iter().any(|member| line.starts_with(member))).collect();

@@ -84,7 +84,8 @@ fn a_token_is_fetched_once_a_scope_and_again_when_it_ran_out() {
 #[test]
 fn an_access_token_is_sent_as_it_is() {
     let registry = start(Auth::Bearer { user: None, refresh: None });
-    let store = client_as(password("", "token-0")).source(&repository(&registry.host()));
+    let store = client_as(GivenCredential(Credential::AccessToken(Secret::new("token-0"))))
+        .source(&repository(&registry.host()));
     assert_eq!(code(blob(&store, b"content")), DiagnosticCode::RegistryUnauthorized);
     assert_eq!(registry.seen()[1].header("authorization"), Some("Bearer token-0"));
     assert_eq!(registry.count("GET", "/token"), 0);
