@@ -6,17 +6,18 @@
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode, ErrorKind, Tag};
 
-use cms::content_info::{CmsVersion, ContentInfo};
+use cms::content_info::ContentInfo;
 use cms::signed_data::{SignerIdentifier, SignerInfo as Decoded};
 
 use crate::limits::Limits;
 use crate::pki::{
-    Certificate, CertificateError, CertificatePool, Cursor, HashAlgorithm, SerialNumber, SignatureAlgorithm,
-    SignatureError, SignatureScheme, constructed, only, parse_hash,
+    Certificate, CertificateError, CertificatePool, Cursor, NamedHash, SerialNumber, SignatureAlgorithm,
+    SignatureError, WeakHashes, constructed, named_hash, only,
 };
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
 pub(crate) const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
 pub(crate) const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
 
@@ -28,6 +29,8 @@ const MOST_ATTRIBUTES: usize = 64;
 /// Content with its signers and certificates. Nothing is verified yet.
 #[derive(Debug, Clone)]
 pub struct SignedData {
+    /// 3, or 4 or 5 where attribute certificates or other kinds are among the certificates (RFC 5652 §5.1).
+    pub version: u32,
     /// The type of the content.
     pub content_type: ObjectIdentifier,
     /// The content octets, without their OCTET STRING header.
@@ -39,7 +42,7 @@ pub struct SignedData {
 }
 
 impl SignedData {
-    /// Reads a ContentInfo with a SignedData of version 3, with nothing behind it (conformance 9.11, 9.12).
+    /// Reads a ContentInfo with a SignedData of version 3, 4 or 5, with nothing behind it (conformance 9.11, 9.12).
     ///
     /// # Errors
     /// Not DER (indefinite lengths included), another type or version, detached content, a malformed certificate, or more
@@ -54,7 +57,7 @@ impl SignedData {
         let mut fields = Cursor::new(only(outer.expect(constructed(0))?.value, Tag::Sequence)?.value)?;
         outer.finish()?;
         let version = fields.small_integer()?;
-        if version != 3 {
+        if !(3..=5).contains(&version) {
             return Err(CmsError::Version { what: "SignedData", expected: 3, found: version });
         }
         fields.expect(Tag::Set)?;
@@ -64,7 +67,7 @@ impl SignedData {
         fields.optional(constructed(1))?;
         let signers = read_signers(fields.enter(Tag::Set)?)?;
         fields.finish()?;
-        Ok(Self { content_type, content, certificates: certificates.unwrap_or_default(), signers })
+        Ok(Self { version, content_type, content, certificates: certificates.unwrap_or_default(), signers })
     }
 }
 
@@ -103,15 +106,26 @@ fn read_signers(mut set: Cursor<'_>) -> Result<Vec<Signer>, CmsError> {
     if signers.is_empty() { Err(CmsError::NoSigner) } else { Ok(signers) }
 }
 
+/// How a signer names its certificate (RFC 5652 §5.3), each in the SignerInfo of the version that goes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignerId {
+    /// By its issuer's name, in DER, and its serial number; version 1.
+    IssuerAndSerial {
+        /// The issuer.
+        issuer: Vec<u8>,
+        /// The serial number.
+        serial: SerialNumber,
+    },
+    /// By its subjectKeyIdentifier; version 3.
+    KeyIdentifier(Vec<u8>),
+}
+
 /// One signer.
 #[derive(Debug, Clone)]
 pub struct Signer {
-    /// The version is 1 and the certificate is named by issuer and serial number (conformance 9.13).
-    by_issuer: bool,
-    issuer: Vec<u8>,
-    serial: Option<SerialNumber>,
-    digest: Result<HashAlgorithm, ObjectIdentifier>,
-    scheme: Result<SignatureScheme, SignatureError>,
+    id: SignerId,
+    digest: NamedHash,
+    algorithm: SignatureAlgorithm,
     /// The signed attributes, as received but under the tag of a SET OF: what is signed.
     signed: Vec<u8>,
     attributes: Vec<(ObjectIdentifier, Vec<u8>)>,
@@ -127,53 +141,85 @@ impl Signer {
     fn read(raw: &[u8]) -> Result<Self, CmsError> {
         let decoded = Decoded::from_der(raw)?;
         let mut fields = Cursor::new(only(raw, Tag::Sequence)?.value)?;
-        fields.any()?;
+        let version = fields.small_integer()?;
         let sid = fields.any()?;
         let digest_algorithm = fields.expect(Tag::Sequence)?;
         let attributes = fields.optional(constructed(0))?.ok_or(CmsError::NoSignedAttributes)?;
         let signature_algorithm = fields.expect(Tag::Sequence)?;
-        let named = matches!(decoded.sid, SignerIdentifier::IssuerAndSerialNumber(_));
-        let (issuer, serial) = if named {
-            let mut sid = Cursor::new(sid.value)?;
-            let issuer = sid.expect(Tag::Sequence)?.raw.to_vec();
-            (issuer, Some(SerialNumber::read(&mut sid)?))
-        } else {
-            (Vec::new(), None)
+        let (id, expected) = match &decoded.sid {
+            SignerIdentifier::IssuerAndSerialNumber(_) => {
+                let mut sid = Cursor::new(sid.value)?;
+                let issuer = sid.expect(Tag::Sequence)?.raw.to_vec();
+                (SignerId::IssuerAndSerial { issuer, serial: SerialNumber::read(&mut sid)? }, 1)
+            }
+            SignerIdentifier::SubjectKeyIdentifier(key) => (SignerId::KeyIdentifier(key.0.as_bytes().to_vec()), 3),
         };
-        let digest = parse_hash(&digest_algorithm)?.ok_or(decoded.digest_alg.oid);
-        let scheme = match (decoded.signature_algorithm.oid, digest) {
-            // The hash of plain rsaEncryption is the digest algorithm's (RFC 3370 §3.2).
-            (RSA_ENCRYPTION, Ok(hash)) => Ok(SignatureScheme::RsaPkcs1(hash)),
-            _ => SignatureAlgorithm::parse(&signature_algorithm)?.scheme(),
+        if version != expected {
+            return Err(CmsError::Version { what: "SignerInfo", expected, found: version });
+        }
+        let digest = named_hash(&digest_algorithm)?;
+        let algorithm = match decoded.signature_algorithm.oid {
+            RSA_ENCRYPTION => SignatureAlgorithm::rsa_pkcs1(RSA_ENCRYPTION, digest),
+            _ => SignatureAlgorithm::parse(&signature_algorithm)?,
         };
         Ok(Self {
-            by_issuer: named && decoded.version == CmsVersion::V1,
-            issuer,
-            serial,
+            id,
             digest,
-            scheme,
+            algorithm,
             signed: retag(attributes.value)?,
             attributes: read_attributes(attributes.value)?,
             signature: decoded.signature.as_bytes().to_vec(),
         })
     }
 
-    /// Whether this signer can be verified at all.
+    /// Whether this signer can be verified at all in the Notary profile.
     ///
     /// # Errors
     /// Named by key identifier, or an algorithm that is not accepted (conformance 9.13, 9.15, 9.19).
     pub fn check_usable(&self) -> Result<(), CmsError> {
-        if !self.by_issuer {
+        if matches!(self.id, SignerId::KeyIdentifier(_)) {
             return Err(CmsError::SignerIdentifier);
         }
-        self.digest.map_err(|oid| CmsError::DigestAlgorithm { oid: oid.to_string() })?;
-        self.scheme.clone().map_err(|source| CmsError::Signature { source })?;
+        self.check_digest(WeakHashes::Refused)?;
+        self.algorithm.scheme().map_err(|source| CmsError::Signature { source })?;
         Ok(())
+    }
+
+    fn check_digest(&self, weak: WeakHashes) -> Result<(), CmsError> {
+        let oid = match self.digest {
+            digest if digest.is_accepted(weak) => return Ok(()),
+            NamedHash::Other(oid) => oid.to_string(),
+            NamedHash::Sha1 | NamedHash::Strong(_) => "1.3.14.3.2.26".into(),
+        };
+        Err(CmsError::DigestAlgorithm { oid })
+    }
+
+    /// How it names its certificate.
+    pub const fn id(&self) -> &SignerId {
+        &self.id
+    }
+
+    /// The hash of the content.
+    pub const fn digest_algorithm(&self) -> NamedHash {
+        self.digest
+    }
+
+    /// The signature algorithm, for people.
+    pub fn signature_algorithm(&self) -> String {
+        self.algorithm.describe()
     }
 
     /// Whether the signer identifier names this certificate.
     pub fn names(&self, certificate: &Certificate) -> bool {
-        self.serial.as_ref() == Some(certificate.serial()) && self.issuer == certificate.issuer().der()
+        match &self.id {
+            SignerId::IssuerAndSerial { issuer, serial } => {
+                serial == certificate.serial() && issuer == certificate.issuer().der()
+            }
+            SignerId::KeyIdentifier(wanted) => {
+                let key = certificate.extension(SUBJECT_KEY_IDENTIFIER);
+                key.and_then(|key| only(&key.value, Tag::OctetString).ok()).is_some_and(|key| key.value == wanted)
+            }
+        }
     }
 
     /// The DER of the single value of a signed attribute.
@@ -200,18 +246,30 @@ impl Signer {
     /// An attribute that is not what the content says, or a signature that does not verify.
     pub fn verify(&self, data: &SignedData, certificate: &Certificate) -> Result<(), CmsError> {
         self.check_usable()?;
+        self.verify_with(data, certificate, WeakHashes::Refused)
+    }
+
+    /// As [`Signer::verify`], whichever way the signer names its certificate, and where SHA-1 may be allowed.
+    ///
+    /// # Errors
+    /// Those of [`Signer::verify`].
+    pub fn verify_with(&self, data: &SignedData, certificate: &Certificate, weak: WeakHashes) -> Result<(), CmsError> {
+        self.check_digest(weak)?;
         let content_type = self.attribute(CONTENT_TYPE)?;
         if content_type != data.content_type.to_der()? {
             return Err(CmsError::Attribute { oid: CONTENT_TYPE.to_string() });
         }
-        let hash = self.digest.map_err(|oid| CmsError::DigestAlgorithm { oid: oid.to_string() })?;
         let digest = only(self.attribute(MESSAGE_DIGEST)?, Tag::OctetString)?.value;
-        if digest != hash.digest(&data.content) {
+        if self.digest.digest(&data.content).as_deref() != Some(digest) {
             return Err(CmsError::DigestMismatch);
         }
         let failed = |source| CmsError::Signature { source };
-        let scheme = self.scheme.clone().map_err(failed)?;
-        certificate.public_key().verify(scheme, &self.signed, &self.signature).map_err(failed)
+        let key = certificate.public_key();
+        match self.algorithm.sha1(weak) {
+            Some(scheme) => key.verify_sha1(scheme, &self.signed, &self.signature),
+            None => key.verify(self.algorithm.scheme().map_err(failed)?, &self.signed, &self.signature),
+        }
+        .map_err(failed)
     }
 }
 

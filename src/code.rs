@@ -87,8 +87,9 @@ codes! {
         SignatureExpired = "signature-expired", "The signer set an expiry and it has passed.";
         TimestampAbsent = "timestamp-absent", "The policy demands an RFC 3161 timestamp and the signature has none.";
         TimestampInvalid = "timestamp-invalid", "The RFC 3161 timestamp token does not verify, or does not belong to this signature.";
-        TimestampUntrusted = "timestamp-untrusted", "The timestamp authority's certificate does not lead to a root in the tsa trust stores that the policy names.";
-        TimestampOutsideValidity = "timestamp-outside-validity", "The timestamp lies outside the validity of a certificate of the signing chain.";
+        TimestampUntrusted = "timestamp-untrusted", "The timestamp authority's certificate does not lead to a trusted root: in a trust policy, to one in the tsa trust stores that it names.";
+        TimestampOutsideValidity = "timestamp-outside-validity", "The timestamp lies outside the validity of a certificate of the signing chain, or of its own authority's certificate.";
+        EncodingNotDer = "encoding-not-der", "Something signed is encoded in BER (indefinite or overlong lengths, unsorted sets) where DER is demanded: two readers could read it differently. Have it converted by whoever made it.";
         PolicyNotApplicable = "policy-not-applicable", "No statement of the trust policy covers this repository: none names it, none has a scope like host/* above it, and there is none for \"*\". Add one, or give --scope.";
         SealAbsent = "seal-absent", "--require-seal was given and the bundle is not sealed: it never was, or somebody took the seal away.";
         SealNotTrusted = "seal-not-trusted", "The bundle is sealed, but the host's trust policy does not trust its seal, so nothing in the bundle is trusted under the name that it has there.";

@@ -1,23 +1,30 @@
 //! RFC 3161 timestamp tokens (conformance sections 9c and 5).
 
-use std::time::Duration;
+mod essential;
+mod info;
+mod response;
+mod stamp;
 
-use der::Tag;
 use der::asn1::ObjectIdentifier;
+use der::{ErrorKind, Tag};
 
+pub use self::essential::EssVersion;
+use self::essential::EssentialId;
+pub use self::info::{StampInfo, TstInfo};
+pub(crate) use self::response::ResponseFrame;
+pub use self::stamp::{Answer, Stamp, StampSettings, ValidStamp};
 use crate::cms::{CmsError, SignedData, Signer};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::hex;
 use crate::limits::Limits;
+use crate::pki::validation::PathError;
 use crate::pki::{
-    Certificate, CertificatePool, ChainError, ConformingChain, Cursor, HashAlgorithm, SerialNumber, Tlv,
-    ValidityFailure, build_timestamping_chain, check_valid_at, constructed, first_critical, only, parse_generalized,
-    parse_hash, parse_time, primitive, to_u32,
+    Certificate, CertificatePool, ChainError, ConformingChain, Cursor, HashAlgorithm, NamedHash, SignatureError,
+    ValidityFailure, build_timestamping_chain, check_valid_at, parse_time,
 };
 use crate::time::UnixTime;
 
 const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
-const SIGNING_CERTIFICATE_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
 const SIGNING_TIME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.5");
 /// ETSI's baseline timestamp policy, whose accuracy is a second where none is given (conformance 9.26).
 const ETSI_BASELINE: &str = "0.4.0.2023.1.1";
@@ -49,10 +56,13 @@ impl TimestampToken {
             return Err(TimestampError::TooLarge { size, limit: limits.envelope_bytes });
         }
         let data = SignedData::parse(der, limits, pool)?;
+        if data.version != 3 {
+            return Err(CmsError::Version { what: "SignedData", expected: 3, found: data.version }.into());
+        }
         if data.content_type != TST_INFO {
             return Err(TimestampError::ContentType { found: data.content_type.to_string() });
         }
-        let info = TstInfo::parse(&data.content)?;
+        let info = TstInfo::of(StampInfo::parse(&data.content)?)?;
         let token = Self { der: der.to_vec(), data, info };
         token.usable_signers()?;
         Ok(token)
@@ -174,14 +184,8 @@ impl TimestampToken {
     /// 9.17 and 9.18: the certificate that ESSCertIDv2 hashes and that it, or the signer identifier, names.
     fn certificate_of(&self, signer: &Signer) -> Result<&Certificate, TimestampError> {
         let id = essential(signer)?;
-        let named = |certificate: &&Certificate| match &id.named {
-            Some((issuer, serial)) => certificate.issuer().der() == issuer && certificate.serial() == serial,
-            None => true,
-        };
-        let mut found = self.data.certificates.iter().filter(|certificate| signer.names(certificate)).filter(named);
-        found
-            .find(|certificate| id.hash.digest(certificate.der()) == id.digest)
-            .ok_or(TimestampError::SignerCertificateMissing)
+        let mut found = self.data.certificates.iter().filter(|certificate| signer.names(certificate));
+        found.find(|certificate| id.is_of(certificate)).ok_or(TimestampError::SignerCertificateMissing)
     }
 }
 
@@ -196,133 +200,13 @@ fn check_signing_time(signer: &Signer, chain: &ConformingChain) -> Result<(), Ti
     Ok(())
 }
 
-/// `ESSCertIDv2 ::= SEQUENCE { hashAlgorithm DEFAULT sha256, certHash OCTET STRING, issuerSerial OPTIONAL }`
-struct EssentialId {
-    hash: HashAlgorithm,
-    digest: Vec<u8>,
-    named: Option<(Vec<u8>, SerialNumber)>,
-}
-
-/// The first ESSCertIDv2 of `SigningCertificateV2 ::= SEQUENCE { certs SEQUENCE OF ESSCertIDv2, policies OPTIONAL }`.
+/// The first ESSCertIDv2, by SHA-2 (conformance 9.16, 9.17).
 fn essential(signer: &Signer) -> Result<EssentialId, TimestampError> {
-    let value = signer.attribute(SIGNING_CERTIFICATE_V2)?;
-    read_essential(value)?.ok_or(TimestampError::SigningCertificateHash)
-}
-
-/// `None` where the hash is not accepted.
-fn read_essential(value: &[u8]) -> Result<Option<EssentialId>, CmsError> {
-    let mut fields = Cursor::new(only(value, Tag::Sequence)?.value)?;
-    let mut certs = fields.enter(Tag::Sequence)?;
-    let mut id = certs.enter(Tag::Sequence)?;
-    let hash = match id.optional(Tag::Sequence)? {
-        Some(algorithm) => parse_hash(&algorithm)?,
-        None => Some(HashAlgorithm::Sha256),
-    };
-    let digest = id.expect(Tag::OctetString)?.value.to_vec();
-    let named = id.optional(Tag::Sequence)?.map(|named| read_issuer_serial(&named)).transpose()?;
-    id.finish()?;
-    Ok(hash.map(|hash| EssentialId { hash, digest, named }))
-}
-
-/// `IssuerSerial ::= SEQUENCE { issuer GeneralNames, serialNumber INTEGER }`, where the issuer is one directoryName.
-fn read_issuer_serial(named: &Tlv<'_>) -> der::Result<(Vec<u8>, SerialNumber)> {
-    let mut fields = Cursor::new(named.value)?;
-    let mut names = fields.enter(Tag::Sequence)?;
-    let issuer = only(names.expect(constructed(4))?.value, Tag::Sequence)?.raw.to_vec();
-    names.finish()?;
-    let serial = SerialNumber::read(&mut fields)?;
-    fields.finish()?;
-    Ok((issuer, serial))
-}
-
-/// What a timestamp authority signs (RFC 3161 §2.4.2).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TstInfo {
-    /// When the authority saw the imprint.
-    pub gen_time: UnixTime,
-    /// How far off genTime may be, both ways (conformance 9.26).
-    pub accuracy: Duration,
-    /// The authority's policy, in dotted form.
-    pub policy: String,
-    /// The token's serial number.
-    pub serial: SerialNumber,
-    /// The hash of the imprint.
-    pub hash: HashAlgorithm,
-    /// The hash of what was stamped.
-    pub imprint: Vec<u8>,
-    /// The whole MessageImprint as the authority wrote it, in DER: an answer is compared with its question byte by byte
-    /// (conformance 9.09).
-    pub imprint_der: Vec<u8>,
-    /// The octets of the nonce, where there is one.
-    pub nonce: Option<Vec<u8>>,
-}
-
-impl TstInfo {
-    /// genTime less the accuracy.
-    pub fn earliest(&self) -> UnixTime {
-        self.gen_time.saturating_sub(self.accuracy)
+    let id = essential::first(signer)?;
+    match id.hash {
+        NamedHash::Strong(_) => Ok(id),
+        NamedHash::Sha1 | NamedHash::Other(_) => Err(TimestampError::SigningCertificateHash),
     }
-
-    /// genTime plus the accuracy.
-    pub fn latest(&self) -> UnixTime {
-        self.gen_time.saturating_add(self.accuracy)
-    }
-
-    /// ```text
-    /// TSTInfo ::= SEQUENCE { version INTEGER (1), policy OBJECT IDENTIFIER,
-    ///     messageImprint SEQUENCE { hashAlgorithm AlgorithmIdentifier, hashedMessage OCTET STRING },
-    ///     serialNumber INTEGER, genTime GeneralizedTime, accuracy Accuracy OPTIONAL, ordering BOOLEAN DEFAULT FALSE,
-    ///     nonce INTEGER OPTIONAL, tsa [0] GeneralName OPTIONAL, extensions [1] IMPLICIT Extensions OPTIONAL }
-    /// ```
-    fn parse(content: &[u8]) -> Result<Self, TimestampError> {
-        let mut fields = Cursor::new(only(content, Tag::Sequence)?.value)?;
-        let version = fields.small_integer()?;
-        if version != 1 {
-            return Err(CmsError::Version { what: "TSTInfo", expected: 1, found: version }.into());
-        }
-        let policy = fields.oid()?.to_string();
-        let whole = fields.expect(Tag::Sequence)?;
-        let (hash, imprint) = read_imprint(Cursor::new(whole.value)?)?;
-        let serial = SerialNumber::read(&mut fields)?;
-        let gen_time = parse_generalized(&fields.any()?)?;
-        let accuracy = fields.optional(Tag::Sequence)?.map(|field| read_accuracy(field.value)).transpose()?;
-        fields.optional(Tag::Boolean)?;
-        let nonce = fields.optional(Tag::Integer)?.map(|nonce| nonce.value.to_vec());
-        fields.optional(constructed(0))?;
-        if let Some(extensions) = fields.optional(constructed(1))?
-            && let Some(extension) = first_critical(extensions.value)?
-        {
-            return Err(TimestampError::CriticalExtension { extension });
-        }
-        fields.finish()?;
-        let accuracy = match accuracy.filter(|given| !given.is_zero()) {
-            Some(given) => given,
-            None if policy == ETSI_BASELINE => Duration::from_secs(1),
-            None => Duration::ZERO,
-        };
-        Ok(Self { gen_time, accuracy, policy, serial, hash, imprint, imprint_der: whole.raw.to_vec(), nonce })
-    }
-}
-
-fn read_imprint(mut fields: Cursor<'_>) -> Result<(HashAlgorithm, Vec<u8>), TimestampError> {
-    let algorithm = fields.expect(Tag::Sequence)?;
-    let imprint = fields.expect(Tag::OctetString)?.value.to_vec();
-    fields.finish()?;
-    let hash = parse_hash(&algorithm)?.ok_or(TimestampError::ImprintAlgorithm)?;
-    Ok((hash, imprint))
-}
-
-/// `Accuracy ::= SEQUENCE { seconds INTEGER OPTIONAL, millis [0] INTEGER OPTIONAL, micros [1] INTEGER OPTIONAL }`
-fn read_accuracy(content: &[u8]) -> der::Result<Duration> {
-    let mut fields = Cursor::new(content)?;
-    let mut part = |tag| {
-        let value = fields.optional(tag)?.map(|part| to_u32(part.value).ok_or(Tag::Integer.value_error()));
-        Ok::<_, der::Error>(u64::from(value.transpose()?.unwrap_or(0)))
-    };
-    let (seconds, millis, micros) = (part(Tag::Integer)?, part(primitive(0))?, part(primitive(1))?);
-    fields.finish()?;
-    let sum = Duration::from_secs(seconds).saturating_add(Duration::from_millis(millis));
-    Ok(sum.saturating_add(Duration::from_micros(micros)))
 }
 
 /// A token that verified for a message and leads to a trusted authority.
@@ -423,6 +307,41 @@ pub enum TimestampError {
     /// The certificate that made the signature is not in the token.
     #[error("the timestamp authority's certificate is not in the token")]
     SignerCertificateMissing,
+    /// Another certificate of the signer's name than the one that was signed over: somebody may have exchanged it.
+    #[error("the timestamp identifies another certificate than the signer's as its authority's")]
+    OtherSignerCertificate,
+    /// The imprint's hash is not accepted.
+    #[error("the timestamp's imprint is made with {found}, which is not accepted")]
+    ImprintHash {
+        /// The hash.
+        found: NamedHash,
+    },
+    /// The token is made with another hash than the digest that is known.
+    #[error("the timestamp is of a {found} digest, and the one given is {expected}")]
+    OtherHash {
+        /// The hash of what is known.
+        expected: NamedHash,
+        /// The hash in the token.
+        found: NamedHash,
+    },
+    /// An answer without a token.
+    #[error("the timestamp authority's answer holds no token: status {}{}{}", .answer.status, comma(&.answer.failure), comma(&.answer.text))]
+    NoToken {
+        /// What it says instead.
+        answer: Answer,
+    },
+    /// genTime lies outside the validity of the authority's certificate.
+    #[error("the time of the timestamp does not fit its authority's certificate: {source}")]
+    GenTime {
+        /// The certificate and the time.
+        source: ValidityFailure,
+    },
+    /// The authority's path is not valid by RFC 5280, or for timestamping.
+    #[error("the timestamp authority's certificate is not accepted: {source}")]
+    Path {
+        /// Why.
+        source: Box<PathError>,
+    },
     /// The time at which the authority says it signed lies outside its certificates' validity.
     #[error("the authority's signing time does not fit its certificates: {source}")]
     SigningTime {
@@ -443,9 +362,66 @@ impl TimestampError {
         match self {
             Self::ImprintMismatch { .. } => TimestampFailure::ImprintMismatch,
             Self::Chain { source } if source.is_untrusted() => TimestampFailure::Untrusted,
+            Self::Path { source } if matches!(**source, PathError::NoPath { .. }) => TimestampFailure::Untrusted,
             _ => TimestampFailure::Invalid,
         }
     }
+}
+
+impl TimestampError {
+    /// The code where the token is judged by itself. As part of a signature's verdict it has a coarser one.
+    pub fn own_code(&self) -> DiagnosticCode {
+        match self {
+            Self::Cms { source: CmsError::IndefiniteLength } => DiagnosticCode::EncodingNotDer,
+            Self::Cms { source: CmsError::Malformed { source } } if is_not_der(source) => {
+                DiagnosticCode::EncodingNotDer
+            }
+            Self::Cms { source: CmsError::DigestAlgorithm { .. } }
+            | Self::ImprintAlgorithm
+            | Self::ImprintHash { .. }
+            | Self::SigningCertificateHash => DiagnosticCode::AlgorithmUnsupported,
+            Self::Cms { source: CmsError::Signature { source } } if *source != SignatureError::Mismatch => {
+                source.code()
+            }
+            Self::Cms { source: CmsError::Certificate { source } } => source.code(),
+            Self::GenTime { .. } => DiagnosticCode::TimestampOutsideValidity,
+            Self::TooLarge { .. } => DiagnosticCode::LimitExceeded,
+            Self::Path { source } if self.failure() != TimestampFailure::Untrusted => source.code(),
+            other => other.code(),
+        }
+    }
+
+    /// What to do where the token is judged by itself.
+    pub fn own_hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Path { source } => return source.hint(),
+            Self::SignerCertificateMissing => "give the authority's certificate among the untrusted certificates",
+            Self::ImprintHash { found: NamedHash::Sha1 } | Self::Cms { source: CmsError::DigestAlgorithm { .. } } => {
+                "SHA-1 can be allowed explicitly, for old archives"
+            }
+            Self::Cms { source: CmsError::Signature { source: SignatureError::WeakAlgorithm { .. } } } => {
+                "SHA-1 can be allowed explicitly, for old archives; MD5 cannot"
+            }
+            Self::OtherHash { .. } => "give the data itself, or its digest by the token's hash",
+            Self::ImprintMismatch { .. } => "check that this is the file that was stamped, unchanged",
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+}
+
+/// What BER may write and DER may not. Of a length that is longer than it need be, the decoder says that the value's length is
+/// wrong.
+fn is_not_der(error: &der::Error) -> bool {
+    match error.kind() {
+        ErrorKind::IndefiniteLength | ErrorKind::Noncanonical { .. } | ErrorKind::SetOrdering => true,
+        ErrorKind::Length { tag } => tag != Tag::Integer,
+        _ => false,
+    }
+}
+
+fn comma(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(", {text}") }
 }
 
 impl From<CmsError> for TimestampError {

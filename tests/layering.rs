@@ -72,6 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "report",
         &[
             "archive",
+            "cms",
             "code",
             "digest",
             "evidence",
@@ -83,6 +84,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store",
             "time",
             "trust",
+            "tsp",
             "verification",
         ],
     ),

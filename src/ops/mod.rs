@@ -20,6 +20,7 @@ pub mod progress;
 pub mod seal;
 pub mod sign;
 pub mod signatures;
+pub mod stamp;
 pub mod supply;
 #[cfg(feature = "demo")]
 pub mod test_key;

@@ -84,22 +84,13 @@ pub fn path_limits() -> Limits {
 /// # Errors
 /// A file that holds nothing that could be judged.
 pub fn verify_path(files: &PathFiles, settings: &PathSettings, limits: &Limits) -> Result<PathVerdict, InputError> {
-    let mut reader = Reader { limits, unusable: Vec::new() };
+    let mut reader = Reader::new(limits);
     let mut given = frames("the certificate", certificate_encodings(&files.leaf, limits))?.into_iter();
     let leaf = Certificate::from_der(&given.next().unwrap_or_default());
-    let mut material = Material {
-        anchors: reader.certificates(&files.trust_anchors)?,
-        untrusted: reader.certificates(&files.untrusted)?,
-        ..Material::default()
-    };
+    let mut material = reader.material(&files.trust_anchors, &files.untrusted, &files.crls)?;
     for (position, der) in (2..).zip(given) {
         let read = Certificate::from_der(&der);
         material.untrusted.extend(reader.keep("the certificate's file", position, read));
-    }
-    for file in &files.crls {
-        for (position, der) in (1..).zip(frames(&file.name, crl_encodings(&file.bytes, limits))?) {
-            material.crls.extend(reader.keep(&file.name, position, Crl::from_der(der)));
-        }
     }
     for file in &files.ocsp {
         for (position, der) in (1..).zip(frames(&file.name, ocsp_encodings(&file.bytes, limits))?) {
@@ -121,12 +112,33 @@ fn frames<T, E: Diagnostic>(file: &str, read: Result<T, E>) -> Result<T, InputEr
     read.map_err(|error| InputError { file: file.to_owned(), message: error.to_string() })
 }
 
-struct Reader<'a> {
+/// Reads what is given beside the thing in question.
+pub(super) struct Reader<'a> {
     limits: &'a Limits,
-    unusable: Vec<Unusable>,
+    pub(super) unusable: Vec<Unusable>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(super) const fn new(limits: &'a Limits) -> Self {
+        Self { limits, unusable: Vec::new() }
+    }
+
+    pub(super) fn material(
+        &mut self,
+        anchors: &[NamedFile],
+        untrusted: &[NamedFile],
+        crls: &[NamedFile],
+    ) -> Result<Material, InputError> {
+        let (anchors, untrusted) = (self.certificates(anchors)?, self.certificates(untrusted)?);
+        let mut material = Material { anchors, untrusted, ..Material::default() };
+        for file in crls {
+            for (position, der) in (1..).zip(frames(&file.name, crl_encodings(&file.bytes, self.limits))?) {
+                material.crls.extend(self.keep(&file.name, position, Crl::from_der(der)));
+            }
+        }
+        Ok(material)
+    }
+
     fn certificates(&mut self, files: &[NamedFile]) -> Result<Vec<Certificate>, InputError> {
         let mut found = Vec::new();
         for file in files {

@@ -1,7 +1,10 @@
 //! AlgorithmIdentifiers of signatures (RFC 3279, 4055, 5758).
 
+use std::fmt;
+
 use der::Tag;
 use der::asn1::ObjectIdentifier;
+use sha1::{Digest as _, Sha1};
 
 use super::tlv::{Cursor, Tlv, constructed, only, to_u32};
 use super::{HashAlgorithm, SignatureError, SignatureScheme};
@@ -61,6 +64,29 @@ impl SignatureAlgorithm {
         }
     }
 
+    /// Plain rsaEncryption, which takes its hash from elsewhere (RFC 3370 §3.2).
+    pub(crate) const fn rsa_pkcs1(oid: ObjectIdentifier, hash: NamedHash) -> Self {
+        match hash {
+            NamedHash::Strong(hash) => Self::Known(SignatureScheme::RsaPkcs1(hash)),
+            NamedHash::Sha1 => Self::Weak(WeakAlgorithm { oid, sha1: Some(Sha1Scheme::RsaPkcs1) }),
+            NamedHash::Other(_) => Self::Unknown(oid),
+        }
+    }
+
+    /// For people.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Known(scheme) => scheme.to_string(),
+            Self::Weak(WeakAlgorithm { oid, sha1 }) => match sha1 {
+                Some(Sha1Scheme::RsaPkcs1) => "RSA PKCS#1 v1.5 with SHA-1".into(),
+                Some(Sha1Scheme::RsaPss { .. }) => "RSA-PSS with SHA-1".into(),
+                Some(Sha1Scheme::Ecdsa) => "ECDSA with SHA-1".into(),
+                None => format!("{oid} (weak)"),
+            },
+            Self::Unknown(oid) => format!("{oid} (unknown)"),
+        }
+    }
+
     /// The scheme over SHA-1 that this is, where that is allowed.
     pub(crate) fn sha1(&self, weak: WeakHashes) -> Option<Sha1Scheme> {
         match (self, weak) {
@@ -78,9 +104,9 @@ impl SignatureAlgorithm {
         let weak = |sha1| Ok(Self::Weak(WeakAlgorithm { oid, sha1 }));
         match oid.to_string().as_str() {
             "1.2.840.113549.1.1.10" => match pss_parameters(parameters)? {
-                (PssHash::Strong(hash), salt_len) => Ok(Self::Known(SignatureScheme::RsaPssSalt { hash, salt_len })),
-                (PssHash::Sha1, salt_len) => weak(Some(Sha1Scheme::RsaPss { salt_len })),
-                (PssHash::Other, _) => weak(None),
+                (NamedHash::Strong(hash), salt_len) => Ok(Self::Known(SignatureScheme::RsaPssSalt { hash, salt_len })),
+                (NamedHash::Sha1, salt_len) => weak(Some(Sha1Scheme::RsaPss { salt_len })),
+                (NamedHash::Other(_), _) => weak(None),
             },
             // RFC 8410 §3: parameters are absent.
             "1.3.101.112" if parameters.is_none() => Ok(Self::Known(SignatureScheme::Ed25519)),
@@ -136,30 +162,62 @@ fn without_parameters(oid: ObjectIdentifier) -> Option<SignatureScheme> {
     })
 }
 
-/// The hash of RSASSA-PSS and of its mask.
+/// A hash that an AlgorithmIdentifier names, whether it is accepted or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PssHash {
+pub enum NamedHash {
+    /// One that is always accepted.
     Strong(HashAlgorithm),
+    /// SHA-1: only where the operator allows it, or where it merely names a certificate.
     Sha1,
-    /// Another hash, or two different ones.
-    Other,
+    /// Any other.
+    Other(ObjectIdentifier),
+}
+
+impl NamedHash {
+    /// The hash of `bytes`; `None` where the algorithm is not implemented.
+    pub fn digest(self, bytes: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Strong(hash) => Some(hash.digest(bytes)),
+            Self::Sha1 => Some(Sha1::digest(bytes).to_vec()),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// Whether it may count as a hash.
+    pub const fn is_accepted(self, weak: WeakHashes) -> bool {
+        match self {
+            Self::Strong(_) => true,
+            Self::Sha1 => matches!(weak, WeakHashes::Sha1Allowed),
+            Self::Other(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for NamedHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Strong(hash) => hash.fmt(f),
+            Self::Sha1 => f.write_str("SHA-1"),
+            Self::Other(oid) => oid.fmt(f),
+        }
+    }
 }
 
 /// `RSASSA-PSS-params ::= SEQUENCE { [0] hash DEFAULT sha1, [1] mgf DEFAULT mgf1SHA1, [2] saltLength DEFAULT 20,
 /// [3] trailerField DEFAULT 1 }`: the hash and the length of the salt in octets.
 ///
 /// Our own, because the crate's type holds the salt length in an octet and openssl writes up to 478 of RSA 4096.
-pub(crate) fn pss_parameters(parameters: Option<Tlv<'_>>) -> der::Result<(PssHash, usize)> {
+pub(crate) fn pss_parameters(parameters: Option<Tlv<'_>>) -> der::Result<(NamedHash, usize)> {
     let Some(parameters) = parameters else { return Err(Tag::Sequence.value_error().into()) };
     parameters.tag.assert_eq(Tag::Sequence)?;
     let mut fields = Cursor::new(parameters.value)?;
     let hash = match fields.optional(constructed(0))? {
-        Some(field) => pss_hash(&only(field.value, Tag::Sequence)?)?,
-        None => PssHash::Sha1,
+        Some(field) => named_hash(&only(field.value, Tag::Sequence)?)?,
+        None => NamedHash::Sha1,
     };
     let mask = match fields.optional(constructed(1))? {
         Some(field) => parse_mask(&only(field.value, Tag::Sequence)?)?,
-        None => PssHash::Sha1,
+        None => NamedHash::Sha1,
     };
     let salt_len = match fields.optional(constructed(2))? {
         Some(field) => small(field.value)?,
@@ -173,20 +231,22 @@ pub(crate) fn pss_parameters(parameters: Option<Tlv<'_>>) -> der::Result<(PssHas
     if trailer != 1 || salt_len > MOST_SALT {
         return Err(Tag::Integer.value_error().into());
     }
-    Ok((if hash == mask { hash } else { PssHash::Other }, usize::try_from(salt_len)?))
+    // Two different ones are none that is accepted.
+    Ok((if hash == mask { hash } else { NamedHash::Other(MGF1) }, usize::try_from(salt_len)?))
 }
 
-fn pss_hash(identifier: &Tlv<'_>) -> der::Result<PssHash> {
-    Ok(match parse_hash(identifier)? {
-        Some(hash) => PssHash::Strong(hash),
-        None if split(identifier)?.0 == SHA1 => PssHash::Sha1,
-        None => PssHash::Other,
-    })
+/// The hash that an AlgorithmIdentifier names, whichever it is.
+pub(crate) fn named_hash(identifier: &Tlv<'_>) -> der::Result<NamedHash> {
+    if let Some(hash) = parse_hash(identifier)? {
+        return Ok(NamedHash::Strong(hash));
+    }
+    let (oid, _) = split(identifier)?;
+    Ok(if oid == SHA1 { NamedHash::Sha1 } else { NamedHash::Other(oid) })
 }
 
-fn parse_mask(identifier: &Tlv<'_>) -> der::Result<PssHash> {
+fn parse_mask(identifier: &Tlv<'_>) -> der::Result<NamedHash> {
     match split(identifier)? {
-        (MGF1, Some(hash)) => pss_hash(&hash),
+        (MGF1, Some(hash)) => named_hash(&hash),
         (_, parameters) => Err(parameters.map_or(Tag::Sequence, |value| value.tag).value_error().into()),
     }
 }

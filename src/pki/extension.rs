@@ -123,15 +123,3 @@ pub(crate) fn ocsp_urls(value: &[u8]) -> der::Result<Vec<String>> {
 pub(crate) fn in_extension<T>(oid: ObjectIdentifier, result: der::Result<T>) -> Result<T, CertificateError> {
     result.map_err(|source| CertificateError::MalformedExtension { extension: oid.to_string(), source })
 }
-
-/// The first critical extension of the inside of an `Extensions`, of which none is known: for structures other than
-/// certificates and CRLs.
-pub(crate) fn first_critical(content: &[u8]) -> der::Result<Option<String>> {
-    match read_extensions(content) {
-        Ok(extensions) => {
-            Ok(extensions.into_iter().find(|extension| extension.critical).map(|extension| extension.oid.to_string()))
-        }
-        Err(ExtensionsError::Malformed(source)) => Err(source),
-        Err(ExtensionsError::Duplicate(_)) => Err(Tag::Sequence.value_error().into()),
-    }
-}

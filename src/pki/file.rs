@@ -98,6 +98,19 @@ pub fn ocsp_encodings(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, Ocs
     }
 }
 
+/// The DER of a file that holds one value: its PEM block, whatever the label, or the file as it is.
+///
+/// # Errors
+/// The number of the first PEM block that is malformed or one too many.
+pub fn single_encoding(bytes: &[u8]) -> Result<Vec<u8>, usize> {
+    let mut blocks = pem_blocks(bytes)?;
+    match (blocks.pop(), blocks.len()) {
+        (None, _) => Ok(bytes.to_vec()),
+        (Some(block), 0) => Ok(block.der),
+        (Some(_), _) => Err(2),
+    }
+}
+
 /// PEM blocks that must all have that label, or the file as it is; an empty file holds nothing.
 fn labelled(bytes: &[u8], label: &str) -> Result<Vec<Vec<u8>>, usize> {
     let blocks = pem_blocks(bytes)?;

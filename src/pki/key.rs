@@ -11,7 +11,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::SignatureError;
-use super::algorithm::{PssHash, Sha1Scheme, pss_parameters};
+use super::algorithm::{NamedHash, Sha1Scheme, pss_parameters};
 use super::tlv::{Cursor, Tlv, only};
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -209,7 +209,7 @@ enum Key {
     RsaPss {
         key: RsaPublicKey,
         octets: usize,
-        only: Option<(PssHash, usize)>,
+        only: Option<(NamedHash, usize)>,
     },
     Ed25519(EdKey),
     /// A kind that is not implemented, or parameters outside what is accepted.
@@ -290,10 +290,10 @@ impl PublicKey {
             }
             (Key::RsaPss { key, only, .. }, SignatureScheme::RsaPss(_)) => {
                 let salt_len = hash.output_len();
-                may_use(only, PssHash::Strong(hash), salt_len) && pss(key, hash, salt_len, &hashed, signature)
+                may_use(only, NamedHash::Strong(hash), salt_len) && pss(key, hash, salt_len, &hashed, signature)
             }
             (Key::RsaPss { key, only, .. }, SignatureScheme::RsaPssSalt { salt_len, .. }) => {
-                may_use(only, PssHash::Strong(hash), salt_len) && pss(key, hash, salt_len, &hashed, signature)
+                may_use(only, NamedHash::Strong(hash), salt_len) && pss(key, hash, salt_len, &hashed, signature)
             }
             (Key::Ed25519(key), SignatureScheme::Ed25519) => {
                 EdSignature::from_slice(signature).and_then(|value| key.verify_strict(message, &value)).is_ok()
@@ -342,7 +342,7 @@ impl PublicKey {
             }
             (Key::Rsa { key, .. }, Sha1Scheme::RsaPss { salt_len }) => rsa_pss(key, salt_len),
             (Key::RsaPss { key, only, .. }, Sha1Scheme::RsaPss { salt_len }) => {
-                may_use(only, PssHash::Sha1, salt_len) && rsa_pss(key, salt_len)
+                may_use(only, NamedHash::Sha1, salt_len) && rsa_pss(key, salt_len)
             }
             (Key::P256(key), Sha1Scheme::Ecdsa) => p256::ecdsa::Signature::from_der(signature)
                 .and_then(|value| key.verify_prehash(&hashed, &value))
@@ -364,7 +364,7 @@ impl PublicKey {
 }
 
 /// Whether a key that is restricted to PSS may be used so (RFC 4055 §3.3).
-fn may_use(only: &Option<(PssHash, usize)>, hash: PssHash, salt_len: usize) -> bool {
+fn may_use(only: &Option<(NamedHash, usize)>, hash: NamedHash, salt_len: usize) -> bool {
     only.is_none_or(|(allowed, least)| allowed == hash && salt_len >= least)
 }
 

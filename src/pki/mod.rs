@@ -23,19 +23,22 @@ mod scope;
 mod tlv;
 pub mod validation;
 
-pub(crate) use algorithm::{SignatureAlgorithm, parse_hash};
+pub(crate) use algorithm::{SignatureAlgorithm, named_hash};
 pub(crate) use asn1_time::{parse_generalized, parse_time};
 pub(crate) use chain::check_valid_at;
-pub(crate) use extension::first_critical;
+pub(crate) use extension::{ExtensionsError, read_extensions};
+pub(crate) use general_name::GeneralName;
 pub(crate) use tlv::{Cursor, Tlv, constructed, only, primitive, to_u32};
 
-pub use algorithm::WeakHashes;
+pub use algorithm::{NamedHash, WeakHashes};
 pub use certificate::{Certificate, DistributionPoint, RevocationSources, SerialNumber};
 pub use chain::{CertificateChain, ConformingChain, TrustedChain, ValidityFailure};
 pub use crl::{Crl, CrlEntry, CrlLine, DeltaEntry, LineSays, VerifiedCrl, VerifiedDelta};
 pub use der::asn1::ObjectIdentifier;
 pub use error::{CertificateError, ChainError, CrlError, Place, SignatureError, Violation};
-pub use file::{certificate_encodings, certificates_from_file, crl_encodings, crls_from_file, ocsp_encodings};
+pub use file::{
+    certificate_encodings, certificates_from_file, crl_encodings, crls_from_file, ocsp_encodings, single_encoding,
+};
 pub use key::{HashAlgorithm, KeyKind, PublicKey, SignatureScheme};
 pub use name::{Attribute, Name};
 pub use ocsp::{CertIdHash, OcspError, OcspRequest, OcspResponse, OcspStatus, Responder, VerifiedOcsp};

@@ -5,6 +5,7 @@ pub mod inspection;
 pub mod path;
 pub mod receipt;
 pub mod signatures;
+pub mod stamp;
 mod tables;
 pub mod text;
 pub mod v1;

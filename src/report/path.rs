@@ -8,7 +8,7 @@ use super::tables::Clean;
 use super::v1::Notice;
 use crate::code::{Diagnostic as _, DiagnosticCode};
 use crate::digest::Digest;
-use crate::ops::path::PathVerdict;
+use crate::ops::path::{PathVerdict, Unusable};
 use crate::pki::validation::{CertificateRevocation, PathError, PathSettings, RevocationMode, Standing, ValidPath};
 use crate::pki::{Certificate, Crl, CrlLine, LineSays};
 use crate::time::UnixTime;
@@ -109,6 +109,12 @@ pub struct PathPolicies {
     pub user_constrained: Vec<String>,
 }
 
+/// What a path's verification found, for documents about paths and about what rests on them.
+pub(super) struct PathFacts {
+    pub(super) path: Vec<PathCertificate>,
+    pub(super) notices: Vec<Notice>,
+}
+
 impl PathReport {
     /// Makes the report.
     pub fn new(verdict: &PathVerdict, settings: &PathSettings) -> Self {
@@ -129,29 +135,14 @@ impl PathReport {
             Ok(path) => report.take_path(path),
             Err(error) => report.failure = Some(PathFailure::new(error)),
         }
-        report.notices.extend(verdict.unusable.iter().map(|unusable| Notice {
-            code: unusable.code,
-            message: format!("{}, number {}, was left out: {}", unusable.file, unusable.position, unusable.message),
-        }));
+        report.notices.extend(verdict.unusable.iter().map(left_out));
         report
     }
 
     fn take_path(&mut self, path: &ValidPath) {
-        let anchor = path.certificates().len().saturating_sub(1);
-        let mut standings = path.revocation().iter();
-        for (position, certificate) in path.certificates().iter().enumerate() {
-            let known = if position < anchor { standings.next() } else { None };
-            self.path.push(PathCertificate::new(certificate, position == anchor, known));
-            if let Some(CertificateRevocation { standing: Standing::Undetermined, gaps, .. }) = known {
-                let why = gaps.first().map(|gap| format!(": {}", gap.message)).unwrap_or_default();
-                let message = format!("whether \"{}\" is revoked could not be determined{why}", certificate.subject());
-                self.notices.push(Notice { code: DiagnosticCode::RevocationUnknown, message });
-            }
-        }
-        for departure in path.departures() {
-            let message = format!("{}: {}", departure.place, departure.what);
-            self.notices.push(Notice { code: DiagnosticCode::ProfileDeparture, message });
-        }
+        let facts = PathFacts::new(path);
+        self.path = facts.path;
+        self.notices = facts.notices;
         let texts = |set: &std::collections::BTreeSet<crate::pki::ObjectIdentifier>| {
             set.iter().map(ToString::to_string).collect()
         };
@@ -160,6 +151,36 @@ impl PathReport {
             authority_constrained: texts(&policies.authority_constrained),
             user_constrained: texts(&policies.user_constrained),
         });
+    }
+}
+
+/// Tells of something given that could not be used.
+pub(super) fn left_out(unusable: &Unusable) -> Notice {
+    Notice {
+        code: unusable.code,
+        message: format!("{}, number {}, was left out: {}", unusable.file, unusable.position, unusable.message),
+    }
+}
+
+impl PathFacts {
+    pub(super) fn new(path: &ValidPath) -> Self {
+        let (mut found, mut notices) = (Vec::new(), Vec::new());
+        let anchor = path.certificates().len().saturating_sub(1);
+        let mut standings = path.revocation().iter();
+        for (position, certificate) in path.certificates().iter().enumerate() {
+            let known = if position < anchor { standings.next() } else { None };
+            found.push(PathCertificate::new(certificate, position == anchor, known));
+            if let Some(CertificateRevocation { standing: Standing::Undetermined, gaps, .. }) = known {
+                let why = gaps.first().map(|gap| format!(": {}", gap.message)).unwrap_or_default();
+                let message = format!("whether \"{}\" is revoked could not be determined{why}", certificate.subject());
+                notices.push(Notice { code: DiagnosticCode::RevocationUnknown, message });
+            }
+        }
+        for departure in path.departures() {
+            let message = format!("{}: {}", departure.place, departure.what);
+            notices.push(Notice { code: DiagnosticCode::ProfileDeparture, message });
+        }
+        Self { path: found, notices }
     }
 }
 
@@ -172,7 +193,7 @@ const fn mode(mode: RevocationMode) -> &'static str {
 }
 
 impl PathFailure {
-    fn new(error: &PathError) -> Self {
+    pub(super) fn new(error: &PathError) -> Self {
         let evidence = match error {
             PathError::RevocationUnknown { gaps, .. } => gaps.iter().map(notice).collect(),
             _ => Vec::new(),
@@ -186,7 +207,7 @@ fn notice(gap: &crate::pki::validation::Gap) -> Notice {
 }
 
 impl PathCertificate {
-    fn new(certificate: &Certificate, anchor: bool, known: Option<&CertificateRevocation>) -> Self {
+    pub(super) fn new(certificate: &Certificate, anchor: bool, known: Option<&CertificateRevocation>) -> Self {
         let validity = certificate.validity();
         let standing = known.map(|known| {
             let (status, source) = match &known.standing {
@@ -215,7 +236,18 @@ impl PathCertificate {
 pub fn write_path(report: &PathReport, out: &mut dyn Write) -> io::Result<()> {
     let word = if report.valid { "VALID" } else { "NOT VALID" };
     writeln!(out, "{word}  {}", Clean(report.subject.as_deref().unwrap_or("the certificate")))?;
-    if let Some(failure) = &report.failure {
+    write_failure(report.failure.as_ref(), out)?;
+    writeln!(out, "  at           {}", report.at)?;
+    writeln!(out, "  purpose      {}", report.purpose)?;
+    write_certificates(&report.path, out)?;
+    if let Some(policies) = report.policies.as_ref().filter(|policies| !policies.user_constrained.is_empty()) {
+        writeln!(out, "  policies     {}", policies.user_constrained.join(", "))?;
+    }
+    write_notices(&report.notices, out)
+}
+
+pub(super) fn write_failure(failure: Option<&PathFailure>, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(failure) = failure {
         writeln!(out, "  why          {}: {}", failure.code, Clean(&failure.message))?;
         for other in failure.evidence.iter().skip(1) {
             writeln!(out, "  also         {}: {}", other.code, Clean(&other.message))?;
@@ -224,9 +256,15 @@ pub fn write_path(report: &PathReport, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "               hint: {}", Clean(hint))?;
         }
     }
-    writeln!(out, "  at           {}", report.at)?;
-    writeln!(out, "  purpose      {}", report.purpose)?;
-    for (index, certificate) in report.path.iter().enumerate() {
+    Ok(())
+}
+
+pub(super) fn write_notices(notices: &[Notice], out: &mut dyn Write) -> io::Result<()> {
+    notices.iter().try_for_each(|notice| writeln!(out, "note[{}]: {}", notice.code, Clean(&notice.message)))
+}
+
+pub(super) fn write_certificates(path: &[PathCertificate], out: &mut dyn Write) -> io::Result<()> {
+    for (index, certificate) in path.iter().enumerate() {
         let role = if certificate.anchor { " (trust anchor)" } else { "" };
         let number = index.saturating_add(1);
         writeln!(out, "  certificate  {number}. {}{role}", Clean(&certificate.subject))?;
@@ -242,12 +280,6 @@ pub fn write_path(report: &PathReport, out: &mut dyn Write) -> io::Result<()> {
                 writeln!(out, "               unusable: {}: {}", gap.code, Clean(&gap.message))?;
             }
         }
-    }
-    if let Some(policies) = report.policies.as_ref().filter(|policies| !policies.user_constrained.is_empty()) {
-        writeln!(out, "  policies     {}", policies.user_constrained.join(", "))?;
-    }
-    for notice in &report.notices {
-        writeln!(out, "note[{}]: {}", notice.code, Clean(&notice.message))?;
     }
     Ok(())
 }

@@ -2,15 +2,13 @@
 
 use der::Encode as _;
 use der::Sequence;
-use der::Tag;
 use der::asn1::{Any, Int, Null, OctetString};
 use spki::AlgorithmIdentifierOwned;
 
 use crate::code::{Diagnostic, DiagnosticCode};
-use crate::digest::shorten;
 use crate::limits::Limits;
-use crate::pki::{Cursor, HashAlgorithm, Tlv, only};
-use crate::tsp::{TimestampError, TimestampToken};
+use crate::pki::HashAlgorithm;
+use crate::tsp::{ResponseFrame, TimestampError, TimestampToken};
 
 /// Octets of a nonce. Its first octet lies between 0x40 and 0x7f, so that every encoder writes it alike; 158 bits of
 /// it are random, below 2^159 as the reference has it (conformance 9.03).
@@ -62,7 +60,12 @@ impl TimestampQuery {
     /// # Errors
     /// The authority declined, or answered something else.
     pub fn read_response(&self, response: &[u8], limits: &Limits) -> Result<TimestampToken, TimestampRequestError> {
-        let token = read_status(response)?.ok_or(TimestampRequestError::NoToken)?;
+        let answer = ResponseFrame::read(response)?;
+        if !answer.is_granted() {
+            let ResponseFrame { status, failure, text, .. } = answer;
+            return Err(TimestampRequestError::Declined { status, failure, text });
+        }
+        let token = answer.token.ok_or(TimestampRequestError::NoToken)?;
         let token = TimestampToken::parse(token.raw, limits)?;
         let info = token.info();
         if info.imprint_der != self.imprint {
@@ -74,53 +77,6 @@ impl TimestampQuery {
         token.signer()?;
         Ok(token)
     }
-}
-
-/// `TimeStampResp ::= SEQUENCE { status PKIStatusInfo, timeStampToken ContentInfo OPTIONAL }`, where
-/// `PKIStatusInfo ::= SEQUENCE { status INTEGER, statusString SEQUENCE OF UTF8String OPTIONAL, failInfo BIT STRING OPTIONAL }`
-fn read_status(response: &[u8]) -> Result<Option<Tlv<'_>>, TimestampRequestError> {
-    let mut fields = Cursor::new(only(response, Tag::Sequence)?.value)?;
-    let mut status = fields.enter(Tag::Sequence)?;
-    let value = status.small_integer()?;
-    let text = status.optional(Tag::Sequence)?.map(|text| free_text(text.value)).transpose()?.unwrap_or_default();
-    let failure = status.optional(Tag::BitString)?.map(|bits| failure_names(bits.value)).unwrap_or_default();
-    status.finish()?;
-    // 0 granted, 1 granted with modifications.
-    if value > 1 {
-        return Err(TimestampRequestError::Declined { status: value, failure, text });
-    }
-    let token = if fields.is_finished() { None } else { Some(fields.expect(Tag::Sequence)?) };
-    fields.finish()?;
-    Ok(token)
-}
-
-fn free_text(content: &[u8]) -> der::Result<String> {
-    let mut lines = Cursor::new(content)?;
-    let mut all = String::new();
-    while !lines.is_finished() {
-        let line = lines.expect(Tag::Utf8String)?;
-        all.push(' ');
-        all.push_str(&String::from_utf8_lossy(line.value));
-    }
-    Ok(shorten(all.trim()))
-}
-
-/// `PKIFailureInfo ::= BIT STRING { badAlg (0), badRequest (2), … }`, as RFC 3161 §2.4.2 lists it.
-fn failure_names(bits: &[u8]) -> String {
-    const NAMES: [(usize, &str); 8] = [
-        (0, "badAlg"),
-        (2, "badRequest"),
-        (5, "badDataFormat"),
-        (14, "timeNotAvailable"),
-        (15, "unacceptedPolicy"),
-        (16, "unacceptedExtension"),
-        (17, "addInfoNotAvailable"),
-        (25, "systemFailure"),
-    ];
-    // The first octet says how many bits of the last one are unused.
-    let is_set = |bit: usize| bits.get(1 + bit / 8).is_some_and(|octet| octet & (0x80 >> (bit % 8)) != 0);
-    let names: Vec<&str> = NAMES.iter().filter(|(bit, _)| is_set(*bit)).map(|(_, name)| *name).collect();
-    names.join(", ")
 }
 
 /// `TimeStampReq ::= SEQUENCE { version INTEGER, messageImprint MessageImprint, reqPolicy TSAPolicyId OPTIONAL,
@@ -247,8 +203,6 @@ mod tests {
         let declined =
             [0x30, 0x0f, 0x30, 0x0d, 0x02, 0x01, 0x02, 0x30, 0x04, 0x0c, 0x02, b'n', b'o', 0x03, 0x02, 0x05, 0xa0];
         assert_eq!(answer(&declined), "the timestamp authority declined: status 2, badAlg, badRequest, no");
-        let failure = failure_names(&[0x06, 0x00, 0x03, 0x80, 0x40]);
-        assert_eq!(failure, "timeNotAvailable, unacceptedPolicy, unacceptedExtension, systemFailure");
     }
 
     #[test]

@@ -13,12 +13,17 @@
 
 mod case;
 mod contract;
+mod differential;
+mod forge;
 mod limbo;
 #[path = "../pki/openssl.rs"]
 #[allow(dead_code, reason = "another program needs the rest")]
 mod openssl;
 mod pkits;
 mod program;
+mod public;
+mod random;
 #[path = "../support/skip.rs"]
 mod skip;
 mod table;
+mod tokens;

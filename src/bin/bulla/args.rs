@@ -346,6 +346,7 @@ impl Command {
             Self::Verify(verify) => verify.output.format,
             Self::Import(import) => import.output.format,
             Self::Cert(cert) => cert.format(),
+            Self::Timestamp(timestamp) => timestamp.format(),
             _ => Format::Text,
         }
     }

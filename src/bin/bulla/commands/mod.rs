@@ -7,6 +7,7 @@ mod demo;
 mod evidence;
 mod explain;
 mod export;
+mod files;
 mod import;
 mod inspect;
 mod judging;

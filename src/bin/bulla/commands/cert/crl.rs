@@ -5,7 +5,7 @@ use bulla::ops::path::path_limits;
 use bulla::pki::{Crl, crl_encodings};
 use bulla::report::path::{CrlReport, write_crls};
 
-use super::read;
+use super::super::files::read;
 use crate::args::{CertCrlShow, Format};
 use crate::error::{CommandError, Status};
 use crate::terminal;

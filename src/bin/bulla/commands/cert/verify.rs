@@ -1,14 +1,12 @@
 //! `bulla cert verify LEAF`
 
-use std::path::PathBuf;
-
 use bulla::limits::Limits;
-use bulla::ops::path::{NamedFile, PathFiles, path_limits, verify_path};
+use bulla::ops::path::{PathFiles, path_limits, verify_path};
 use bulla::pki::WeakHashes;
 use bulla::pki::validation::{AnchorRole, Duties, PathSettings, PolicyInputs, Purpose, RevocationMode};
 use bulla::report::path::{PathReport, write_path};
 
-use super::read;
+use super::super::files::{read, read_named as named};
 use crate::args::{AskRevocation, CertVerify, ForPurpose, Format};
 use crate::error::{CommandError, Status};
 use crate::terminal;
@@ -27,10 +25,6 @@ pub(super) fn run(arguments: &CertVerify) -> Result<Status, CommandError> {
 }
 
 fn files(arguments: &CertVerify, limits: &Limits) -> Result<PathFiles, CommandError> {
-    let named = |paths: &[PathBuf], most: u64| -> Result<Vec<NamedFile>, CommandError> {
-        let named = |path: &PathBuf| Ok(NamedFile { name: path.display().to_string(), bytes: read(path, most)? });
-        paths.iter().map(named).collect()
-    };
     // PEM takes a third more room than what it holds, and headers.
     let crl_bytes = limits.crl_bytes.saturating_mul(3) / 2;
     Ok(PathFiles {
