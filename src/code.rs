@@ -139,6 +139,8 @@ codes! {
         InputUnreadable = "input-unreadable", "A file that the command names cannot be read, or is neither PEM nor DER of what it should hold.";
         KeyMissing = "key-missing", "No signing key was named, or none of that name is in signingkeys.json.";
         PassphraseNeeded = "passphrase-needed", "The private key is encrypted, and there is neither a file with its passphrase nor a terminal to ask for it.";
+        PluginMissing = "plugin-missing", "No plugin of that name is installed, or what is installed is not a regular file. `bulla plugin list` shows those that are there.";
+        PluginUnsuitable = "plugin-unsuitable", "The plugin cannot do what it is wanted for: its metadata do not list the capability.";
         KeyInvalid = "key-invalid", "A private key or its certificate chain cannot be used to sign.";
     }
     // ── damaged or malformed input ──────────────────────────────────────────────────────────────────────────────
@@ -182,6 +184,7 @@ codes! {
         EvidenceUnavailable = "evidence-unavailable", "Revocation data that judging will need could not be had.";
         Interrupted = "interrupted", "The work was interrupted. Nothing was left under the final name.";
         TimestampUnavailable = "timestamp-unavailable", "The timestamp authority could not be asked, declined, or its answer cannot be relied on, so nothing was signed or stamped.";
+        PluginFailed = "plugin-failed", "A plugin could not be run, took too long, said too much, declined, or its answer cannot be used. Nothing is done with such an answer.";
         HttpSupportMissing = "http-support-missing", "This build of bulla holds no HTTP client.";
     }
     // ── to know ─────────────────────────────────────────────────────────────────────────────────────────────────

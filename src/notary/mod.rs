@@ -4,6 +4,8 @@
 //! What an envelope format has of its own stays in its own file ([`EnvelopeType::Jws`] in `jws.rs`, [`EnvelopeType::Cose`] in
 //! `cose.rs`); everything that the formats share (attributes, criticality, algorithms, chain, payload) is written once.
 
+pub mod plugin;
+
 mod algorithm;
 mod attributes;
 mod cose;
