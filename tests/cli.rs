@@ -12,10 +12,8 @@
 )]
 
 #[path = "support/http.rs"]
-#[allow(dead_code, reason = "other test programs use more of it")]
 mod http;
 #[path = "support/openssl.rs"]
-#[allow(dead_code, reason = "other test programs use more of it")]
 mod openssl;
 #[path = "support/skip.rs"]
 mod skip;

@@ -343,7 +343,7 @@ mod tests {
             // libzstd writes the same header, at every level.
             for level in [1, 3, 19] {
                 let compressed = compressor(level).unwrap().compress(&vec![b'a'; len]).unwrap();
-                assert!(compressed.starts_with(&frame_header(len as u32)), "{len} at level {level}");
+                assert!(compressed.starts_with(&frame_header(u32::try_from(len).unwrap())), "{len} at level {level}");
             }
             let mut frame = Vec::new();
             assert_eq!(write_raw_frame(&mut frame, &content).unwrap(), frame.len());

@@ -114,6 +114,7 @@ fn take_in(evidence: &mut CarriedEvidence, is_ocsp: bool, bytes: Vec<u8>, limits
 
 /// Whether what is verified is a bundle, and what it says of its seal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum SubjectSeal {
     /// It is a layout, a registry or another tool's archive, which have no seals.
     #[default]

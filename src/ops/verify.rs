@@ -90,6 +90,7 @@ impl Judging<'_> {
 }
 
 /// How far to go.
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum Depth<'a> {
     /// The bytes alone.
     Integrity,

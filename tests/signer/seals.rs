@@ -106,7 +106,7 @@ fn judge(store: &BundleStore, pki: &Pki, at: UnixTime) -> Verification {
         let root = Certificate::from_der(pki.root.root_certificate()).unwrap();
         stores.insert(name.parse().unwrap(), vec![root]).unwrap();
     }
-    let trust = Trust { policy, stores };
+    let trust = Trust { policy, files: None, stores };
     let judging = Judging {
         trust: &trust,
         at,

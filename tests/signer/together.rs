@@ -149,7 +149,7 @@ fn trust(root: &Authority, time: &Authority) -> Trust {
         let certificate = Certificate::from_der(authority.root_certificate()).unwrap();
         stores.insert(name.parse().unwrap(), vec![certificate]).unwrap();
     }
-    Trust { policy, stores }
+    Trust { policy, files: None, stores }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! HTTP with nothing but the standard library: a server of static files on loopback that can fail on demand, and a
 //! client that shows what a registry really says.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,6 +1,8 @@
 //! A PKI, CRLs, timestamps and Notary signatures, all made by the openssl CLI. The signing input of an envelope is
 //! assembled here from the specification's facts (conformance 2.x and 3.x), not by bulla.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

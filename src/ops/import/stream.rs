@@ -91,7 +91,7 @@ fn fan_out(content: RawContent, descriptor: &Descriptor, sinks: &[&dyn ContentSi
         drop(fan);
         let failed = || io::Error::other("the thread that writes has failed");
         let failed = |_| Err(StoreError::Write { digest: descriptor.digest, source: failed() });
-        let put = puts.into_iter().map(|put| put.join().unwrap_or_else(failed)).collect();
+        let put = puts.into_iter().try_for_each(|put| put.join().unwrap_or_else(failed));
         read.and(put)
     })
 }

@@ -102,7 +102,7 @@ fn trust(case: &Case, inputs: &Inputs) -> Result<Trust, String> {
     let policy = json!({"version": "1.0", "trustPolicies": [{"name": "cases", "registryScopes": [SCOPE],
         "signatureVerification": inputs.verification, "trustStores": named, "trustedIdentities": ["*"]}]});
     let policy = PolicyDocument::parse(policy.to_string().as_bytes()).map_err(|error| error.to_string())?;
-    Ok(Trust { policy, stores })
+    Ok(Trust { policy, files: None, stores })
 }
 
 fn judge(case: &Case, store: &MemoryStore, artifact: &Descriptor, trust: &Trust) -> Result<Verification, String> {

@@ -33,6 +33,7 @@ pub(super) fn run(case: &Case) -> Result<Ran, String> {
         SignatureManifestForm::ArtifactType => "artifact-type",
         SignatureManifestForm::ConfigMediaType => "config-media-type",
         SignatureManifestForm::ArtifactManifest => "artifact-manifest",
+        SignatureManifestForm::Detached => "detached",
     };
     Ok(Outcome::accepted([
         ("form", json!(form)),

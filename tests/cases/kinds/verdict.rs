@@ -87,7 +87,7 @@ impl World<'_> {
         let reference: Reference = NAME.parse().unwrap();
         let scope = options.scope.as_ref().map(|text| text.parse().unwrap());
         let judging = Judging {
-            trust: &Trust { policy, stores: self.stores },
+            trust: &Trust { policy, files: None, stores: self.stores },
             at: case.at()?,
             freshness: options.freshness(),
             revocation: options.revocation_time(),

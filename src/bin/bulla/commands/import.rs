@@ -245,9 +245,9 @@ impl Errand<'_> {
                 let sink = Arc::new(LayoutSink::open_or_create(path)?);
                 self.import(opened, &Destination::Single(sink))
             }
-            To::DockerArchive(path) => self.into_docker_archive(path, opened),
-            To::Files(path) => self.into_files(path, opened),
-            To::Registry(_) => self.into_registry(opened),
+            To::DockerArchive(path) => self.write_docker_archive(path, opened),
+            To::Files(path) => self.write_files(path, opened),
+            To::Registry(_) => self.send_to_registry(opened),
         }
     }
 
@@ -261,7 +261,7 @@ impl Errand<'_> {
 
     /// Files with their signatures, beside each other in a folder. Everything was read and checked before the first is
     /// written.
-    fn into_files(&self, folder: &Path, opened: &Opened) -> Result<ImportReport, CommandError> {
+    fn write_files(&self, folder: &Path, opened: &Opened) -> Result<ImportReport, CommandError> {
         if opened.pipe.is_some() {
             let message = "files are written after all of the bundle was checked, which standard input does not allow";
             return Err(CommandError::new(DiagnosticCode::UsageInvalid, message)
@@ -292,7 +292,7 @@ impl Errand<'_> {
     }
 
     /// The format takes no signatures; that is said aloud.
-    fn into_docker_archive(&self, path: &Path, opened: &mut Opened) -> Result<ImportReport, CommandError> {
+    fn write_docker_archive(&self, path: &Path, opened: &mut Opened) -> Result<ImportReport, CommandError> {
         let options = DockerArchiveOptions {
             mapping: self.options.mapping.clone(),
             platform: self.arguments.platform.clone(),
@@ -331,7 +331,7 @@ impl Errand<'_> {
     }
 
     #[cfg(feature = "registry")]
-    fn into_registry(&self, opened: &mut Opened) -> Result<ImportReport, CommandError> {
+    fn send_to_registry(&self, opened: &mut Opened) -> Result<ImportReport, CommandError> {
         use bulla::store::ContentSink;
         let client = self.network.registries()?;
         let open = |repository: &bulla::oci::Repository| -> Result<Arc<dyn ContentSink>, StoreError> {
@@ -341,7 +341,7 @@ impl Errand<'_> {
     }
 
     #[cfg(not(feature = "registry"))]
-    fn into_registry(&self, _: &mut Opened) -> Result<ImportReport, CommandError> {
+    fn send_to_registry(&self, _: &mut Opened) -> Result<ImportReport, CommandError> {
         let _ = self.network;
         Err(CommandError::new(
             DiagnosticCode::HttpSupportMissing,

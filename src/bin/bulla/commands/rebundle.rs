@@ -9,6 +9,7 @@ use bulla::ops::closure::WalkOptions;
 use bulla::ops::collect::{Source, collect};
 use bulla::ops::pack::inventory;
 use bulla::ops::progress::Progress;
+use bulla::ops::seal::SubjectSeal;
 use bulla::ops::supply::{GapPolicy, Sources, supply};
 use bulla::report::TOOL;
 use bulla::store::ContentStore;
@@ -73,6 +74,11 @@ pub(super) fn write(
     export::write(&collection, &supplies, &inventory, None, output, compression, &progress)?;
     bars.done();
     export::tell(&inventory, output);
+    if matches!(opened.seal, SubjectSeal::Sealed(_)) {
+        terminal::say(
+            "note: the seal was on what the old bundle holds; the new one is not sealed, bulla export --seal seals it",
+        );
+    }
     Ok(())
 }
 
