@@ -31,6 +31,7 @@ mod cli {
     mod layouts;
     mod output;
     mod pipes;
+    mod plugins;
     mod schemas;
     mod signers;
     mod signing;

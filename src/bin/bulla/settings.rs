@@ -7,6 +7,7 @@ use bulla::config::{ConfigDirectory, ConfigRoots, NotationConfig};
 use bulla::evidence::{LiveEvidence, load_crls};
 use bulla::limits::Limits;
 use bulla::pki::Crl;
+use bulla::signer::plugin::PluginDirectory;
 use bulla::time::UnixTime;
 
 use crate::args::Registry;
@@ -35,6 +36,17 @@ pub(crate) fn config_roots() -> ConfigRoots {
 pub(crate) fn config_directory() -> Result<ConfigDirectory, CommandError> {
     let directory = ConfigDirectory::locate(&config_roots())?;
     terminal::debug(|| format!("the configuration is in {}", directory.path().display()));
+    Ok(directory)
+}
+
+/// Where plugins are installed: below `NOTATION_LIBEXEC`, or else the configuration (conformance 11.01).
+pub(crate) fn plugins() -> Result<PluginDirectory, CommandError> {
+    let libexec = match path_variable("NOTATION_LIBEXEC") {
+        Some(path) => path,
+        None => config_directory()?.path().to_owned(),
+    };
+    let directory = PluginDirectory::of_libexec(&libexec);
+    terminal::debug(|| format!("plugins are in {}", directory.path().display()));
     Ok(directory)
 }
 

@@ -174,7 +174,10 @@ impl Diagnostic for PluginAnswerError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("nothing was done with its answer; the plugin's makers have to repair it, or another version is needed".into())
+        Some(
+            "nothing was done with its answer; the plugin's makers have to repair it, or another version is needed"
+                .into(),
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Serialize, Serializer};
 
 use super::CONTRACT_VERSION;
-use crate::pki::{HashAlgorithm, KeyKind};
+use crate::pki::KeyKind;
 
 /// What a plugin is told beside the request itself.
 pub type PluginConfig = BTreeMap<String, String>;
@@ -61,7 +61,7 @@ pub struct GenerateSignature<'a> {
 impl<'a> GenerateSignature<'a> {
     /// The request; `payload` are the exact bytes to be signed, which the plugin hashes itself (conformance 11.15).
     pub const fn new(key_id: &'a str, kind: KeyKind, payload: &'a [u8], plugin_config: &'a PluginConfig) -> Self {
-        let hash_algorithm = hash_name(kind.hash());
+        let hash_algorithm = kind.hash().as_str();
         Self {
             contract_version: CONTRACT_VERSION,
             key_id,
@@ -118,14 +118,6 @@ pub(super) const fn key_spec(kind: KeyKind) -> &'static str {
         KeyKind::P256 => "EC-256",
         KeyKind::P384 => "EC-384",
         KeyKind::P521 => "EC-521",
-    }
-}
-
-const fn hash_name(hash: HashAlgorithm) -> &'static str {
-    match hash {
-        HashAlgorithm::Sha256 => "SHA-256",
-        HashAlgorithm::Sha384 => "SHA-384",
-        HashAlgorithm::Sha512 => "SHA-512",
     }
 }
 

@@ -1,0 +1,218 @@
+//! Notation's plugins, as the operator meets them. The plugin is `tests/plugin`: a program of its own that signs with openssl.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::common::Ended;
+use super::signers::World;
+use crate::openssl::Key;
+
+/// The built plugin. Where `cargo test` was told to build a single test program, it is built now.
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let deps = std::env::current_exe().unwrap();
+        let target = deps.parent().unwrap().parent().unwrap();
+        let program = target.join("examples/notation-test");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plugin/program.rs");
+        let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        if changed(&program) < changed(&source) {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--offline", "--quiet", "--example", "notation-test", "--target-dir"]);
+            cargo.arg(target.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR"));
+            assert!(cargo.status().unwrap().success(), "the test plugin does not build");
+        }
+        program
+    })
+}
+
+/// Puts a program where the plugin `name` lies below `libexec`.
+pub fn install(libexec: &Path, name: &str) -> PathBuf {
+    let folder = libexec.join("plugins").join(name);
+    fs::create_dir_all(&folder).unwrap();
+    let target = folder.join(format!("notation-{name}"));
+    // A copy that another test's child still holds open for writing could not be run.
+    if fs::hard_link(program(), &target).is_err() {
+        fs::copy(program(), &target).unwrap();
+    }
+    target
+}
+
+/// A world whose signer's key is behind the plugin `test`.
+struct Behind {
+    world: World,
+    spec: &'static str,
+}
+
+impl Behind {
+    fn new(test: &str, key: Key, spec: &'static str) -> Option<Self> {
+        let world = World::new(test, key)?;
+        install(&world.user.path("libexec"), "test");
+        Some(Self { world, spec })
+    }
+
+    fn bulla(&self, arguments: &[&str]) -> Ended {
+        let mut command = self.world.user.command(arguments);
+        command.env("NOTATION_LIBEXEC", self.world.user.path("libexec"));
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("NOTATION_USERNAME", "user").env("NOTATION_PASSWORD", "secret");
+        Ended::of(arguments, &mut command)
+    }
+
+    /// `bulla sign` or `bulla blob sign` with the key behind the plugin, which is told this beside.
+    fn with(&self, command: &[&str], told: &[&str]) -> Ended {
+        let spec = format!("spec={}", self.spec);
+        let mut arguments = command.to_vec();
+        arguments.extend(["--id", "the-key", "--plugin", "test"]);
+        for pair in ["key=signer.key", "chain=signer.crt", "record=record", &spec].iter().chain(told) {
+            arguments.extend(["--plugin-config", pair]);
+        }
+        self.bulla(&arguments)
+    }
+
+    fn sign(&self, told: &[&str]) -> Ended {
+        self.with(&["sign", "layout:1.0"], told)
+    }
+
+    /// What the plugin was asked since the last time.
+    fn record(&self) -> Vec<Value> {
+        let text = String::from_utf8(self.world.user.get("record")).unwrap();
+        fs::remove_file(self.world.user.path("record")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+fn commands(record: &[Value]) -> Vec<&str> {
+    record.iter().map(|entry| entry["command"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn keys_of_all_six_kinds_sign_behind_a_plugin() {
+    let name = "keys_of_all_six_kinds_sign_behind_a_plugin";
+    for (key, spec, hash) in [
+        (Key::P256, "EC-256", "SHA-256"),
+        (Key::P384, "EC-384", "SHA-384"),
+        (Key::P521, "EC-521", "SHA-512"),
+        (Key::Rsa2048, "RSA-2048", "SHA-256"),
+        (Key::Rsa3072, "RSA-3072", "SHA-384"),
+        (Key::Rsa4096, "RSA-4096", "SHA-512"),
+    ] {
+        let Some(behind) = Behind::new(name, key, spec) else { return };
+        for format in ["jws", "cose"] {
+            behind.with(&["sign", "layout:1.0", "--signature-format", format], &[]).ends(0);
+            // Conformance 11.04, 11.12, 11.14, 11.22: who it is, which key, the signature; nothing more, nothing kept.
+            let record = behind.record();
+            assert_eq!(commands(&record), ["get-plugin-metadata", "describe-key", "generate-signature"]);
+            // Conformance 11.06, 11.09.
+            assert!(record.iter().all(|entry| entry["secret"] == false));
+            assert!(record.iter().all(|entry| entry["request"]["contractVersion"] == "1.0"));
+            let asked = &record[2]["request"];
+            assert_eq!([&asked["keyId"], &asked["keySpec"], &asked["hashAlgorithm"]], ["the-key", spec, hash]);
+        }
+        // Conformance 11.15, 11.24: what the plugin signed is what a verifier reads.
+        let report = behind.world.verify("layout:1.0").ends(0).json();
+        let text = report.to_string();
+        assert_eq!(behind.world.signatures().len(), 2, "{text}");
+        assert!(!text.contains("\"rejected\""), "{text}");
+    }
+}
+
+#[test]
+fn files_are_signed_behind_a_plugin() {
+    // Conformance 11.21, 12.05: the key is described first, for it decides the hash.
+    let Some(behind) = Behind::new("files_are_signed_behind_a_plugin", Key::P384, "EC-384") else { return };
+    behind.world.user.put("file", "content");
+    behind.with(&["blob", "sign", "file"], &[]).ends(0);
+    assert_eq!(commands(&behind.record()), ["get-plugin-metadata", "describe-key", "generate-signature"]);
+    let payload = behind.bulla(&["blob", "inspect", "file.jws.sig", "-o", "json"]).ends(0).json();
+    let digest = payload["signedArtifact"]["digest"].as_str().unwrap().to_owned();
+    assert!(digest.starts_with("sha384:"), "{payload:#}");
+}
+
+#[test]
+fn a_plugins_key_has_a_name_and_the_command_line_the_last_word() {
+    // Conformance 11.01, 11.26: below the configuration where nothing else is said.
+    let name = "a_plugins_key_has_a_name_and_the_command_line_the_last_word";
+    let Some(behind) = Behind::new(name, Key::P256, "EC-256") else { return };
+    let user = &behind.world.user;
+    install(&user.home().join(".config/notation"), "own");
+    let told = ["key=no-such.key", "chain=signer.crt", "record=record"];
+    let mut add = vec!["key", "add", "release", "--plugin", "own", "--id", "7", "--default"];
+    told.iter().for_each(|pair| add.extend(["--plugin-config", pair]));
+    user.bulla(&add).ends(0);
+    let sign = |more: &[&str]| {
+        let arguments = [&["sign", "layout:1.0"], more].concat();
+        let mut command = user.command(&arguments);
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        Ended::of(&arguments, &mut command)
+    };
+    sign(&[]).refuses(4, &["plugin-failed"]).says(&["declined generate-signature: ERROR: openssl does not sign"]);
+    let _ = behind.record();
+    sign(&["--plugin-config", "key=signer.key"]).ends(0);
+    let config = &behind.record()[2]["request"]["pluginConfig"];
+    assert_eq!([&config["key"], &config["chain"]], ["signer.key", "signer.crt"]);
+}
+
+#[test]
+fn what_a_plugin_gets_wrong_is_found_and_nothing_is_stored() {
+    let Some(behind) = Behind::new("what_a_plugin_gets_wrong_is_found_and_nothing_is_stored", Key::P256, "EC-256")
+    else {
+        return;
+    };
+    let before = behind.world.entries();
+    let plugin = &["plugin-failed"][..];
+    for (fault, at, status, codes, says) in [
+        // Conformance 11.12, 11.10.
+        ("wrong-name", "get-plugin-metadata", 4, plugin, "calls itself \"another\""),
+        ("junk", "get-plugin-metadata", 4, plugin, "malformed"),
+        // Conformance 11.13.
+        ("wrong-key-id", "describe-key", 4, plugin, "about the key \"another\""),
+        ("wrong-spec", "describe-key", 4, plugin, "another key or hash"),
+        // Conformance 11.14, 11.16.
+        ("wrong-key-id", "generate-signature", 4, plugin, "about the key \"another\""),
+        ("wrong-algorithm", "generate-signature", 4, plugin, "signed with \"ECDSA-SHA-512\""),
+        ("junk", "generate-signature", 4, plugin, "malformed"),
+        // Conformance 11.24: signature and chain are checked here.
+        ("wrong-signature", "generate-signature", 1, &["signature-invalid"], "no valid signature"),
+        ("no-chain", "generate-signature", 1, &["chain-invalid"], "signing chain"),
+        ("leaf-only", "generate-signature", 1, &["chain-invalid"], "signing chain"),
+        ("backwards", "generate-signature", 1, &["chain-invalid"], "signing chain"),
+        // Conformance 11.07, 11.08.
+        ("declines", "describe-key", 4, plugin, "ACCESS_DENIED: the key is locked; of=test"),
+        ("dies", "generate-signature", 4, plugin, "panic: something broke"),
+        // Conformance 11.05.
+        ("endless", "generate-signature", 4, plugin, "more than 67108864 bytes to standard output"),
+    ] {
+        let ended = behind.sign(&[&format!("fault={fault}"), &format!("at={at}")]);
+        assert_eq!(ended.status, status, "{fault} at {at}: {ended:?}");
+        ended.fails(status, codes).says(&[says]);
+    }
+    behind.sign(&["contract=2.0"]).refuses(4, plugin).says(&["the contract 2.0"]);
+    behind.sign(&["capabilities=TRUSTED_IDENTITY"]).fails(2, &["plugin-unsuitable"]);
+    assert_eq!(behind.world.entries(), before);
+}
+
+#[test]
+fn plugins_are_regular_files_under_their_name() {
+    // Conformance 11.01 to 11.03.
+    let Some(behind) = Behind::new("plugins_are_regular_files_under_their_name", Key::P256, "EC-256") else { return };
+    let sign = |plugin: &str| behind.bulla(&["sign", "layout:1.0", "--id", "k", "--plugin", plugin]);
+    sign("absent").refuses(2, &["plugin-missing"]);
+    for path in ["../../work/evil", "..", "a/b", "/bin/sh"] {
+        sign(path).refuses(2, &["usage-invalid"]);
+    }
+    let folder = behind.world.user.path("libexec/plugins/linked");
+    fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink(program(), folder.join("notation-linked")).unwrap();
+    sign("linked").refuses(2, &["plugin-missing"]);
+    fs::remove_file(folder.join("notation-linked")).unwrap();
+    fs::write(folder.join("notation-linked"), "touch ran\n").unwrap();
+    fs::set_permissions(folder.join("notation-linked"), fs::Permissions::from_mode(0o755)).unwrap();
+    sign("linked").refuses(4, &["plugin-failed"]).says(&["could not be started"]);
+    assert!(!behind.world.user.path("ran").exists());
+}
