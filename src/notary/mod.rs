@@ -15,9 +15,9 @@ mod manifest;
 mod payload;
 
 pub use algorithm::SignatureAlgorithm;
-pub use attributes::{AttributeError, ExtendedAttribute, SignedAttributes, SigningScheme};
+pub use attributes::{AttributeError, ExtendedAttribute, PluginDemand, SignedAttributes, SigningScheme};
 pub use cose::CborError;
-pub use envelope::{AuthenticEnvelope, EnvelopeError, EnvelopeType, SignatureEnvelope};
+pub use envelope::{AuthenticEnvelope, Authenticated, EnvelopeError, EnvelopeType, SignatureEnvelope};
 pub use manifest::{SignatureManifest, SignatureManifestError, SignatureManifestForm};
 pub use payload::{Payload, PayloadError, TargetArtifact, TargetDifference, TargetMismatch, UserMetadataMismatch};
 

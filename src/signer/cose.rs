@@ -41,7 +41,7 @@ pub fn sign_cose(
 /// `{"targetArtifact":{…}}`, in the order that the reference keeps in COSE (conformance 2.06).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SignedPayload<'a> {
+pub(super) struct SignedPayload<'a> {
     target_artifact: Target<'a>,
 }
 
@@ -56,7 +56,7 @@ struct Target<'a> {
 }
 
 impl<'a> SignedPayload<'a> {
-    const fn new(target: &'a Descriptor, annotations: &'a BTreeMap<String, String>) -> Self {
+    pub(super) const fn new(target: &'a Descriptor, annotations: &'a BTreeMap<String, String>) -> Self {
         let Descriptor { media_type, digest, size, .. } = target;
         Self { target_artifact: Target { media_type, digest: *digest, size: *size, annotations } }
     }

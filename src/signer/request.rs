@@ -114,11 +114,14 @@ impl Request {
     }
 }
 
-const fn whole_seconds(time: UnixTime) -> UnixTime {
+pub(super) const fn whole_seconds(time: UnixTime) -> UnixTime {
     UnixTime::from_seconds(time.seconds())
 }
 
-fn checked_expiry(signing_time: UnixTime, expiry: Option<UnixTime>) -> Result<Option<UnixTime>, SigningError> {
+pub(super) fn checked_expiry(
+    signing_time: UnixTime,
+    expiry: Option<UnixTime>,
+) -> Result<Option<UnixTime>, SigningError> {
     match expiry.map(whole_seconds) {
         Some(expiry) if expiry <= signing_time => Err(SigningError::Expiry { expiry, signing_time }),
         expiry => Ok(expiry),
@@ -127,7 +130,7 @@ fn checked_expiry(signing_time: UnixTime, expiry: Option<UnixTime>) -> Result<Op
 
 /// The target's annotations and the user's, which may neither replace one nor claim the reserved prefix
 /// (conformance 1.12).
-fn signed_annotations(
+pub(super) fn signed_annotations(
     target: &Descriptor,
     user_metadata: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, SigningError> {

@@ -151,7 +151,7 @@ fn a_plugins_key_has_a_name_and_the_command_line_the_last_word() {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         Ended::of(&arguments, &mut command)
     };
-    sign(&[]).refuses(4, &["plugin-failed"]).says(&["declined generate-signature: ERROR: openssl does not sign"]);
+    sign(&[]).fails(4, &["plugin-failed"]).says(&["declined generate-signature: ERROR: openssl does not sign"]);
     let _ = behind.record();
     sign(&["--plugin-config", "key=signer.key"]).ends(0);
     let config = &behind.record()[2]["request"]["pluginConfig"];
@@ -215,4 +215,58 @@ fn plugins_are_regular_files_under_their_name() {
     fs::set_permissions(folder.join("notation-linked"), fs::Permissions::from_mode(0o755)).unwrap();
     sign("linked").refuses(4, &["plugin-failed"]).says(&["could not be started"]);
     assert!(!behind.world.user.path("ran").exists());
+}
+
+/// The time for envelopes that the plugin makes, as it is told.
+fn now(seconds: i64) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    bulla::time::UnixTime::from_seconds(i64::try_from(now).unwrap() + seconds).to_string()
+}
+
+#[test]
+fn a_plugin_makes_whole_envelopes() {
+    let Some(behind) = Behind::new("a_plugin_makes_whole_envelopes", Key::P256, "EC-256") else { return };
+    let (time, envelope) = (format!("time={}", now(0)), "capabilities=ENVELOPE");
+    let sign = |more: &[&str], told: &[&str]| {
+        behind.with(&[&["sign", "layout:1.0"], more].concat(), &[&[envelope, time.as_str()], told].concat())
+    };
+    // Conformance 2.27, 11.17, 11.21, 11.25: what comes back is verified, and annotations may come on top.
+    sign(&["-m", "build=7"], &["payload=url"]).ends(0);
+    let record = behind.record();
+    assert_eq!(commands(&record), ["get-plugin-metadata", "generate-envelope"]);
+    let asked = &record[1]["request"];
+    assert_eq!(asked["payloadType"], "application/vnd.cncf.notary.payload.v1+json");
+    assert_eq!(asked["signatureEnvelopeType"], "application/jose+json");
+    assert!(asked.get("expiryDurationInSeconds").is_none(), "{asked}");
+    sign(&["--expiry", "1h"], &[&format!("expiry={}", now(3600))]).ends(0);
+    assert_eq!(behind.record()[1]["request"]["expiryDurationInSeconds"], 3600);
+    behind.world.verify("layout:1.0").ends(0);
+    let before = behind.world.entries();
+    for (told, says) in [
+        ("payload=digest", "signs something else"),
+        ("payload=size", "signs something else"),
+        ("payload=annotation", "changes or drops the annotation \"build\""),
+        ("payload=member", "has the member \"extra\""),
+        ("payload=top", "has the member \"extra\""),
+        ("fault=wrong-type", "an envelope of the type \"application/cose\""),
+        ("chain=root.pem", "cannot be used"),
+    ] {
+        behind.world.user.put("root.pem", behind.world.pki.pem(&behind.world.signer.root));
+        sign(&["-m", "build=7"], &[told]).refuses(4, &["plugin-failed"]).says(&[says]);
+    }
+    // Conformance 11.25: no timestamp by the host. 11.21, 11.23: nor a file without the capability for files.
+    let stamp = ["--timestamp-url", "http://127.0.0.1:9", "--timestamp-root-cert", "root.pem"];
+    sign(&stamp, &[]).refuses(2, &["usage-invalid"]);
+    behind.world.user.put("file", "content");
+    behind.with(&["blob", "sign", "file"], &[envelope, &time]).fails(2, &["plugin-unsuitable"]);
+    assert_eq!(behind.world.entries(), before);
+    let _ = behind.record();
+    // Conformance 11.21, 11.23: with it, the key is described before the file is hashed.
+    behind.with(&["blob", "sign", "file"], &["capabilities=ENVELOPE_FOR_BLOB", &time]).ends(0);
+    assert_eq!(commands(&behind.record()), ["get-plugin-metadata", "describe-key", "generate-envelope"]);
+    let verify = ["blob", "verify", "file", "-s", "file.jws.sig", "--trust-store", "trust", "--policy", "blobs.json"];
+    behind.bulla(&verify).ends(0);
+    // Conformance 11.22.
+    sign(&[], &["capabilities=ENVELOPE,RAW"]).ends(0);
+    assert_eq!(commands(&behind.record()), ["get-plugin-metadata", "describe-key", "generate-signature"]);
 }

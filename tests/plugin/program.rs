@@ -140,7 +140,7 @@ impl Plugin {
         if self.spec().starts_with("RSA") {
             openssl.args(["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"]);
         }
-        let mut child = openssl.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = openssl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(message).unwrap();
         let signed = child.wait_with_output().unwrap();
         if !signed.status.success() {

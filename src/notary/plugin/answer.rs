@@ -104,8 +104,6 @@ impl GeneratedSignature {
 pub struct GeneratedEnvelope {
     /// The envelope.
     pub bytes: Vec<u8>,
-    /// What the plugin wants on the signature's manifest.
-    pub annotations: std::collections::BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -113,8 +111,6 @@ pub struct GeneratedEnvelope {
 struct EnvelopeDocument {
     signature_envelope: Base64,
     signature_envelope_type: String,
-    #[serde(default)]
-    annotations: Option<std::collections::BTreeMap<String, String>>,
 }
 
 impl GeneratedEnvelope {
@@ -129,7 +125,7 @@ impl GeneratedEnvelope {
             let found = shorten(&document.signature_envelope_type);
             return Err(PluginAnswerError::EnvelopeType { found, asked });
         }
-        Ok(Self { bytes: document.signature_envelope.0, annotations: document.annotations.unwrap_or_default() })
+        Ok(Self { bytes: document.signature_envelope.0 })
     }
 }
 

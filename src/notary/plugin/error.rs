@@ -163,9 +163,6 @@ pub enum PluginAnswerError {
         /// The member.
         member: String,
     },
-    /// Another end of the signature than was asked for.
-    #[error("the envelope that it made does not expire when it should")]
-    Expiry,
 }
 
 impl Diagnostic for PluginAnswerError {

@@ -108,6 +108,12 @@ pub enum PluginError {
         /// What it is wanted for.
         wanted: &'static str,
     },
+    /// The host may not touch the timestamps of plugins that make whole envelopes (conformance 11.25).
+    #[error("the plugin {plugin} makes whole envelopes, and bulla adds no timestamp while it signs")]
+    Timestamp {
+        /// The plugin.
+        plugin: PluginName,
+    },
     /// A request could not be written.
     #[error(transparent)]
     Json(#[from] JsonError),
@@ -118,6 +124,7 @@ impl Diagnostic for PluginError {
         match self {
             Self::Missing { .. } | Self::NotRegular { .. } => DiagnosticCode::PluginMissing,
             Self::Unreadable { source, .. } => io_code(source),
+            Self::Timestamp { .. } => DiagnosticCode::UsageInvalid,
             Self::Unsuitable { .. } => DiagnosticCode::PluginUnsuitable,
             Self::Json(error) => error.code(),
             _ => DiagnosticCode::PluginFailed,
@@ -133,9 +140,13 @@ impl Diagnostic for PluginError {
             Self::Start { .. } => {
                 Some("a plugin is a program for this machine, and executable; scripts need their #! line".into())
             }
+            Self::Timestamp { .. } => Some("sign first; bulla timestamp add stamps the signature afterwards".into()),
             Self::TooSlow { .. } => Some("check that the service behind the plugin can be reached from here".into()),
             Self::Declined { refusal, .. } => refusal.advice().map(str::to_owned),
             Self::Answer { source, .. } => source.hint(),
+            Self::Failed { .. } | Self::TooMuch { .. } | Self::Talk { .. } => {
+                Some("the fault is the plugin's; look into its documentation, or try another version of it".into())
+            }
             _ => None,
         }
     }

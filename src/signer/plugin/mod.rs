@@ -2,11 +2,13 @@
 //! one folder, started without a shell, told what to do on standard input, and believed in nothing.
 
 mod directory;
+mod envelope;
 mod error;
 mod process;
 mod raw;
 
 pub use directory::{InstalledPlugin, PluginDirectory};
+pub use envelope::EnvelopePlugin;
 pub use error::PluginError;
 pub use process::{Bounds, Plugin};
 pub use raw::RawPlugin;
@@ -44,6 +46,15 @@ impl PluginKey {
         let metadata = self.plugin.metadata(&self.config)?;
         if metadata.can(Capability::RawSignature) {
             return Ok(Box::new(RawPlugin::open(self)?));
+        }
+        match purpose {
+            SigningPurpose::Artifact if metadata.can(Capability::Envelope) => {
+                return Ok(Box::new(EnvelopePlugin::for_artifacts(self)));
+            }
+            SigningPurpose::Blob if metadata.can(Capability::EnvelopeForBlob) => {
+                return Ok(Box::new(EnvelopePlugin::for_blobs(self)?));
+            }
+            _ => {}
         }
         Err(PluginError::Unsuitable {
             plugin: metadata.name,
