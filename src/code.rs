@@ -67,7 +67,8 @@ codes! {
         AlgorithmUnsupported = "algorithm-unsupported", "A key or signature algorithm that is unknown, or too weak to be accepted.";
         CriticalAttributeUnknown = "critical-attribute-unknown", "The signature marks an attribute as critical that bulla does not know; the specification forbids to accept it.";
         SigningSchemeUnsupported = "signing-scheme-unsupported", "The signing scheme is neither notary.x509 nor notary.x509.signingAuthority.";
-        PluginRequired = "plugin-required", "The signature asks for a verification plugin, and none is configured.";
+        PluginRequired = "plugin-required", "The signature asks for a verification plugin that is not installed, or that may not run where it is judged.";
+        PluginRejected = "plugin-rejected", "The verification plugin that the signature demands rejects its signer, or says that a certificate was revoked.";
         PayloadMalformed = "payload-malformed", "The signed payload is not a Notary Project payload.";
         TargetMismatch = "target-mismatch", "The signature is genuine but signs another artifact: digest, size or media type differ.";
         UserMetadataMismatch = "user-metadata-mismatch", "The signature lacks metadata that the operator asked for.";

@@ -242,6 +242,15 @@ pub enum Authenticated {
     WithPlugin(AuthenticEnvelope, PluginDemand),
 }
 
+impl Authenticated {
+    /// The envelope, for checks that come before any plugin is asked.
+    pub const fn envelope(&self) -> &AuthenticEnvelope {
+        match self {
+            Self::Alone(envelope) | Self::WithPlugin(envelope, _) => envelope,
+        }
+    }
+}
+
 /// Why an envelope is not accepted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -295,6 +295,7 @@ impl World {
             seal: SubjectSeal::NoBundle,
         };
         let judging = Judging {
+            plugins: None,
             trust: &self.trust,
             at: self.now,
             freshness: Freshness::Current,

@@ -1,11 +1,13 @@
 //! What the operator decided outside the command line: environment variables and configuration directories.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bulla::code::DiagnosticCode;
 use bulla::config::{ConfigDirectory, ConfigRoots, NotationConfig};
 use bulla::evidence::{LiveEvidence, load_crls};
 use bulla::limits::Limits;
+use bulla::ops::plugins::InstalledPlugins;
 use bulla::pki::Crl;
 use bulla::signer::plugin::PluginDirectory;
 use bulla::time::UnixTime;
@@ -48,6 +50,11 @@ pub(crate) fn plugins() -> Result<PluginDirectory, CommandError> {
     let directory = PluginDirectory::of_libexec(&libexec);
     terminal::debug(|| format!("plugins are in {}", directory.path().display()));
     Ok(directory)
+}
+
+/// The plugins that may take part in judging, and what they are told. Where nothing says where they are, there are none.
+pub(crate) fn installed_plugins(told: BTreeMap<String, String>) -> Option<InstalledPlugins> {
+    plugins().ok().map(|directory| InstalledPlugins::new(directory, told))
 }
 
 /// Notation's settings. The reference reads them before it looks at `NOTATION_CONFIG`, so scripts that set it have them in

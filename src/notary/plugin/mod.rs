@@ -9,12 +9,14 @@ mod error;
 mod metadata;
 mod name;
 mod request;
+mod verify;
 
 pub use answer::{DescribedKey, GeneratedEnvelope, GeneratedSignature};
 pub use error::{PluginAnswerError, PluginRefusal};
 pub use metadata::{Capability, PluginMetadata};
 pub use name::{PluginName, PluginNameError};
 pub use request::{DescribeKey, GenerateEnvelope, GenerateSignature, GetMetadata, PluginConfig};
+pub use verify::{PluginVerdict, VerifySignature};
 
 /// The version of the contract that bulla speaks (conformance 11.09).
 pub const CONTRACT_VERSION: &str = "1.0";
@@ -30,6 +32,8 @@ pub enum Command {
     GenerateSignature,
     /// A whole signature envelope.
     GenerateEnvelope,
+    /// A judgement about a signature.
+    VerifySignature,
 }
 
 impl Command {
@@ -40,6 +44,7 @@ impl Command {
             Self::DescribeKey => "describe-key",
             Self::GenerateSignature => "generate-signature",
             Self::GenerateEnvelope => "generate-envelope",
+            Self::VerifySignature => "verify-signature",
         }
     }
 }
