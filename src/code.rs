@@ -152,6 +152,7 @@ codes! {
         ArchiveEntryDuplicate = "archive-entry-duplicate", "The archive holds two entries of one name.";
         ArchiveEntryUnexpected = "archive-entry-unexpected", "The archive holds an entry that its inventory does not list.";
         ArchiveExpandsTooMuch = "archive-expands-too-much", "The compressed archive grows beyond any honest size.";
+        PluginPackageInvalid = "plugin-package-invalid", "What should be installed is no plugin: not what its SHA-256 says, no archive, or without exactly one program.";
         BundleManifestInvalid = "bundle-manifest-invalid", "The bundle's inventory is missing, malformed or contradicts itself.";
         BundleFeatureUnknown = "bundle-feature-unknown", "The bundle needs a feature that this version does not know. Use a newer bulla.";
         BundleSealInvalid = "bundle-seal-invalid", "What stands behind the bundle manifest is no seal on it: another subject, a second seal, or more than a seal may bring along.";

@@ -28,6 +28,7 @@ mod cli {
     mod destinations;
     mod files;
     mod forge;
+    mod installing;
     mod layouts;
     mod output;
     mod pipes;

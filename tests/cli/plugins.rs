@@ -270,3 +270,133 @@ fn a_plugin_makes_whole_envelopes() {
     sign(&[], &["capabilities=ENVELOPE,RAW"]).ends(0);
     assert_eq!(commands(&behind.record()), ["get-plugin-metadata", "describe-key", "generate-signature"]);
 }
+
+/// A layout with one signature that demands the plugin `test`.
+fn demanding(test: &str, told: &[&str]) -> Option<Behind> {
+    let behind = Behind::new(test, Key::P256, "EC-256")?;
+    let (time, envelope) = (format!("time={}", now(0)), "capabilities=ENVELOPE");
+    behind.sign(&[&[envelope, time.as_str(), "wants=test"], told].concat()).ends(0);
+    let _ = behind.record();
+    Some(behind)
+}
+
+impl Behind {
+    /// `bulla verify`, the plugin having both capabilities unless told otherwise.
+    fn verify(&self, told: &[&str]) -> Ended {
+        let trust = ["--trust-store", "trust", "--policy", "policy.json", "--scope", super::signers::SCOPE];
+        let mut arguments = [&["verify", "layout:1.0", "--format", "json"], &trust[..]].concat();
+        let mut all = vec!["record=record"];
+        if !told.iter().any(|pair| pair.starts_with("capabilities=")) {
+            all.push("capabilities=TRUSTED_IDENTITY,REVOCATION_CHECK");
+        }
+        all.extend(told);
+        for pair in all {
+            arguments.extend(["--plugin-config", pair]);
+        }
+        self.bulla(&arguments)
+    }
+
+    /// The policy of [`World::policy`], changed.
+    fn policy(&self, level: Value, identities: Value) {
+        let mut policy = self.world.user.json("policy.json");
+        policy["trustPolicies"][0]["signatureVerification"] = level;
+        policy["trustPolicies"][0]["trustedIdentities"] = identities;
+        self.world.user.put("policy.json", policy.to_string());
+    }
+}
+
+#[test]
+fn a_verification_plugin_judges_signers_and_revocation() {
+    let told = ["critical=c", "note=n", "least=1.2.0"];
+    let Some(behind) = demanding("a_verification_plugin_judges_signers_and_revocation", &told) else { return };
+    let good = ["version=1.2.0+build", "processed=com.example.critical"];
+    let with = |more: &[&str]| behind.verify(&[&good, more].concat());
+    with(&[]).ends(0);
+    // Conformance 8.33, 11.18, 11.19: what it is told.
+    let record = behind.record();
+    assert_eq!(commands(&record), ["get-plugin-metadata", "verify-signature"]);
+    let asked = &record[1]["request"];
+    let attributes = &asked["signature"]["criticalAttributes"];
+    assert_eq!(attributes["contentType"], "application/vnd.cncf.notary.payload.v1+json");
+    assert_eq!(attributes["signingScheme"], "notary.x509");
+    assert_eq!(attributes["expiry"], "0001-01-01T00:00:00Z");
+    assert_eq!(attributes["verificationPlugin"], "test");
+    assert_eq!(attributes["verificationPluginMinVersion"], "1.2.0");
+    assert_eq!(attributes["extendedAttributes"]["com.example.critical"], "c");
+    assert!(attributes.get("authenticSigningTime").is_none(), "{attributes}");
+    let names = serde_json::json!(["com.example.critical", "com.example.note"]);
+    assert_eq!(asked["signature"]["unprocessedAttributes"], names);
+    assert_eq!(asked["signature"]["certificateChain"].as_array().unwrap().len(), 3);
+    let both = ["SIGNATURE_VERIFIER.TRUSTED_IDENTITY", "SIGNATURE_VERIFIER.REVOCATION_CHECK"];
+    assert_eq!(asked["trustPolicy"]["signatureVerification"], serde_json::json!(both));
+    assert_eq!(asked["trustPolicy"]["trustedIdentities"].as_array().unwrap().len(), 1);
+    // Conformance 8.34: its results count as the policy says.
+    for bad in ["identity=no", "revocation=no"] {
+        let report = with(&[bad]).ends(1);
+        assert!(report.stdout.contains("plugin-rejected") && report.stdout.contains("says no"), "{report:?}");
+    }
+    // Conformance 8.34 to 8.36, 14.02: fatal, whatever the level.
+    for level in ["strict", "audit"] {
+        behind.policy(serde_json::json!({"level": level}), serde_json::json!(["*"]));
+        for (told, code) in [
+            (&["identity=absent"][..], "plugin-failed"),
+            (&["fault=junk", "at=verify-signature"], "plugin-failed"),
+            (&["fault=dies", "at=get-plugin-metadata"], "plugin-failed"),
+            (&["processed=com.example.note"], "critical-attribute-unknown"),
+            // Conformance 8.10, 8.12.
+            (&["version=1.1.9"], "plugin-unsuitable"),
+            (&["version=1.2.0-rc.1"], "plugin-unsuitable"),
+            (&["version=new"], "plugin-unsuitable"),
+            (&["capabilities=RAW"], "plugin-unsuitable"),
+        ] {
+            // What is given last counts, here and in no real command line.
+            let kept = |pair: &&&str| !told.iter().any(|other| other.split('=').next() == pair.split('=').next());
+            let all: Vec<&str> = good.iter().filter(kept).chain(told).copied().collect();
+            let report = behind.verify(&all).ends(1);
+            assert!(report.stdout.contains(code), "{told:?} at {level}: {report:?}");
+        }
+    }
+    with(&["identity=no", "revocation=no"]).ends(0);
+}
+
+#[test]
+fn a_plugin_replaces_what_it_can_do_and_nothing_else() {
+    let Some(behind) = demanding("a_plugin_replaces_what_it_can_do_and_nothing_else", &[]) else { return };
+    let other = serde_json::json!(["x509.subject: C=NL, ST=Utrecht, O=Other"]);
+    behind.policy(serde_json::json!({"level": "strict"}), other);
+    // Conformance 11.28: its word on identities counts; 11.27: without it, the policy's own check does.
+    behind.verify(&["capabilities=TRUSTED_IDENTITY"]).ends(0);
+    behind.verify(&["capabilities=REVOCATION_CHECK"]).ends(1).prints(&["identity-untrusted"]);
+    let _ = behind.record();
+    // Conformance 8.33: what the policy skips is not asked for, and then perhaps nothing is.
+    let skip = serde_json::json!({"level": "strict", "override": {"revocation": "skip"}});
+    behind.policy(skip, serde_json::json!(["*"]));
+    behind.verify(&["capabilities=REVOCATION_CHECK", "revocation=no"]).ends(0);
+    assert_eq!(commands(&behind.record()), ["get-plugin-metadata"]);
+    // Conformance 8.11: for a signer whom nobody knows no program runs.
+    behind.policy(serde_json::json!({"level": "strict"}), serde_json::json!(["*"]));
+    let stranger = behind.world.pki.chain("stranger", Key::P256, crate::openssl::Use::Signing);
+    behind.world.user.put("trust/ca/e2e/root.pem", behind.world.pki.pem(&stranger.root));
+    behind.verify(&[]).ends(1).prints(&["chain-untrusted"]);
+    assert!(!behind.world.user.path("record").exists());
+}
+
+#[test]
+fn a_signature_that_demands_an_absent_plugin_is_bad_at_every_level() {
+    // Conformance 8.10, 14.16, 11.03: the name in a signature is never a path.
+    let name = "a_signature_that_demands_an_absent_plugin_is_bad_at_every_level";
+    for (wants, code) in [("wants=gone", "plugin-required"), ("wants=../../evil", "envelope-malformed")] {
+        let Some(behind) = Behind::new(name, Key::P256, "EC-256") else { return };
+        let time = format!("time={}", now(0));
+        let signed = behind.sign(&["capabilities=ENVELOPE", &time, wants]);
+        if code == "envelope-malformed" {
+            signed.refuses(4, &["plugin-failed"]).says(&["is no name of a plugin"]);
+            continue;
+        }
+        signed.ends(0);
+        for level in ["strict", "permissive", "audit"] {
+            behind.policy(serde_json::json!({"level": level}), serde_json::json!(["*"]));
+            behind.verify(&[]).ends(1).prints(&[code, "plugin install"]);
+        }
+    }
+}

@@ -182,6 +182,17 @@ impl Plugin {
             protected["io.cncf.notary.verificationPlugin"] = plugin.into();
             protected["crit"].as_array_mut().unwrap().push("io.cncf.notary.verificationPlugin".into());
         }
+        for (told, name) in
+            [("least", "io.cncf.notary.verificationPluginMinVersion"), ("critical", "com.example.critical")]
+        {
+            if let Some(value) = self.told(told) {
+                protected[name] = value.into();
+                protected["crit"].as_array_mut().unwrap().push(name.into());
+            }
+        }
+        if let Some(value) = self.told("note") {
+            protected["com.example.note"] = value.into();
+        }
         let encode = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
         let (protected, payload) = (encode(&protected), encode(&payload));
         let signature = BASE64_URL_SAFE_NO_PAD.encode(self.sign(format!("{protected}.{payload}").as_bytes()));

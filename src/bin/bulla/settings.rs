@@ -121,7 +121,7 @@ mod network {
     use bulla::config::credential_store::CredentialStore;
     use bulla::config::credentials::{DeferredDockerConfig, FirstOf, GivenCredential, PlatformHelper};
     use bulla::evidence::network::HttpEvidence;
-    use bulla::http::{CredentialProvider, HttpClient, HttpSettings, ProxySettings, Secret};
+    use bulla::http::{CredentialProvider, HttpClient, HttpSettings, Method, ProxySettings, Request, Secret};
     use bulla::signer::{HttpTimestamps, TimestampSource};
     use bulla::store::registry::{PlainHttp, RegistryClient, RegistrySettings};
 
@@ -230,6 +230,24 @@ mod network {
         }
     }
 
+    impl Network {
+        /// A document from an address; ten minutes is what Notation gives a plugin.
+        pub(crate) fn download(&self, url: &str, limit: u64) -> Result<Vec<u8>, CommandError> {
+            let mut settings = http_settings()?;
+            settings.timeouts.document = std::time::Duration::from_secs(600);
+            let request = Request::to(Method::GET, url)?;
+            let (answer, bytes) = HttpClient::new(settings)?.fetch(&request, limit)?;
+            match answer.status() {
+                200 => Ok(bytes),
+                status => {
+                    let message = format!("{url} answers with the status {status}");
+                    Err(CommandError::new(bulla::code::DiagnosticCode::NotFound, message)
+                        .with_hint("check the address"))
+                }
+            }
+        }
+    }
+
     /// The credential of the command line, else of the environment. A password without a user is a token.
     fn given(arguments: &Registry) -> Option<GivenCredential> {
         let username = arguments.username.clone().or_else(|| variable("NOTATION_USERNAME")).unwrap_or_default();
@@ -291,6 +309,11 @@ mod network {
 
         pub(crate) fn timestamps(&self, url: &str, _: &Limits) -> Result<Box<dyn TimestampSource>, CommandError> {
             let message = format!("{url} cannot be asked: this build of bulla holds no HTTP client");
+            Err(CommandError::new(DiagnosticCode::HttpSupportMissing, message))
+        }
+
+        pub(crate) fn download(&self, url: &str, _: u64) -> Result<Vec<u8>, CommandError> {
+            let message = format!("{url} cannot be fetched: this build of bulla holds no HTTP client");
             Err(CommandError::new(DiagnosticCode::HttpSupportMissing, message))
         }
 
