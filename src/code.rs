@@ -67,7 +67,8 @@ codes! {
         AlgorithmUnsupported = "algorithm-unsupported", "A key or signature algorithm that is unknown, or too weak to be accepted.";
         CriticalAttributeUnknown = "critical-attribute-unknown", "The signature marks an attribute as critical that bulla does not know; the specification forbids to accept it.";
         SigningSchemeUnsupported = "signing-scheme-unsupported", "The signing scheme is neither notary.x509 nor notary.x509.signingAuthority.";
-        PluginRequired = "plugin-required", "The signature asks for a verification plugin, and none is configured.";
+        PluginRequired = "plugin-required", "The signature asks for a verification plugin that is not installed, or that may not run where it is judged.";
+        PluginRejected = "plugin-rejected", "The verification plugin that the signature demands rejects its signer, or says that a certificate was revoked.";
         PayloadMalformed = "payload-malformed", "The signed payload is not a Notary Project payload.";
         TargetMismatch = "target-mismatch", "The signature is genuine but signs another artifact: digest, size or media type differ.";
         UserMetadataMismatch = "user-metadata-mismatch", "The signature lacks metadata that the operator asked for.";
@@ -140,6 +141,8 @@ codes! {
         InputUnreadable = "input-unreadable", "A file that the command names cannot be read, or is neither PEM nor DER of what it should hold.";
         KeyMissing = "key-missing", "No signing key was named, or none of that name is in signingkeys.json.";
         PassphraseNeeded = "passphrase-needed", "The private key is encrypted, and there is neither a file with its passphrase nor a terminal to ask for it.";
+        PluginMissing = "plugin-missing", "No plugin of that name is installed, or what is installed is not a regular file. `bulla plugin list` shows those that are there.";
+        PluginUnsuitable = "plugin-unsuitable", "The plugin cannot do what it is wanted for: its metadata do not list the capability.";
         KeyInvalid = "key-invalid", "A private key or its certificate chain cannot be used to sign.";
     }
     // ── damaged or malformed input ──────────────────────────────────────────────────────────────────────────────
@@ -150,6 +153,7 @@ codes! {
         ArchiveEntryDuplicate = "archive-entry-duplicate", "The archive holds two entries of one name.";
         ArchiveEntryUnexpected = "archive-entry-unexpected", "The archive holds an entry that its inventory does not list.";
         ArchiveExpandsTooMuch = "archive-expands-too-much", "The compressed archive grows beyond any honest size.";
+        PluginPackageInvalid = "plugin-package-invalid", "What should be installed is no plugin: not what its SHA-256 says, no archive, or without exactly one program.";
         BundleManifestInvalid = "bundle-manifest-invalid", "The bundle's inventory is missing, malformed or contradicts itself.";
         BundleFeatureUnknown = "bundle-feature-unknown", "The bundle needs a feature that this version does not know. Use a newer bulla.";
         BundleSealInvalid = "bundle-seal-invalid", "What stands behind the bundle manifest is no seal on it: another subject, a second seal, or more than a seal may bring along.";
@@ -183,6 +187,7 @@ codes! {
         EvidenceUnavailable = "evidence-unavailable", "Revocation data that judging will need could not be had.";
         Interrupted = "interrupted", "The work was interrupted. Nothing was left under the final name.";
         TimestampUnavailable = "timestamp-unavailable", "The timestamp authority could not be asked, declined, or its answer cannot be relied on, so nothing was signed or stamped.";
+        PluginFailed = "plugin-failed", "A plugin could not be run, took too long, said too much, declined, or its answer cannot be used. Nothing is done with such an answer.";
         HttpSupportMissing = "http-support-missing", "This build of bulla holds no HTTP client.";
     }
     // ── to know ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -28,9 +28,11 @@ mod cli {
     mod destinations;
     mod files;
     mod forge;
+    mod installing;
     mod layouts;
     mod output;
     mod pipes;
+    mod plugins;
     mod schemas;
     mod signers;
     mod signing;

@@ -42,7 +42,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["archive", "code", "digest", "http", "json", "limits", "oci", "pki", "store", "time", "verification"],
     ),
     ("config", &["code", "digest", "http", "json", "limits", "notary", "oci", "pki", "time", "trust"]),
-    ("signer", &["cms", "code", "digest", "http", "json", "limits", "notary", "oci", "pki", "time", "trust", "tsp"]),
+    // Of the configuration it knows only what no child may inherit.
+    (
+        "signer",
+        &["cms", "code", "config", "digest", "http", "json", "limits", "notary", "oci", "pki", "time", "trust", "tsp"],
+    ),
     // Verbs, and how they are told.
     (
         "ops",

@@ -33,8 +33,8 @@ use bulla::pki::{Certificate, HashAlgorithm, KeyKind};
 use bulla::signer::authority::{Authority, LeafUsage, Request};
 use bulla::signer::tsa::{TimestampAt, TimestampAuthority};
 use bulla::signer::{
-    KeyError, KeyFile, LocalKey, LocalSigner, Passphrase, SIGNING_AGENT, SignatureArtifact, Signer, SigningError,
-    SigningOptions, TimestampSource, sign_jws,
+    KeyError, KeyFile, LocalKey, LocalSigner, Passphrase, SIGNING_AGENT, SignatureArtifact, Signed, Signer,
+    SigningError, SigningOptions, TimestampSource, sign_jws,
 };
 use bulla::time::{UnixTime, ValidityPeriod};
 use bulla::tsp::TimestampToken;
@@ -390,8 +390,8 @@ impl Signer for Liar {
     fn certificates(&self) -> &[Vec<u8>] {
         self.real.certificates()
     }
-    fn sign(&self, signing_input: &[u8]) -> Result<Vec<u8>, SigningError> {
-        self.other.sign(signing_input)
+    fn sign(&self, signing_input: &[u8]) -> Result<Signed, SigningError> {
+        Ok(Signed { signature: self.other.sign(signing_input)?, certificates: self.certificates().to_vec() })
     }
 }
 

@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use semver::Version;
 use serde_json::Value;
 
+use super::plugin::{PluginName, PluginNameError};
 use super::{Payload, attribute};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::shorten;
@@ -79,15 +81,26 @@ impl SignedAttributes {
         }
     }
 
-    /// Checks every rule that concerns the attributes alone.
+    /// Checks every rule that concerns the attributes alone, for a verifier without plugins.
     pub(super) fn inspect(&self) -> Result<(), AttributeError> {
+        match self.inspect_demand()? {
+            Some(demand) => Err(AttributeError::PluginRequired { plugin: demand.plugin.to_string() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks every rule that concerns the attributes alone, but leaves to a plugin what is a plugin's.
+    pub(super) fn inspect_demand(&self) -> Result<Option<PluginDemand>, AttributeError> {
         self.inspect_times()?;
         self.inspect_critical()?;
         if self.content_type != Payload::MEDIA_TYPE {
             return Err(AttributeError::ContentType { found: shorten(&self.content_type) });
         }
-        self.inspect_plugin()?;
-        self.inspect_extended()
+        let demand = self.inspect_plugin()?;
+        if demand.is_none() {
+            self.inspect_extended()?;
+        }
+        Ok(demand)
     }
 
     /// Each scheme has its own time and must not have the other's (conformance 2.11, 2.12, 3.14); an expiry lies
@@ -144,21 +157,40 @@ impl SignedAttributes {
     }
 
     /// Conformance 2.17 to 2.19: a signature that wants a plugin is never judged without it.
-    fn inspect_plugin(&self) -> Result<(), AttributeError> {
+    fn inspect_plugin(&self) -> Result<Option<PluginDemand>, AttributeError> {
         use attribute::{VERIFICATION_PLUGIN, VERIFICATION_PLUGIN_MIN_VERSION};
         let Some(plugin) = self.extended.get(VERIFICATION_PLUGIN) else {
             return match self.extended.get(VERIFICATION_PLUGIN_MIN_VERSION) {
                 Some(_) => Err(AttributeError::PluginVersionAlone),
-                None => Ok(()),
+                None => Ok(None),
             };
         };
         if !plugin.critical {
             return Err(AttributeError::NotCritical { attribute: VERIFICATION_PLUGIN });
         }
-        match plugin.value.as_str().map(str::trim) {
-            Some(name) if !name.is_empty() => Err(AttributeError::PluginRequired { plugin: shorten(name) }),
-            _ => Err(AttributeError::PluginNotNamed),
+        let plugin = match plugin.value.as_str().map(str::trim) {
+            Some(name) if !name.is_empty() => PluginName::new(name)?,
+            _ => return Err(AttributeError::PluginNotNamed),
+        };
+        Ok(Some(PluginDemand { plugin, least: self.least_plugin_version()? }))
+    }
+
+    /// Conformance 2.18 and 8.12.
+    fn least_plugin_version(&self) -> Result<Option<Version>, AttributeError> {
+        const NAME: &str = attribute::VERIFICATION_PLUGIN_MIN_VERSION;
+        let Some(least) = self.extended.get(NAME) else { return Ok(None) };
+        if !least.critical {
+            return Err(AttributeError::NotCritical { attribute: NAME });
         }
+        let version = least.value.as_str().and_then(|text| Version::parse(text).ok());
+        version.map(Some).ok_or_else(|| AttributeError::PluginVersion { found: shorten(&least.value.to_string()) })
+    }
+
+    /// The attributes that a plugin may deal with, which are all that are not known here (conformance 11.19).
+    pub fn for_plugin(&self) -> impl Iterator<Item = (&str, &ExtendedAttribute)> {
+        use attribute::{VERIFICATION_PLUGIN, VERIFICATION_PLUGIN_MIN_VERSION};
+        let own = [VERIFICATION_PLUGIN, VERIFICATION_PLUGIN_MIN_VERSION];
+        self.extended.iter().map(|(name, value)| (name.as_str(), value)).filter(move |(name, _)| !own.contains(name))
     }
 
     /// Conformance 2.15, stricter than the reference (14.01).
@@ -167,6 +199,23 @@ impl SignedAttributes {
             Some((name, _)) => Err(AttributeError::CriticalUnknown { attribute: shorten(name) }),
             None => Ok(()),
         }
+    }
+}
+
+/// The plugin without which a signature is not judged (conformance 2.17, 2.18). Its name is the signer's word, and no path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginDemand {
+    /// The plugin.
+    pub plugin: PluginName,
+    /// The lowest version of it that will do.
+    pub least: Option<Version>,
+}
+
+impl PluginDemand {
+    /// Whether that version will do: by the precedence of semantic versioning, which passes over build metadata
+    /// (conformance 8.12).
+    pub fn accepts(&self, version: &Version) -> bool {
+        self.least.as_ref().is_none_or(|least| version.cmp_precedence(least).is_ge())
     }
 }
 
@@ -234,6 +283,15 @@ pub enum AttributeError {
         /// Its name, as the signature gives it.
         plugin: String,
     },
+    /// A plugin whose name is none.
+    #[error("the signature asks for a verification plugin: {0}")]
+    PluginName(#[from] PluginNameError),
+    /// A version that is none.
+    #[error("the signature asks for the version {found} of its verification plugin, which is no semantic version")]
+    PluginVersion {
+        /// What it asks for.
+        found: String,
+    },
     /// A plugin must take part, and has no name.
     #[error("the signature asks for a verification plugin without naming it")]
     PluginNotNamed,
@@ -255,7 +313,7 @@ impl Diagnostic for AttributeError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::PluginRequired { .. } => {
-                Some("bulla runs no verification plugins; ask the publisher for a signature that needs none".into())
+                Some("where this is judged no plugins run; ask the publisher for a signature that needs none".into())
             }
             _ => None,
         }

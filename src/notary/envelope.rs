@@ -1,7 +1,8 @@
 //! Signature envelopes, whatever their format (Notary signature-specification, "Signature Envelope").
 
 use super::{
-    AttributeError, CborError, Payload, PayloadError, SignatureAlgorithm, SignedAttributes, SigningScheme, cose, jws,
+    AttributeError, CborError, Payload, PayloadError, PluginDemand, SignatureAlgorithm, SignedAttributes,
+    SigningScheme, cose, jws,
 };
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::shorten;
@@ -141,12 +142,37 @@ impl SignatureEnvelope {
     /// # Errors
     /// The first rule that is broken.
     pub fn verify(&self) -> Result<AuthenticEnvelope, EnvelopeError> {
+        self.authentic(SignedAttributes::inspect).map(|(envelope, ())| envelope)
+    }
+
+    /// As [`SignatureEnvelope::verify`], for a verifier that can ask plugins: an envelope that demands one is genuine, and
+    /// yet nobody may rely on it before the plugin has spoken (conformance 2.19).
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn verify_with_plugins(&self) -> Result<Authenticated, EnvelopeError> {
+        let (envelope, demand) = self.authentic(SignedAttributes::inspect_demand)?;
+        Ok(match demand {
+            None => Authenticated::Alone(envelope),
+            Some(demand) => Authenticated::WithPlugin(envelope, demand),
+        })
+    }
+
+    fn authentic<T>(
+        &self,
+        inspect: impl FnOnce(&SignedAttributes) -> Result<T, AttributeError>,
+    ) -> Result<(AuthenticEnvelope, T), EnvelopeError> {
         let EnvelopeParts { algorithm, attributes, chain, .. } = &self.parts;
         verify_signature(chain.leaf().public_key(), *algorithm, &self.parts)?;
-        attributes.inspect()?;
+        let inspected = inspect(attributes)?;
         let payload = self.claimed_payload()?;
         let chain = chain.clone().inspect(Profile::CodeSigning)?;
-        Ok(AuthenticEnvelope { envelope: self.clone(), payload, chain })
+        Ok((AuthenticEnvelope { envelope: self.clone(), payload, chain }, inspected))
+    }
+
+    /// The payload's bytes, as claimed.
+    pub(crate) fn payload_bytes(&self) -> &[u8] {
+        &self.parts.payload
     }
 }
 
@@ -204,6 +230,24 @@ impl AuthenticEnvelope {
     /// What made the signature, by its own unsigned word.
     pub fn signing_agent(&self) -> Option<&str> {
         self.envelope.signing_agent()
+    }
+}
+
+/// A genuine envelope, and who else must be asked.
+#[derive(Debug, Clone)]
+pub enum Authenticated {
+    /// Nobody else.
+    Alone(AuthenticEnvelope),
+    /// The plugin that its signer demands.
+    WithPlugin(AuthenticEnvelope, PluginDemand),
+}
+
+impl Authenticated {
+    /// The envelope, for checks that come before any plugin is asked.
+    pub const fn envelope(&self) -> &AuthenticEnvelope {
+        match self {
+            Self::Alone(envelope) | Self::WithPlugin(envelope, _) => envelope,
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! What an envelope format has of its own stays in its own file ([`EnvelopeType::Jws`] in `jws.rs`, [`EnvelopeType::Cose`] in
 //! `cose.rs`); everything that the formats share (attributes, criticality, algorithms, chain, payload) is written once.
 
+pub mod plugin;
+
 mod algorithm;
 mod attributes;
 mod cose;
@@ -13,9 +15,9 @@ mod manifest;
 mod payload;
 
 pub use algorithm::SignatureAlgorithm;
-pub use attributes::{AttributeError, ExtendedAttribute, SignedAttributes, SigningScheme};
+pub use attributes::{AttributeError, ExtendedAttribute, PluginDemand, SignedAttributes, SigningScheme};
 pub use cose::CborError;
-pub use envelope::{AuthenticEnvelope, EnvelopeError, EnvelopeType, SignatureEnvelope};
+pub use envelope::{AuthenticEnvelope, Authenticated, EnvelopeError, EnvelopeType, SignatureEnvelope};
 pub use manifest::{SignatureManifest, SignatureManifestError, SignatureManifestForm};
 pub use payload::{Payload, PayloadError, TargetArtifact, TargetDifference, TargetMismatch, UserMetadataMismatch};
 

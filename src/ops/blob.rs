@@ -14,7 +14,7 @@ use crate::time::UnixTime;
 use crate::trust::{PolicyStatement, TrustStores};
 use crate::verification::{
     CarriedEvidence, Failure, FoundSignature, Freshness, Memo, RevocationReading, SignatureOutcome, Terms,
-    evaluate_blob,
+    VerificationPlugins, evaluate_blob,
 };
 
 /// The media type of a file of which nothing else is said (conformance 2.04).
@@ -124,6 +124,8 @@ pub struct BlobJudging<'a> {
     pub media_type: Option<MediaType>,
     /// CRLs that the operator supplied.
     pub supplied: &'a [Crl],
+    /// The plugins that signatures may demand; without any, such signatures are bad.
+    pub plugins: Option<&'a dyn VerificationPlugins>,
     /// Where revocation data that is not at hand may be fetched.
     pub live: Option<&'a dyn LiveEvidence>,
 }
@@ -167,6 +169,7 @@ pub fn verify_blob(
     }
     let terms = Terms {
         stores: judging.stores,
+        plugins: judging.plugins,
         evidence: &evidence,
         at: judging.at,
         freshness: judging.freshness,

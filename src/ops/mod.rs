@@ -16,6 +16,7 @@ pub mod integrity;
 pub mod listing;
 pub mod pack;
 pub mod path;
+pub mod plugins;
 pub mod progress;
 pub mod seal;
 pub mod sign;

@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::notary::{EnvelopeType, SignatureManifestForm};
 use crate::oci::{Descriptor, Manifest, ManifestError, Repository};
 use crate::pki::{CertificatePool, Crl, OcspResponse};
-use crate::signer::{SignatureArtifact, Signer, SigningError, SigningOptions, sign_cose, sign_jws};
+use crate::signer::{EnvelopeSource, SignatureArtifact, SigningError, SigningOptions};
 use crate::store::{ContentStore, StoreError};
 use crate::time::UnixTime;
 use crate::trust::PolicyDocument;
@@ -29,7 +29,7 @@ pub use crate::archive::SEAL_REPOSITORY;
 /// Who seals, and how.
 pub struct Sealing<'a> {
     /// The key and its chain.
-    pub signer: &'a dyn Signer,
+    pub signer: &'a dyn EnvelopeSource,
     /// Times, metadata, and who confirms the time.
     pub options: SigningOptions<'a>,
     /// The envelope's format.
@@ -60,11 +60,7 @@ pub fn seal(
     limits: &Limits,
 ) -> Result<Sealed, SealingError> {
     let bundle = inventory.bundle_manifest()?.descriptor;
-    let sign = match sealing.envelope {
-        EnvelopeType::Jws => sign_jws,
-        EnvelopeType::Cose => sign_cose,
-    };
-    let envelope = sign(&bundle, sealing.signer, &sealing.options)?;
+    let envelope = sealing.signer.envelope(sealing.envelope, &bundle, &sealing.options)?;
     let artifact = SignatureArtifact::build(SignatureManifestForm::ArtifactType, &bundle, envelope)?;
     let manifest = Manifest::parse(&artifact.descriptor.bare(), artifact.manifest.as_slice())?;
     let envelope = artifact.envelope;

@@ -21,7 +21,7 @@ use crate::time::UnixTime;
 use crate::trust::Trust;
 use crate::verification::{
     ArtifactOutcome, CarriedEvidence, Clocks, EvidenceNeed, FoundSignature, Freshness, Memo, RevocationReading, Terms,
-    Verdict, evaluate_file, evaluate_with, evidence, plan_with,
+    Verdict, VerificationPlugins, evaluate_file, evaluate_with, evidence, plan_with,
 };
 
 /// An artifact to verify.
@@ -66,6 +66,8 @@ pub struct Judging<'a> {
     pub user_metadata: BTreeMap<String, String>,
     /// CRLs that the operator supplied.
     pub supplied: &'a [Crl],
+    /// The plugins that signatures may demand; without any, such signatures are bad.
+    pub plugins: Option<&'a dyn VerificationPlugins>,
     /// Where revocation data that isn't at hand may be fetched; never for a bundle.
     pub live: Option<&'a dyn LiveEvidence>,
 }
@@ -79,6 +81,7 @@ impl Judging<'_> {
     ) -> Terms<'a> {
         Terms {
             stores: &self.trust.stores,
+            plugins: self.plugins,
             evidence,
             at: self.at,
             freshness: self.freshness,

@@ -31,17 +31,17 @@ pub fn sign_cose(
     let request = Request::prepare(target, signer, options)?;
     let payload = go_json(&SignedPayload::new(target, &request.annotations))?;
     let protected = protected(signer.key_kind(), request.signing_time, request.expiry)?;
-    let signature = signer.sign(&sig_structure(&protected, &payload))?;
-    let token = token(signer.key_kind(), &signature, options)?;
-    let unprotected = unprotected(signer.certificates(), token, &options.signing_agent)?;
-    let bytes = assemble(protected, unprotected, payload, signature)?;
-    Envelope::checked(EnvelopeType::Cose, bytes, request.signing_time, signer)
+    let signed = request.signed(signer, &sig_structure(&protected, &payload))?;
+    let token = token(signer.key_kind(), &signed.signature, options)?;
+    let unprotected = unprotected(&signed.certificates, token, &options.signing_agent)?;
+    let bytes = assemble(protected, unprotected, payload, signed.signature)?;
+    Envelope::checked(EnvelopeType::Cose, bytes, request.signing_time, signed.certificates)
 }
 
 /// `{"targetArtifact":{…}}`, in the order that the reference keeps in COSE (conformance 2.06).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SignedPayload<'a> {
+pub(super) struct SignedPayload<'a> {
     target_artifact: Target<'a>,
 }
 
@@ -56,7 +56,7 @@ struct Target<'a> {
 }
 
 impl<'a> SignedPayload<'a> {
-    const fn new(target: &'a Descriptor, annotations: &'a BTreeMap<String, String>) -> Self {
+    pub(super) const fn new(target: &'a Descriptor, annotations: &'a BTreeMap<String, String>) -> Self {
         let Descriptor { media_type, digest, size, .. } = target;
         Self { target_artifact: Target { media_type, digest: *digest, size: *size, annotations } }
     }

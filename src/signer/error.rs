@@ -1,5 +1,6 @@
 //! What can go wrong when signing. No message holds any part of a key.
 
+use super::plugin::PluginError;
 use super::timestamp::TimestampRequestError;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::json::JsonError;
@@ -104,6 +105,9 @@ pub enum SigningError {
     /// The key or its certificates.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The plugin that holds the key.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
     /// The key did not sign.
     #[error("the {kind} key did not sign: {source}")]
     Failed {
@@ -185,6 +189,7 @@ impl Diagnostic for SigningError {
     fn code(&self) -> DiagnosticCode {
         match self {
             Self::Key(error) => error.code(),
+            Self::Plugin(error) => error.code(),
             Self::Failed { .. } => DiagnosticCode::KeyInvalid,
             Self::Certificate(error) => error.code(),
             Self::Chain(error) => error.code(),
@@ -211,6 +216,7 @@ impl Diagnostic for SigningError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Key(error) => error.hint(),
+            Self::Plugin(error) => error.hint(),
             Self::Timestamp(error) => error.downcast_ref::<TimestampRequestError>().and_then(Diagnostic::hint),
             _ => None,
         }

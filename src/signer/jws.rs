@@ -26,18 +26,19 @@ pub fn sign_jws(
     options: &SigningOptions<'_>,
 ) -> Result<Envelope, SigningError> {
     let request = Request::prepare(target, signer, options)?;
-    let payload = encode(&payload(target, request.annotations))?;
+    let payload = encode(&payload(target, request.annotations.clone()))?;
     let protected = encode(&Protected::new(signer.key_kind(), request.signing_time, request.expiry))?;
     let signing_input = format!("{protected}.{payload}");
-    let signature = signer.sign(signing_input.as_bytes())?;
+    let signed = request.signed(signer, signing_input.as_bytes())?;
     let header = Header {
-        timestamp_signature: token(signer.key_kind(), &signature, options)?.map(|token| BASE64_STANDARD.encode(token)),
-        x5c: signer.certificates().iter().map(|der| BASE64_STANDARD.encode(der)).collect(),
+        timestamp_signature: token(signer.key_kind(), &signed.signature, options)?
+            .map(|token| BASE64_STANDARD.encode(token)),
+        x5c: signed.certificates.iter().map(|der| BASE64_STANDARD.encode(der)).collect(),
         signing_agent: &options.signing_agent,
     };
-    let signature = BASE64_URL_SAFE_NO_PAD.encode(&signature);
+    let signature = BASE64_URL_SAFE_NO_PAD.encode(&signed.signature);
     let bytes = go_json(&Flattened { payload: &payload, protected: &protected, header, signature: &signature })?;
-    Envelope::checked(EnvelopeType::Jws, bytes, request.signing_time, signer)
+    Envelope::checked(EnvelopeType::Jws, bytes, request.signing_time, signed.certificates)
 }
 
 /// `{"targetArtifact":{…}}`

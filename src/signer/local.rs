@@ -14,7 +14,8 @@ pub trait Signer {
     /// The kind of the key, which decides algorithm and hash (conformance 5.01).
     fn key_kind(&self) -> KeyKind;
 
-    /// The certificates in DER, the signer's own first, the self-signed root last (conformance 5.04).
+    /// The certificates in DER, the signer's own first, the self-signed root last (conformance 5.04), where they are known
+    /// before it signs: then a chain that cannot be used costs no signature. Empty where they come with one.
     fn certificates(&self) -> &[Vec<u8>];
 
     /// Signs `signing_input`, which is hashed here, in JOSE's and COSE's form: RSASSA-PSS with a salt as long as the
@@ -22,7 +23,16 @@ pub trait Signer {
     ///
     /// # Errors
     /// The key cannot or will not sign.
-    fn sign(&self, signing_input: &[u8]) -> Result<Vec<u8>, SigningError>;
+    fn sign(&self, signing_input: &[u8]) -> Result<Signed, SigningError>;
+}
+
+/// What a signer gives. Nothing of it is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The signature value.
+    pub signature: Vec<u8>,
+    /// The certificates that vouch for its key, in DER, the signer's own first, the root last.
+    pub certificates: Vec<Vec<u8>>,
 }
 
 /// A key in memory with the chain that it belongs to.
@@ -58,7 +68,7 @@ impl Signer for LocalSigner {
         &self.certificates
     }
 
-    fn sign(&self, signing_input: &[u8]) -> Result<Vec<u8>, SigningError> {
-        self.key.sign(signing_input)
+    fn sign(&self, signing_input: &[u8]) -> Result<Signed, SigningError> {
+        Ok(Signed { signature: self.key.sign(signing_input)?, certificates: self.certificates.clone() })
     }
 }

@@ -14,6 +14,7 @@ mod key;
 mod key_file;
 mod local;
 mod manifest;
+pub mod plugin;
 mod request;
 mod restamp;
 mod timestamp;
@@ -32,7 +33,7 @@ pub use http_timestamp::HttpTimestamps;
 pub use jws::sign_jws;
 pub use key::LocalKey;
 pub use key_file::{KeyFile, Passphrase};
-pub use local::{LocalSigner, Signer};
+pub use local::{LocalSigner, Signed, Signer};
 pub use manifest::SignatureArtifact;
 pub use request::{Envelope, SIGNING_AGENT, SigningOptions, TimestampSource};
 pub use restamp::{request_token, with_timestamp};
@@ -40,6 +41,7 @@ pub use timestamp::{TimestampQuery, TimestampRequestError};
 
 use crate::notary::EnvelopeType;
 use crate::oci::Descriptor;
+use crate::pki::KeyKind;
 
 /// Signs `target` into an envelope of the wanted format: [`sign_jws`] or [`sign_cose`].
 ///
@@ -54,5 +56,37 @@ pub fn sign_envelope(
     match kind {
         EnvelopeType::Jws => sign_jws(target, signer, options),
         EnvelopeType::Cose => sign_cose(target, signer, options),
+    }
+}
+
+/// Who makes whole envelopes: every [`Signer`], by way of [`sign_envelope`], and plugins that leave nothing to their host.
+pub trait EnvelopeSource {
+    /// The kind of the key, which decides the hash of files (conformance 12.05); `None` where only the envelope tells.
+    fn key_kind(&self) -> Option<KeyKind>;
+
+    /// An envelope of that format over `target`, verified as a verifier would.
+    ///
+    /// # Errors
+    /// As [`sign_envelope`].
+    fn envelope(
+        &self,
+        kind: EnvelopeType,
+        target: &Descriptor,
+        options: &SigningOptions<'_>,
+    ) -> Result<Envelope, SigningError>;
+}
+
+impl<S: Signer> EnvelopeSource for S {
+    fn key_kind(&self) -> Option<KeyKind> {
+        Some(Signer::key_kind(self))
+    }
+
+    fn envelope(
+        &self,
+        kind: EnvelopeType,
+        target: &Descriptor,
+        options: &SigningOptions<'_>,
+    ) -> Result<Envelope, SigningError> {
+        sign_envelope(kind, target, self, options)
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::check;
 use super::error::SigningError;
-use super::local::Signer;
+use super::local::{Signed, Signer};
 use crate::json;
 use crate::notary::{EnvelopeType, annotation};
 use crate::oci::Descriptor;
@@ -76,11 +76,11 @@ impl Envelope {
         kind: EnvelopeType,
         bytes: Vec<u8>,
         signing_time: UnixTime,
-        signer: &dyn Signer,
+        certificates: Vec<Vec<u8>>,
     ) -> Result<Self, SigningError> {
         let descriptor = Descriptor::of(kind.media_type(), &bytes);
         check::envelope(&descriptor.media_type, &bytes)?;
-        Ok(Self { descriptor, bytes, signing_time, certificates: signer.certificates().to_vec() })
+        Ok(Self { descriptor, bytes, signing_time, certificates })
     }
 }
 
@@ -100,16 +100,28 @@ impl Request {
         let signing_time = whole_seconds(options.signing_time);
         let expiry = checked_expiry(signing_time, options.expiry)?;
         let annotations = signed_annotations(target, &options.user_metadata)?;
-        check::chain(signer, signing_time)?;
+        if !signer.certificates().is_empty() {
+            check::chain(signer.certificates(), signer.key_kind(), signing_time)?;
+        }
         Ok(Self { signing_time, expiry, annotations })
+    }
+
+    /// The signature, with the chain that came with it, which keeps the rules (conformance 11.24).
+    pub(super) fn signed(&self, signer: &dyn Signer, input: &[u8]) -> Result<Signed, SigningError> {
+        let signed = signer.sign(input)?;
+        check::chain(&signed.certificates, signer.key_kind(), self.signing_time)?;
+        Ok(signed)
     }
 }
 
-const fn whole_seconds(time: UnixTime) -> UnixTime {
+pub(super) const fn whole_seconds(time: UnixTime) -> UnixTime {
     UnixTime::from_seconds(time.seconds())
 }
 
-fn checked_expiry(signing_time: UnixTime, expiry: Option<UnixTime>) -> Result<Option<UnixTime>, SigningError> {
+pub(super) fn checked_expiry(
+    signing_time: UnixTime,
+    expiry: Option<UnixTime>,
+) -> Result<Option<UnixTime>, SigningError> {
     match expiry.map(whole_seconds) {
         Some(expiry) if expiry <= signing_time => Err(SigningError::Expiry { expiry, signing_time }),
         expiry => Ok(expiry),
@@ -118,7 +130,7 @@ fn checked_expiry(signing_time: UnixTime, expiry: Option<UnixTime>) -> Result<Op
 
 /// The target's annotations and the user's, which may neither replace one nor claim the reserved prefix
 /// (conformance 1.12).
-fn signed_annotations(
+pub(super) fn signed_annotations(
     target: &Descriptor,
     user_metadata: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, SigningError> {

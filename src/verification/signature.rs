@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::freshness::{Clocks, Freshness};
 use super::memo::Memo;
+use super::plugin::{self, Opinion, VerificationPlugins};
 use super::reading::RevocationReading;
 use super::revocation::Rules;
 use super::timestamp::{self, AuthenticatedTime};
@@ -11,11 +12,12 @@ use super::{CarriedEvidence, Check, EvidenceUse, Failure, Finding, revocation};
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
 use crate::limits::Limits;
-use crate::notary::{AuthenticEnvelope, SignatureEnvelope, SigningScheme};
+use crate::notary::plugin::Capability;
+use crate::notary::{AuthenticEnvelope, Authenticated, PluginDemand, SignatureEnvelope, SigningScheme};
 use crate::oci::{Descriptor, MediaType};
 use crate::pki::Certificate;
 use crate::time::UnixTime;
-use crate::trust::{CheckKind, PolicyStatement, StoreType, TrustStores};
+use crate::trust::{Action, CheckKind, PolicyStatement, StoreType, TrustStores};
 
 /// A signature as it was found: parsed, or why it could not be.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub struct Terms<'a> {
     pub revocation: RevocationReading,
     /// Metadata that the signature must carry (conformance 8.39).
     pub user_metadata: &'a BTreeMap<String, String>,
+    /// The plugins that signatures may demand; without any, such signatures are bad (conformance 2.19).
+    pub plugins: Option<&'a dyn VerificationPlugins>,
     /// Bounds on what hostile input may cost.
     pub limits: &'a Limits,
 }
@@ -153,8 +157,9 @@ pub fn examine(
     memo: &Memo,
 ) -> SignatureFacts {
     let mut facts = SignatureFacts::claims(found);
-    let envelope = match integrity(artifact, found, terms) {
-        Ok(envelope) => envelope,
+    let (envelope, demand) = match integrity(artifact, found, terms) {
+        Ok(Authenticated::Alone(envelope)) => (envelope, None),
+        Ok(Authenticated::WithPlugin(envelope, demand)) => (envelope, Some(demand)),
         Err(failure) => {
             facts.note(CheckKind::Integrity, Finding::Failed(failure));
             for kind in CheckKind::ALL.into_iter().filter(|kind| *kind != CheckKind::Integrity) {
@@ -166,8 +171,21 @@ pub fn examine(
     let signed = format!("{} over {}", envelope.algorithm(), artifact.digest);
     facts.note(CheckKind::Integrity, Finding::Passed(signed));
     facts.user_metadata.clone_from(&envelope.payload().target().annotations);
-    for finding in authenticity(&envelope, statement, terms.stores) {
-        facts.note(CheckKind::Authenticity, finding);
+    let [anchored, identified] = authenticity(&envelope, statement, terms.stores);
+    let opinion = demand.and_then(|demand| match opinion(&envelope, &demand, statement, terms, &anchored)? {
+        Ok(opinion) => Some(opinion),
+        Err(failure) => {
+            facts.note(CheckKind::Integrity, Finding::Failed(failure));
+            None
+        }
+    });
+    let by_plugin = |capability| opinion.as_ref().is_some_and(|opinion| opinion.replaces(capability));
+    facts.note(CheckKind::Authenticity, anchored);
+    if !by_plugin(Capability::TrustedIdentity) {
+        facts.note(CheckKind::Authenticity, identified);
+    }
+    if let Some(opinion) = &opinion {
+        facts.checks.extend(opinion.checks.iter().cloned());
     }
     facts.note(CheckKind::Expiry, expiry(&envelope, terms.at));
     let stamped = timestamp::check(&envelope, statement, terms, memo);
@@ -177,8 +195,12 @@ pub fn examine(
     let clocks = Clocks { verification: terms.at, signing: facts.times.authenticated.map(|time| time.latest) };
     let (freshness, reading) = (terms.freshness, terms.revocation);
     let rules = Rules { freshness, clocks, reading, signed: facts.times.authenticated };
-    let statuses = revocation::check_chain_with(envelope.chain(), terms.evidence, &rules, memo.tries());
-    if statuses.is_empty() {
+    let statuses = if by_plugin(Capability::RevocationCheck) {
+        Vec::new()
+    } else {
+        revocation::check_chain_with(envelope.chain(), terms.evidence, &rules, memo.tries())
+    };
+    if statuses.is_empty() && !by_plugin(Capability::RevocationCheck) {
         let reason = "a self-signed certificate has no issuer that could revoke it".to_owned();
         facts.note(CheckKind::Revocation, Finding::NotApplicable(reason, None));
     }
@@ -195,10 +217,34 @@ pub fn examine(
     facts
 }
 
+/// What the plugin says that the signature demands; `None` where it is not asked, because the policy rejects the signature
+/// anyway: nobody unknown gets a program to run here (conformance 8.11).
+fn opinion(
+    envelope: &AuthenticEnvelope,
+    demand: &PluginDemand,
+    statement: &PolicyStatement,
+    terms: &Terms<'_>,
+    anchored: &Finding,
+) -> Option<Result<Opinion, Failure>> {
+    let rejected = anchored.failure().is_some() && statement.level().action(CheckKind::Authenticity) == Action::Enforce;
+    match terms.plugins {
+        _ if rejected => None,
+        Some(plugins) => Some(plugin::consult(envelope, demand, statement, plugins)),
+        None => {
+            let message = format!("the signature can be verified only with the plugin {}", demand.plugin);
+            Some(Err(Failure::new(DiagnosticCode::PluginRequired, message)))
+        }
+    }
+}
+
 /// Conformance 8.06, 8.07, 8.38 and 8.39: fatal at every level but skip.
-fn integrity(artifact: &Descriptor, found: &FoundSignature, terms: &Terms<'_>) -> Result<AuthenticEnvelope, Failure> {
+fn integrity(artifact: &Descriptor, found: &FoundSignature, terms: &Terms<'_>) -> Result<Authenticated, Failure> {
     let envelope = found.envelope.as_ref().map_err(Clone::clone)?;
-    let envelope = envelope.verify()?;
+    let authenticated = match terms.plugins {
+        Some(_) => envelope.verify_with_plugins()?,
+        None => Authenticated::Alone(envelope.verify()?),
+    };
+    let envelope = authenticated.envelope();
     if !found.subject.same_content(artifact) {
         let message = format!(
             "the signature's manifest refers to {} ({}, {} bytes), the artifact is {} ({}, {} bytes)",
@@ -213,7 +259,7 @@ fn integrity(artifact: &Descriptor, found: &FoundSignature, terms: &Terms<'_>) -
     }
     envelope.payload().matches(artifact)?;
     envelope.payload().check_user_metadata(terms.user_metadata)?;
-    Ok(envelope)
+    Ok(authenticated)
 }
 
 /// Conformance 8.13 and 8.14. Both parts are reported, where the reference lets the second hide the first (8.15).

@@ -295,6 +295,7 @@ impl World {
             seal: SubjectSeal::NoBundle,
         };
         let judging = Judging {
+            plugins: None,
             trust: &self.trust,
             at: self.now,
             freshness: Freshness::Current,
@@ -340,7 +341,7 @@ impl World {
     fn bare_verifications(&self, count: usize) {
         let leaf = Certificate::from_der(&self.signer.certificates()[0]).unwrap();
         let message = b"what is signed";
-        let signature = self.signer.sign(message).unwrap();
+        let signature = self.signer.sign(message).unwrap().signature;
         let scheme = SignatureScheme::EcdsaRaw(HashAlgorithm::Sha256);
         let tasks = vec![(); count];
         let verified = map_in_parallel(&tasks, |()| leaf.public_key().verify(scheme, message, &signature).is_ok());

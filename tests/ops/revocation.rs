@@ -141,6 +141,7 @@ fn judge(
     stores.insert("ca:x".parse().unwrap(), vec![pki.certificate("root")]).unwrap();
     let trust = Trust { policy, files: None, stores };
     let judging = Judging {
+        plugins: None,
         trust: &trust,
         at,
         freshness: Freshness::Current,

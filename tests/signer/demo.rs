@@ -136,6 +136,7 @@ fn verdict(world: &DemoWorld, crls: &[DemoCrl], at: UnixTime, freshness: Freshne
     };
     let metadata = BTreeMap::new();
     let terms = Terms {
+        plugins: None,
         stores: &stores,
         evidence: &evidence,
         at,

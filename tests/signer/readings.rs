@@ -83,6 +83,7 @@ fn judge(
     }
     let metadata = BTreeMap::new();
     let terms = Terms {
+        plugins: None,
         stores: &stores,
         evidence: &evidence,
         at: issued.saturating_add(Duration::from_secs(60)),

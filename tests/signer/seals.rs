@@ -108,6 +108,7 @@ fn judge(store: &BundleStore, pki: &Pki, at: UnixTime) -> Verification {
     }
     let trust = Trust { policy, files: None, stores };
     let judging = Judging {
+        plugins: None,
         trust: &trust,
         at,
         freshness: Freshness::Current,

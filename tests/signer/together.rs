@@ -117,6 +117,7 @@ impl World {
             seal: SubjectSeal::NoBundle,
         };
         let judging = Judging {
+            plugins: None,
             trust: &self.trust,
             at: NOW,
             freshness: Freshness::Current,

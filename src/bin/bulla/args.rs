@@ -9,6 +9,7 @@ mod shell;
 mod signatures;
 
 pub(crate) mod blob;
+pub(crate) mod plugin;
 pub(crate) mod seal;
 pub(crate) mod sign;
 pub(crate) mod signing;
@@ -85,6 +86,9 @@ pub(crate) enum Command {
     /// Manage the keys to sign with
     #[command(subcommand)]
     Key(Key),
+    /// Install, list and remove plugins
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
     /// Manage the trust policy
     #[command(subcommand)]
     Policy(Policy),

@@ -1,12 +1,15 @@
 //! What the operator decided outside the command line: environment variables and configuration directories.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bulla::code::DiagnosticCode;
 use bulla::config::{ConfigDirectory, ConfigRoots, NotationConfig};
 use bulla::evidence::{LiveEvidence, load_crls};
 use bulla::limits::Limits;
+use bulla::ops::plugins::InstalledPlugins;
 use bulla::pki::Crl;
+use bulla::signer::plugin::PluginDirectory;
 use bulla::time::UnixTime;
 
 use crate::args::Registry;
@@ -36,6 +39,22 @@ pub(crate) fn config_directory() -> Result<ConfigDirectory, CommandError> {
     let directory = ConfigDirectory::locate(&config_roots())?;
     terminal::debug(|| format!("the configuration is in {}", directory.path().display()));
     Ok(directory)
+}
+
+/// Where plugins are installed: below `NOTATION_LIBEXEC`, or else the configuration (conformance 11.01).
+pub(crate) fn plugins() -> Result<PluginDirectory, CommandError> {
+    let libexec = match path_variable("NOTATION_LIBEXEC") {
+        Some(path) => path,
+        None => config_directory()?.path().to_owned(),
+    };
+    let directory = PluginDirectory::of_libexec(&libexec);
+    terminal::debug(|| format!("plugins are in {}", directory.path().display()));
+    Ok(directory)
+}
+
+/// The plugins that may take part in judging, and what they are told. Where nothing says where they are, there are none.
+pub(crate) fn installed_plugins(told: BTreeMap<String, String>) -> Option<InstalledPlugins> {
+    plugins().ok().map(|directory| InstalledPlugins::new(directory, told))
 }
 
 /// Notation's settings. The reference reads them before it looks at `NOTATION_CONFIG`, so scripts that set it have them in
@@ -102,7 +121,7 @@ mod network {
     use bulla::config::credential_store::CredentialStore;
     use bulla::config::credentials::{DeferredDockerConfig, FirstOf, GivenCredential, PlatformHelper};
     use bulla::evidence::network::HttpEvidence;
-    use bulla::http::{CredentialProvider, HttpClient, HttpSettings, ProxySettings, Secret};
+    use bulla::http::{CredentialProvider, HttpClient, HttpSettings, Method, ProxySettings, Request, Secret};
     use bulla::signer::{HttpTimestamps, TimestampSource};
     use bulla::store::registry::{PlainHttp, RegistryClient, RegistrySettings};
 
@@ -211,6 +230,24 @@ mod network {
         }
     }
 
+    impl Network {
+        /// A document from an address; ten minutes is what Notation gives a plugin.
+        pub(crate) fn download(&self, url: &str, limit: u64) -> Result<Vec<u8>, CommandError> {
+            let mut settings = http_settings()?;
+            settings.timeouts.document = std::time::Duration::from_secs(600);
+            let request = Request::to(Method::GET, url)?;
+            let (answer, bytes) = HttpClient::new(settings)?.fetch(&request, limit)?;
+            match answer.status() {
+                200 => Ok(bytes),
+                status => {
+                    let message = format!("{url} answers with the status {status}");
+                    Err(CommandError::new(bulla::code::DiagnosticCode::NotFound, message)
+                        .with_hint("check the address"))
+                }
+            }
+        }
+    }
+
     /// The credential of the command line, else of the environment. A password without a user is a token.
     fn given(arguments: &Registry) -> Option<GivenCredential> {
         let username = arguments.username.clone().or_else(|| variable("NOTATION_USERNAME")).unwrap_or_default();
@@ -272,6 +309,11 @@ mod network {
 
         pub(crate) fn timestamps(&self, url: &str, _: &Limits) -> Result<Box<dyn TimestampSource>, CommandError> {
             let message = format!("{url} cannot be asked: this build of bulla holds no HTTP client");
+            Err(CommandError::new(DiagnosticCode::HttpSupportMissing, message))
+        }
+
+        pub(crate) fn download(&self, url: &str, _: u64) -> Result<Vec<u8>, CommandError> {
+            let message = format!("{url} cannot be fetched: this build of bulla holds no HTTP client");
             Err(CommandError::new(DiagnosticCode::HttpSupportMissing, message))
         }
 

@@ -10,9 +10,11 @@ use bulla::code::DiagnosticCode;
 use bulla::config::{ConfigDirectory, KeySource, SigningKeys};
 use bulla::evidence::LiveEvidence;
 use bulla::limits::Limits;
+use bulla::notary::plugin::PluginName;
 use bulla::ops::sign::authority::CheckedAuthority;
 use bulla::pki::{Certificate, Crl, certificates_from_file};
-use bulla::signer::{KeyFile, LocalKey, LocalSigner, Passphrase, Signer, TimestampSource};
+use bulla::signer::plugin::{PluginKey, SigningPurpose};
+use bulla::signer::{EnvelopeSource, KeyFile, LocalKey, LocalSigner, Passphrase, TimestampSource};
 use zeroize::Zeroizing;
 
 use crate::args::sign::AuthorityOptions;
@@ -47,18 +49,21 @@ impl KeyChoice {
     }
 
     /// The signer.
-    pub(crate) fn open(&self, limits: &Limits) -> Result<Box<dyn Signer>, CommandError> {
+    pub(crate) fn open(
+        &self,
+        purpose: SigningPurpose,
+        limits: &Limits,
+    ) -> Result<Box<dyn EnvelopeSource>, CommandError> {
         match &self.source {
             KeySource::Files { key, certificates } => {
                 let chain = certificates_of(certificates, limits)?;
                 let key = self.key_of(key)?;
                 Ok(Box::new(LocalSigner::new(key, chain)?))
             }
-            KeySource::Plugin { plugin, id, .. } => Err(CommandError::new(
-                DiagnosticCode::PluginRequired,
-                format!("the key {id:?} is behind the plugin {plugin:?}, and this version of bulla runs no plugins"),
-            )
-            .with_hint("sign with a key in files")),
+            KeySource::Plugin { plugin, id, config } => {
+                let plugin = settings::plugins()?.find(&PluginName::new(plugin)?)?;
+                Ok(PluginKey { plugin, id: id.clone(), config: config.clone() }.open(purpose)?)
+            }
         }
     }
 

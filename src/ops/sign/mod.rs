@@ -9,7 +9,7 @@ use crate::code::{Diagnostic, DiagnosticCode};
 use crate::limits::Limits;
 use crate::notary::{EnvelopeType, SignatureManifest, SignatureManifestForm};
 use crate::oci::Descriptor;
-use crate::signer::{SignatureArtifact, Signer, SigningError, SigningOptions, sign_envelope};
+use crate::signer::{EnvelopeSource, SignatureArtifact, SigningError, SigningOptions};
 use crate::store::{ContentKind, ContentSink, ContentStore, Publication, RawContent, StoreError, fetch_manifest};
 
 /// How a signature is made.
@@ -30,12 +30,12 @@ pub struct SignRequest<'a> {
 pub fn sign(
     store: &dyn ContentStore,
     target: &Descriptor,
-    signer: &dyn Signer,
+    signer: &dyn EnvelopeSource,
     request: &SignRequest<'_>,
     limits: &Limits,
 ) -> Result<SignatureArtifact, SignError> {
     let subject = present(store, target, limits)?;
-    let envelope = sign_envelope(request.envelope, &subject, signer, &request.options)?;
+    let envelope = signer.envelope(request.envelope, &subject, &request.options)?;
     Ok(SignatureArtifact::build(request.form, &subject, envelope)?)
 }
 

@@ -107,6 +107,7 @@ fn trust(case: &Case, inputs: &Inputs) -> Result<Trust, String> {
 
 fn judge(case: &Case, store: &MemoryStore, artifact: &Descriptor, trust: &Trust) -> Result<Verification, String> {
     let judging = Judging {
+        plugins: None,
         trust,
         at: case.at()?,
         freshness: case.file.options.freshness(),

@@ -87,6 +87,7 @@ impl World<'_> {
         let reference: Reference = NAME.parse().unwrap();
         let scope = options.scope.as_ref().map(|text| text.parse().unwrap());
         let judging = Judging {
+            plugins: None,
             trust: &Trust { policy, files: None, stores: self.stores },
             at: case.at()?,
             freshness: options.freshness(),

@@ -14,6 +14,7 @@ mod judging;
 mod key;
 mod list;
 mod login;
+mod plugin;
 mod policy;
 mod rebundle;
 mod sealing;
@@ -46,6 +47,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Status, CommandError> {
         Command::List(arguments) => list::run(&arguments),
         Command::Cert(arguments) => cert::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
+        Command::Plugin(arguments) => plugin::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Login(arguments) => login::login(&arguments),
         Command::Logout(arguments) => login::logout(&arguments),

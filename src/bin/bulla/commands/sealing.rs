@@ -10,7 +10,8 @@ use bulla::notary::EnvelopeType;
 use bulla::ops::pack::Supplies;
 use bulla::ops::seal::{Sealed, Sealing, seal};
 use bulla::ops::supply::{GapPolicy, Sources};
-use bulla::signer::{SigningOptions, TimestampSource};
+use bulla::signer::plugin::SigningPurpose;
+use bulla::signer::{EnvelopeSource, SigningOptions, TimestampSource};
 use bulla::store::bundle::BundleStore;
 
 use crate::args::seal::{self as arguments, SealFormat};
@@ -21,7 +22,7 @@ use crate::terminal;
 
 /// The key that seals, opened before anything is collected: a typing error must not cost an hour.
 pub(crate) struct Sealer {
-    signer: Box<dyn bulla::signer::Signer>,
+    signer: Box<dyn EnvelopeSource>,
     envelope: EnvelopeType,
 }
 
@@ -48,7 +49,9 @@ impl Sealer {
             SealFormat::Jws => EnvelopeType::Jws,
             SealFormat::Cose => EnvelopeType::Cose,
         };
-        let signer = KeyChoice::of(&options, limits).and_then(|choice| choice.open(limits)).map_err(|error| {
+        let signer = KeyChoice::of(&options, limits)
+            .and_then(|choice| choice.open(SigningPurpose::Artifact, limits))
+            .map_err(|error| {
             // A path where a name is expected is the commonest mistake.
             match options.key.as_ref().is_some_and(|name| Path::new(name).is_file()) {
                 true => error.with_hint(format!("{key} is a file; --seal-certificate-chain names its certificates")),

@@ -7,7 +7,8 @@ use bulla::limits::Limits;
 use bulla::notary::{EnvelopeType, SignatureManifestForm};
 use bulla::oci::Descriptor;
 use bulla::ops::sign::{SignRequest, attach, sign};
-use bulla::signer::{SignatureArtifact, Signer, SigningOptions, TimestampSource};
+use bulla::signer::plugin::SigningPurpose;
+use bulla::signer::{EnvelopeSource, SignatureArtifact, SigningOptions, TimestampSource};
 use bulla::store::layout::LayoutSink;
 use bulla::store::memory::MemoryStore;
 
@@ -25,7 +26,7 @@ pub(crate) fn run(arguments: &Sign) -> Result<Status, CommandError> {
     let network = Network::new(&arguments.registry, &[&arguments.reference], &limits);
     let opened = open_as(Notation::of(arguments.oci_layout), &arguments.reference, &network, &limits)?;
     rebundle::check_output(&opened, &arguments.bundle)?;
-    let signer = KeyChoice::of(&arguments.key, &limits)?.open(&limits)?;
+    let signer = KeyChoice::of(&arguments.key, &limits)?.open(SigningPurpose::Artifact, &limits)?;
     let authority = Authority::of(&arguments.authority, &arguments.bundle.crls, &network, &limits)?;
     let checked = authority.as_ref().map(Authority::checked);
     let source = checked.as_ref().map(|checked| -> &dyn TimestampSource { checked });
@@ -141,7 +142,7 @@ fn into_registry(
 fn into_bundle(
     arguments: &Sign,
     opened: &Opened,
-    signer: &dyn Signer,
+    signer: &dyn EnvelopeSource,
     request: &SignRequest<'_>,
     network: &Network,
     limits: &Limits,

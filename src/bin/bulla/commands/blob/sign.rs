@@ -6,10 +6,12 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use bulla::archive::OutputFile;
+use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::notary::EnvelopeType;
 use bulla::ops::blob::{describe_for, parse_media_type, signature_name};
-use bulla::signer::{TimestampSource, sign_envelope};
+use bulla::signer::TimestampSource;
+use bulla::signer::plugin::SigningPurpose;
 
 use super::{name_of, open};
 use crate::args::blob::BlobSign;
@@ -32,14 +34,18 @@ pub(crate) fn run(arguments: &BlobSign) -> Result<Status, CommandError> {
             return Ok(Status::Done);
         }
     }
-    let signer = KeyChoice::of(&arguments.key, &limits)?.open(&limits)?;
+    let signer = KeyChoice::of(&arguments.key, &limits)?.open(SigningPurpose::Blob, &limits)?;
     let network = Network::anywhere(&limits);
     let authority = Authority::of(&arguments.authority, &[], &network, &limits)?;
     let checked = authority.as_ref().map(Authority::checked);
     let source = checked.as_ref().map(|checked| -> &dyn TimestampSource { checked });
-    let described = describe_for(signer.key_kind(), media_type, &mut blob)
-        .map_err(|error| CommandError::io(&arguments.file, &error))?;
-    let envelope = sign_envelope(kind, &described, signer.as_ref(), &options(&arguments.signature, source)?)?;
+    // Files are signed only by keys of which the kind is known.
+    let Some(key) = signer.key_kind() else {
+        return Err(CommandError::new(DiagnosticCode::PluginUnsuitable, "the kind of the key is not known"));
+    };
+    let described =
+        describe_for(key, media_type, &mut blob).map_err(|error| CommandError::io(&arguments.file, &error))?;
+    let envelope = signer.envelope(kind, &described, &options(&arguments.signature, source)?)?;
     write(&target, &envelope.bytes)?;
     terminal::print(|out| {
         writeln!(out, "Successfully signed {}", arguments.file.display())?;

@@ -5,7 +5,7 @@ use bulla::config::{self, ConfigDirectory};
 use bulla::limits::Limits;
 use bulla::ops::blob::{BlobJudging, JudgedBlob, parse_media_type, signature_format, verify_blob};
 use bulla::trust::Action;
-use bulla::verification::{SignatureOutcome, SignatureVerdict};
+use bulla::verification::{SignatureOutcome, SignatureVerdict, VerificationPlugins};
 
 use super::{name_of, open, read_signature};
 use crate::args::blob::BlobVerify;
@@ -37,6 +37,7 @@ pub(crate) fn run(arguments: &BlobVerify) -> Result<Status, CommandError> {
         terminal::say(&format!("warning: {ignored}"));
     }
     let network = Network::anywhere(&limits);
+    let plugins = settings::installed_plugins(unique(&arguments.plugin_config, "--plugin-config")?);
     let terms = BlobJudging {
         statement,
         stores: &stores.stores,
@@ -46,6 +47,7 @@ pub(crate) fn run(arguments: &BlobVerify) -> Result<Status, CommandError> {
         user_metadata: &unique(&judging.user_metadata, "--user-metadata")?,
         media_type,
         supplied: &settings::supplied_crls(&judging.crls, &limits)?,
+        plugins: plugins.as_ref().map(|plugins| -> &dyn VerificationPlugins { plugins }),
         live: if judging.offline { None } else { network.evidence()? },
     };
     let judged = verify_blob(kind, &signature, &mut blob, &terms, &limits)
