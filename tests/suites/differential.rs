@@ -225,7 +225,7 @@ fn name(common_name: &str) -> Vec<u8> {
 
 fn time(seconds: i64) -> Vec<u8> {
     let text: String = UnixTime::from_seconds(seconds).to_string().chars().filter(|c| !"-:T".contains(*c)).collect();
-    if seconds < 2_524_608_000 { tlv(0x17, text[2..].as_bytes()) } else { tlv(0x18, text.as_bytes()) }
+    if seconds < 2_524_608_000 { tlv(0x17, &text.as_bytes()[2..]) } else { tlv(0x18, text.as_bytes()) }
 }
 
 fn extension(dotted: &str, critical: bool, value: &[u8]) -> Vec<u8> {
