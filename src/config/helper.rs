@@ -8,14 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-use super::SECRET_VARIABLES;
-
+use super::{SECRET_VARIABLES, program};
 use crate::digest::shorten;
 use crate::http::{Credential, CredentialError, Secret};
 use crate::json;
-
-use zeroize::Zeroizing;
 
 /// More than any credential; tokens of cloud providers have a few kilobytes.
 const MOST_OUTPUT: u64 = 256 * 1024;
@@ -106,19 +104,14 @@ impl Helpers {
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)) {
             return Err("its name may hold letters, digits, '_', '.' and '-' only".into());
         }
-        let program = format!("docker-credential-{name}");
-        let program = self.folder.as_ref().map_or_else(|| program.clone().into(), |folder| folder.join(&program));
-        let mut command = Command::new(program);
+        let file = format!("docker-credential-{name}");
+        let file = self.folder.as_ref().map_or_else(|| file.clone().into(), |folder| folder.join(&file));
+        let mut command = Command::new(file);
         for variable in SECRET_VARIABLES {
             command.env_remove(variable);
         }
-        let mut child = command
-            .arg(action)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| error.to_string())?;
+        command.arg(action).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = program::spawn(&mut command).map_err(|error| error.to_string())?;
         let outcome = talk(&mut child, input, self.timeout);
         if outcome.is_err() {
             let _ = child.kill();

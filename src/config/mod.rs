@@ -14,6 +14,7 @@ mod local_keys;
 mod notation;
 mod policy;
 mod policy_files;
+pub(crate) mod program;
 mod signing_keys;
 mod trust_store;
 mod trust_store_files;

@@ -74,6 +74,7 @@ fn notation_1_is_still_understood() {
     list(&["--allow-referrers-api"]).says(&["--allow-referrers-api is Notation 1's"]);
     list(&["-d"]).says(&["debug: oci:demo/registry:1.0 is oci:demo/registry:1.0"]);
     user.bulla(&["inspect", "oci:demo/registry:1.0", "-o", "text"]).ends(0).says(&["-o text is Notation 1's"]);
+    // Conformance 13.09: nothing is gated.
     for experimental in ["1", "0", ""] {
         let arguments = ["list", "--oci-layout", "demo/registry:1.0"];
         Ended::of(&arguments, user.command(&arguments).env("NOTATION_EXPERIMENTAL", experimental)).ends(0);
@@ -346,6 +347,7 @@ fn a_test_key_is_made_trusted_listed_and_removed() {
     let folder = config(&user);
     let (key, certificate) = (folder.join("localkeys/acme.example.key"), folder.join("localkeys/acme.example.crt"));
     let trusted = folder.join("truststore/x509/ca/acme.example/acme.example.crt");
+    // Conformance 13.07.
     assert_eq!((mode(&key), mode(&certificate), mode(&trusted)), (0o600, 0o644, 0o600));
     assert_eq!(mode(key.parent().unwrap()), 0o700);
     assert_eq!(fs::read(&certificate).unwrap(), fs::read(&trusted).unwrap());

@@ -36,6 +36,8 @@ fn files_are_signed_and_verified_by_keys_of_every_hash() {
             let verified = verify(&world, &signature, &["-m", "k=v", "--media-type", "text/plain"]).ends(0);
             verified.prints(&["Successfully verified signature", &format!("({hash}:")]);
             verify(&world, &signature, &["--media-type", "text/html"]).says(&["target-mismatch"]).ends(1);
+            // Conformance 12.08: a reserved key is in no signature.
+            verify(&world, &signature, &["-m", "io.cncf.notary.x=y"]).says(&["user-metadata-mismatch"]).ends(1);
             verify(&world, &signature, &["-m", "k=w"]).says(&["user-metadata-mismatch"]).ends(1);
             let inspected = world.user.bulla(&["blob", "inspect", &signature, "-o", "json"]).ends(0).json();
             assert!(inspected["signedArtifact"]["digest"].as_str().unwrap().starts_with(hash), "{inspected:#}");
@@ -55,7 +57,7 @@ fn files_are_signed_and_verified_by_keys_of_every_hash() {
 
 #[test]
 fn signatures_are_found_by_name_and_not_overwritten_unasked() {
-    // Conformance 12.02 to 12.04, 12.07.
+    // Conformance 12.02, 12.03, 12.04, 12.07.
     let Some(world) = World::new("signatures_are_found_by_name", Key::P256) else { return };
     world.user.put("dir/file.txt", "content");
     sign(&world, "signer", &["--signature-directory", "new/place"]).ends(0);

@@ -58,6 +58,7 @@ impl Behind {
 
     fn bulla(&self, arguments: &[&str]) -> Ended {
         let mut command = self.world.user.command(arguments);
+        // Conformance 13.03.
         command.env("NOTATION_LIBEXEC", self.world.user.path("libexec"));
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("NOTATION_USERNAME", "user").env("NOTATION_PASSWORD", "secret");
@@ -254,7 +255,7 @@ fn a_plugin_makes_whole_envelopes() {
         behind.world.user.put("root.pem", behind.world.pki.pem(&behind.world.signer.root));
         sign(&["-m", "build=7"], &[told]).refuses(4, &["plugin-failed"]).says(&[says]);
     }
-    // Conformance 11.25: no timestamp by the host. 11.21, 11.23: nor a file without the capability for files.
+    // Conformance 9.31, 11.25: no timestamp by the host. 11.21, 11.23: nor a file without the capability for files.
     let stamp = ["--timestamp-url", "http://127.0.0.1:9", "--timestamp-root-cert", "root.pem"];
     sign(&stamp, &[]).refuses(2, &["usage-invalid"]);
     behind.world.user.put("file", "content");

@@ -179,12 +179,17 @@ fn what_cannot_be_signed_is_refused_and_nothing_changes() {
     let before = contents(&world.user.path("layout"));
     world.sign(&["layout:2.0"]).refuses(4, &["not-found"]);
     world.sign(&["layout:1.0", "-o", "new.tar"]).refuses(2, &["usage-invalid"]);
+    // Conformance 1.12: what is reserved, and 13.12: both sides of `=`.
     world.sign(&["layout:1.0", "-m", "io.cncf.notary.x=y"]).fails(2, &["usage-invalid"]);
+    for pair in ["a", "=b", "a="] {
+        world.sign(&["layout:1.0", "-m", pair]).ends(2);
+    }
     world.sign(&["layout:1.0", "-m", "a=b", "-m", "a=c"]).refuses(2, &["usage-invalid"]);
+    // Conformance 2.26: whole seconds, and not in the past.
     for expiry in ["1d", "-1h", "300ms"] {
         world.sign(&["layout:1.0", &format!("--expiry={expiry}")]).ends(2);
     }
-    // Conformance 5.13, 5.17: a chain that no verifier would accept.
+    // Conformance 5.13, 5.17, 14.29: a chain that no verifier would accept.
     let stamper = world.pki.leaf("stamper", &world.signer.inter, Key::P256, Use::Timestamping, 30);
     world.give_key("stamper", &stamper);
     let old = world.pki.leaf("old", &world.signer.inter, Key::P256, Use::Signing, -1);

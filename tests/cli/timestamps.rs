@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 
+use sha2::Digest as _;
+
 use super::common::contents;
 use super::signers::World;
 use crate::http::File;
@@ -52,6 +54,20 @@ fn a_signature_is_stamped_when_it_is_made() {
     for signature in report["artifacts"][0]["signatures"].as_array().unwrap() {
         assert_eq!(signature["verdict"], "good", "{signature:#}");
     }
+    // Conformance 12.10, 12.11: the same for files, with the hash of the signing key.
+    world.user.put("file.bin", "content");
+    let blob = ["blob", "sign", "file.bin", "--key-file", "signer.key", "--cert-file", "signer.crt", "-e", "1h"];
+    world.user.bulla(&with(&blob, &authority)).ends(0);
+    let shown = world.user.bulla(&["blob", "inspect", "file.bin.jws.sig", "-o", "json"]).ends(0).json();
+    assert!(shown["signedAttributes"]["expiry"].is_string(), "{shown:#}");
+    assert!(shown["unsignedAttributes"]["timestampSignature"]["timestamp"].is_string(), "{shown:#}");
+    let envelope: serde_json::Value = serde_json::from_slice(&world.user.get("file.bin.jws.sig")).unwrap();
+    let token =
+        BASE64_STANDARD.decode(envelope["header"]["io.cncf.notary.timestampSignature"].as_str().unwrap()).unwrap();
+    let value = BASE64_URL_SAFE_NO_PAD.decode(envelope["signature"].as_str().unwrap()).unwrap();
+    let imprint = sha2::Sha384::digest(&value);
+    assert!(token.windows(imprint.len()).any(|bytes| bytes == imprint.as_slice()));
+    world.pki.verify_token(&tsa, &token, &value).unwrap();
 }
 
 #[test]
@@ -93,7 +109,7 @@ fn no_timestamp_no_signature() {
     world.pki.revoke(&tsa.inter, &tsa.leaf, "keyCompromise");
     world.publish_crls(&tsa);
     refused("tsa", &unavailable).says(&["good standing"]);
-    // Both flags or none; and a root, nothing else.
+    // Conformance 9.06: both flags or none; and a root, nothing else.
     world.sign(&["layout:1.0", "--timestamp-url", "http://127.0.0.1:1"]).ends(2);
     world.user.put("tsa-root.pem", world.pki.pem(&tsa.inter));
     refused("tsa", &["usage-invalid"]);

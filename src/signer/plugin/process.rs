@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::error::PluginError;
 use crate::config::SECRET_VARIABLES;
+use crate::config::program::spawn;
 use crate::digest::shorten;
 use crate::json;
 use crate::notary::plugin::{
@@ -111,7 +112,8 @@ impl Plugin {
             program.env_remove(variable);
         }
         program.arg(command.name()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = program.spawn().map_err(|source| PluginError::Start { plugin: self.name.clone(), source })?;
+        let mut child =
+            spawn(&mut program).map_err(|source| PluginError::Start { plugin: self.name.clone(), source })?;
         let ended = self.converse(&mut child, command, request);
         if ended.is_err() {
             // It may have ended by itself. What it started may hold the pipes; nobody waits for that.
