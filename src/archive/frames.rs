@@ -234,8 +234,15 @@ impl FrameWriter {
 /// Less is compressed at once, where it is.
 const WORTH_A_THREAD: usize = 256 << 10;
 
-/// However many cores there are: each frame that is on its way costs its size twice, and its compressor's tables.
-const MOST_WORKERS: usize = 4;
+/// However many cores there are: each frame that is on its way costs its size twice, and its compressor's tables, which
+/// grow with the level. All of it stays below 64 MiB.
+const fn most_workers(level: i32) -> usize {
+    match level {
+        ..=5 => 3,
+        6..=12 => 2,
+        _ => 1,
+    }
+}
 
 /// Threads that compress. They end when nothing more can be asked of them.
 struct Pool {
@@ -250,7 +257,7 @@ struct Job {
 
 impl Pool {
     fn start(level: i32) -> Self {
-        let workers = thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+        let workers = thread::available_parallelism().map_or(1, usize::from).min(most_workers(level));
         let (jobs, waiting) = sync_channel::<Job>(workers);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..workers {
