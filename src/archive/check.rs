@@ -1,6 +1,6 @@
 //! What makes an inventory one that a bundle may have: canonical order, and no statement that contradicts another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::inventory::{BlobRecord, BundleInventory, EvidenceRecord, Omission, OmittedContent, StreamPosition, Totals};
 use super::names;
@@ -447,7 +447,7 @@ fn ascending<T, K: Ord>(list: &'static str, items: &[T], key: impl Fn(&T) -> K) 
 }
 
 /// The blobs by digest.
-struct Carried<'a>(BTreeMap<Digest, &'a BlobRecord>);
+struct Carried<'a>(HashMap<Digest, &'a BlobRecord>);
 
 impl Carried<'_> {
     fn check(

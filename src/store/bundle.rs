@@ -1,6 +1,6 @@
 //! A bundle, read by its rules (`schemas/bundle-v1.md`): every entry is accounted for before any content is used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::listing::{Graph, LazyGraph, Tags};
@@ -88,7 +88,7 @@ pub(super) struct Contents {
     pub(super) manifest: BundleManifest,
     pub(super) seal: Option<SealMembers>,
     /// The inventory's blobs, by digest.
-    blobs: BTreeMap<Digest, usize>,
+    blobs: HashMap<Digest, usize>,
     tags: Tags,
 }
 

@@ -97,6 +97,8 @@ pub(super) struct Tags {
     /// By `ref.name`, which goes before a tag within a full name.
     exact: HashMap<String, Vec<Candidate>>,
     within: HashMap<Tag, Vec<Candidate>>,
+    /// What an `index.json` lists, as its first entry for the digest has it.
+    listed: HashMap<Digest, Descriptor>,
 }
 
 /// An artifact, and its full name where there is one.
@@ -107,6 +109,7 @@ impl Tags {
     pub(super) fn of_index(index: &IndexDocument) -> Self {
         let mut tags = Self::default();
         for entry in &index.manifests {
+            tags.listed.entry(entry.digest).or_insert_with(|| entry.bare());
             let names = EntryNames::of(entry);
             if let Some(name) = entry.annotations.get(annotation::REF_NAME) {
                 let candidate = (entry.bare(), names.reference.clone());
@@ -152,9 +155,9 @@ fn only(tag: &Tag, candidates: &[Candidate]) -> Result<Option<Descriptor>, Store
 /// Every manifest that can be reached from a list, by what it refers to.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
-    referrers: BTreeMap<Digest, BTreeMap<Digest, Descriptor>>,
+    referrers: HashMap<Digest, BTreeMap<Digest, Descriptor>>,
     referring: HashSet<Digest>,
-    manifests: BTreeMap<Digest, Descriptor>,
+    manifests: HashMap<Digest, Descriptor>,
     /// Subjects that have a list under a tag of the referrers tag schema.
     tagged: HashSet<Digest>,
 }
@@ -348,10 +351,11 @@ pub(super) fn resolve(
     target: &Target,
     graph: impl FnOnce(&Digest) -> Result<Option<Descriptor>, StoreError>,
 ) -> Result<Option<Descriptor>, StoreError> {
+    let tags = tags.get_or_init(|| Tags::of_index(index));
     match target {
-        Target::Tag(tag) => tags.get_or_init(|| Tags::of_index(index)).resolve(tag),
-        Target::Digest(digest) => match index.manifests.iter().find(|entry| entry.digest == *digest) {
-            Some(entry) => Ok(Some(entry.bare())),
+        Target::Tag(tag) => tags.resolve(tag),
+        Target::Digest(digest) => match tags.listed.get(digest) {
+            Some(entry) => Ok(Some(entry.clone())),
             None => graph(digest),
         },
     }
