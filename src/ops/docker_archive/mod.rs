@@ -230,7 +230,7 @@ fn manifest_json(images: &[(ArchivedImage, Image)]) -> Result<Vec<u8>, DockerArc
 fn index(images: &[(ArchivedImage, Image)]) -> Result<Vec<u8>, DockerArchiveError> {
     let entry = |(archived, _): &(ArchivedImage, Image)| {
         let mut entry = archived.manifest.clone();
-        entry.platform = archived.platform.clone();
+        entry.platform = archived.platform.clone().map(Box::new);
         if let (Some(name), Some(tag)) = (repo_tag(&archived.destination), &archived.destination.tag) {
             entry.annotations.insert(annotation::CONTAINERD_NAME.into(), name);
             entry.annotations.insert(annotation::REF_NAME.into(), tag.to_string());
