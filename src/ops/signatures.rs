@@ -142,6 +142,16 @@ pub enum SignatureFlood {
         /// The limit.
         limit: usize,
     },
+    /// More judgements than one verification makes.
+    #[error(
+        "the signatures would be judged {found} times, once for every name that leads to them; at most {limit} are"
+    )]
+    TooOften {
+        /// How many there would be.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// More than is held in memory.
     #[error("the signatures and their revocation data have {found} bytes; at most {limit} are read")]
     TooMuch {

@@ -1,0 +1,124 @@
+//! One artifact under many names costs what it costs once: whoever makes a bundle gives it as many as he likes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bulla::code::{Diagnostic, DiagnosticCode};
+use bulla::limits::Limits;
+use bulla::oci::{Descriptor, Target};
+use bulla::ops::evidence_export::find_carried_crls;
+use bulla::ops::import::{Destination, ImportOptions, import};
+use bulla::ops::progress::{NoProgress, Progress};
+use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
+use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, Verification, VerifyError, verify};
+use bulla::store::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError};
+use bulla::trust::{PolicyDocument, Trust, TrustStores};
+use bulla::verification::{Freshness, RevocationReading};
+
+use crate::collect::NOW;
+use crate::import::admit;
+use crate::memory::{Memory, Sample, sample};
+
+/// Counts the manifests that are read.
+struct Counting {
+    store: Memory,
+    read: AtomicUsize,
+}
+
+impl ContentStore for Counting {
+    fn resolve(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
+        self.store.resolve(target)
+    }
+
+    fn open(&self, descriptor: &Descriptor, kind: ContentKind) -> Result<Option<RawContent>, StoreError> {
+        self.read.fetch_add(usize::from(kind == ContentKind::Manifest), Ordering::Relaxed);
+        self.store.open(descriptor, kind)
+    }
+
+    fn referrers(&self, subject: &Descriptor) -> Result<Referrers, StoreError> {
+        self.store.referrers(subject)
+    }
+
+    fn names(&self) -> Result<Vec<NamedRoot>, StoreError> {
+        self.store.names()
+    }
+}
+
+const NAMES: usize = 20;
+
+fn roots(index: &Descriptor) -> Vec<RootToVerify> {
+    let name = |number: usize| format!("h.io/app:{number}").parse().unwrap();
+    (0..NAMES).map(|number| RootToVerify { descriptor: index.clone(), reference: Some(name(number)) }).collect()
+}
+
+fn judge(store: &dyn ContentStore, index: &Descriptor, limits: &Limits) -> Result<Verification, VerifyError> {
+    let policy = serde_json::json!({"version": "1.0", "trustPolicies": [{"name": "all", "registryScopes": ["*"],
+        "signatureVerification": {"level": "strict"}, "trustStores": ["ca:x"], "trustedIdentities": ["*"]}]});
+    let policy = PolicyDocument::parse(&serde_json::to_vec(&policy).unwrap()).unwrap();
+    let trust = Trust { policy, files: None, stores: TrustStores::default() };
+    let judging = Judging {
+        plugins: None,
+        trust: &trust,
+        at: NOW,
+        freshness: Freshness::Current,
+        revocation: RevocationReading::Now,
+        scope: None,
+        seal: SealTerms { scope: SEAL_REPOSITORY.parse().unwrap(), demand: SealDemand::IfPresent },
+        user_metadata: BTreeMap::new(),
+        supplied: &[],
+        live: None,
+    };
+    let (omitted, listed) = (BTreeSet::new(), BTreeSet::new());
+    let subject = Subject { store, roots: roots(index), omitted, listed, seal: SubjectSeal::NoBundle };
+    verify(&subject, &Depth::Judge(judging), limits, &NoProgress)
+}
+
+fn counting() -> (Counting, Descriptor) {
+    let Sample { store, index, .. } = sample();
+    (Counting { store, read: AtomicUsize::new(0) }, index)
+}
+
+/// What the sample has.
+const MANIFESTS: usize = 10;
+
+#[test]
+fn every_manifest_is_read_once_whatever_names_lead_to_it() {
+    let (store, index) = counting();
+    let found = judge(&store, &index, &Limits::default()).unwrap();
+    assert_eq!(store.read.swap(0, Ordering::Relaxed), MANIFESTS);
+    assert_eq!(found.artifacts.len(), NAMES);
+    let first = &found.artifacts[0];
+    assert!(!first.outcome.as_ref().unwrap().signatures.is_empty());
+    for (number, artifact) in found.artifacts.iter().enumerate() {
+        assert_eq!(artifact.root.reference.as_ref().unwrap().to_string(), format!("h.io/app:{number}"));
+        assert_eq!((&artifact.outcome, &artifact.parts), (&first.outcome, &first.parts));
+    }
+    let admissions: Vec<_> = (0..NAMES).map(|number| admit(&index, &format!("h.io/app:{number}"))).collect();
+    let options = ImportOptions { workers: NonZeroUsize::MIN, ..ImportOptions::default() };
+    let progress: Arc<dyn Progress> = Arc::new(NoProgress);
+    let sink = Destination::Single(Arc::new(Memory::default()));
+    let report = import(&store, &admissions, &sink, &options, &Limits::default(), &progress).unwrap();
+    assert_eq!(store.read.swap(0, Ordering::Relaxed), MANIFESTS);
+    assert_eq!(report.roots.len(), NAMES);
+    assert!(report.roots.iter().all(|root| root.referrers == 7));
+    find_carried_crls(&store, &roots(&index), &BTreeSet::new(), &Limits::default(), &NoProgress).unwrap();
+    assert_eq!(store.read.swap(0, Ordering::Relaxed), MANIFESTS);
+}
+
+#[test]
+fn signatures_times_names_are_bounded() {
+    let (store, index) = counting();
+    let judged = judge(&store, &index, &Limits::default()).unwrap();
+    let of = |root: &bulla::ops::verify::VerifiedRoot| {
+        let outcomes = root.outcome.iter().chain(&root.parts);
+        outcomes.map(|outcome| outcome.signatures.len()).sum::<usize>()
+    };
+    let all: usize = judged.artifacts.iter().map(of).sum();
+    assert!(all > NAMES, "{all}");
+    let limits = |all_signatures| Limits { all_signatures, ..Limits::default() };
+    assert!(judge(&store, &index, &limits(all)).is_ok());
+    let error = judge(&store, &index, &limits(all - 1)).unwrap_err();
+    assert_eq!(error.code(), DiagnosticCode::ClosureTooLarge, "{error}");
+}
