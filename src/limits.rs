@@ -24,9 +24,9 @@ pub struct Limits {
     pub image_config_bytes: u64,
     /// How deep indexes may nest, and how many referrers may follow one another.
     pub depth: usize,
-    /// Manifests in one closure.
+    /// Manifests in one closure, and in all that are held at once.
     pub manifests: usize,
-    /// Blobs in one bundle.
+    /// Blobs in one bundle, and in all closures that are held at once.
     pub blobs: usize,
     /// Referrers of one subject.
     pub referrers: usize,

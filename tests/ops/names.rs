@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bulla::code::{Diagnostic, DiagnosticCode};
 use bulla::limits::Limits;
-use bulla::oci::{Descriptor, Target};
+use bulla::oci::{Descriptor, MediaType, Target};
 use bulla::ops::evidence_export::find_carried_crls;
 use bulla::ops::import::{Destination, ImportOptions, import};
 use bulla::ops::progress::{NoProgress, Progress};
@@ -121,4 +121,35 @@ fn signatures_times_names_are_bounded() {
     assert!(judge(&store, &index, &limits(all)).is_ok());
     let error = judge(&store, &index, &limits(all - 1)).unwrap_err();
     assert_eq!(error.code(), DiagnosticCode::ClosureTooLarge, "{error}");
+}
+
+/// Many small indexes over one child with many referrers: nothing is there twice, and every artifact has all of it.
+#[test]
+fn what_artifacts_share_counts_for_each() {
+    let mut store = Memory::default();
+    let image = store.image(&[b"layer"]);
+    for number in 0..30_u8 {
+        store.referrer("application/x", &image, &[number]);
+    }
+    let index = |number: usize, store: &mut Memory| {
+        store.document(
+            MediaType::OCI_INDEX,
+            &serde_json::json!({"schemaVersion": 2, "mediaType": MediaType::OCI_INDEX, "manifests": [image],
+                "annotations": {"number": number.to_string()}}),
+        )
+    };
+    let indexes: Vec<_> = (0..10).map(|number| index(number, &mut store)).collect();
+    let roots: Vec<_> =
+        indexes.iter().map(|index| RootToVerify { descriptor: index.clone(), reference: None }).collect();
+    let verify = |limits: &Limits| {
+        let (omitted, listed) = (BTreeSet::new(), BTreeSet::new());
+        let subject = Subject { store: &store, roots: roots.clone(), omitted, listed, seal: SubjectSeal::NoBundle };
+        verify(&subject, &Depth::Integrity, limits, &NoProgress).map(|_| ()).map_err(|error| error.code())
+    };
+    // Ten times an index, the image and its referrers; configuration and layer, the empty one, and a layer of each.
+    let (manifests, blobs) = (10 * 32, 10 * 33);
+    assert_eq!(verify(&Limits { manifests, blobs, ..Limits::default() }), Ok(()));
+    let too_large = Err(DiagnosticCode::ClosureTooLarge);
+    assert_eq!(verify(&Limits { manifests: manifests - 1, ..Limits::default() }), too_large);
+    assert_eq!(verify(&Limits { blobs: blobs - 1, ..Limits::default() }), too_large);
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Closure, ClosureError, WalkOptions, walk};
+use super::walk::{Held, walk_beside};
+use super::{Closure, ClosureError, WalkOptions};
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::oci::Descriptor;
@@ -41,10 +42,10 @@ impl Closures {
     }
 }
 
-/// Walks from each of the roots.
+/// Walks from each of the roots. All closures together keep the limits of one.
 ///
 /// # Errors
-/// Those of [`walk`], with the first root that has it.
+/// Those of [`walk`](super::walk), with the first root that has it.
 pub fn walk_each<'r, R: Sync>(
     store: &dyn ContentStore,
     roots: &'r [R],
@@ -63,8 +64,9 @@ pub fn walk_each<'r, R: Sync>(
         });
         places.push(place);
     }
+    let held = Held::default();
     let distinct = try_map_in_parallel(&distinct, |(root, wanted)| {
-        walk(store, wanted, options, limits, progress).map_err(|error| (*root, error))
+        walk_beside(store, wanted, options, limits, progress, &held).map_err(|error| (*root, error))
     })?;
     Ok(Closures { distinct, places })
 }
