@@ -10,6 +10,7 @@ use bulla::limits::Limits;
 use bulla::oci::{Descriptor, MediaType, Target};
 use bulla::ops::evidence_export::find_carried_crls;
 use bulla::ops::import::{Destination, ImportOptions, import};
+use bulla::ops::inspect::{Node, inspect};
 use bulla::ops::progress::{NoProgress, Progress};
 use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
 use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, Verification, VerifyError, verify};
@@ -121,6 +122,24 @@ fn signatures_times_names_are_bounded() {
     assert!(judge(&store, &index, &limits(all)).is_ok());
     let error = judge(&store, &index, &limits(all - 1)).unwrap_err();
     assert_eq!(error.code(), DiagnosticCode::ClosureTooLarge, "{error}");
+}
+
+/// A tree repeats what its branches share: however it is cut into artifacts, it is no larger.
+#[test]
+fn what_is_shown_is_bounded_whatever_names_lead_to_it() {
+    let (store, index) = counting();
+    let none = BTreeSet::new();
+    let shown = |manifests| {
+        let limits = Limits { manifests, ..Limits::default() };
+        inspect(&store, &roots(&index), &none, &limits, &NoProgress).map_err(|error| error.code())
+    };
+    fn nodes(node: &Node) -> usize {
+        1 + node.children.iter().chain(&node.referrers).map(nodes).sum::<usize>()
+    }
+    let all: usize = shown(200_000).unwrap().iter().map(|root| nodes(&root.node)).sum();
+    assert!(all > NAMES * MANIFESTS, "{all}");
+    assert!(shown(all).is_ok());
+    assert_eq!(shown(all - 1).err(), Some(DiagnosticCode::ClosureTooDeep));
 }
 
 /// Many small indexes over one child with many referrers: nothing is there twice, and every artifact has all of it.
