@@ -70,7 +70,8 @@ fn an_index_gives_the_image_for_the_platform() {
 #[test]
 fn the_exact_variant_goes_first_and_a_single_image_needs_no_choice() {
     let mut store = Memory::default();
-    let platform = |descriptor: Descriptor, text: &str| Descriptor { platform: Platform::parse(text).map(Box::new), ..descriptor };
+    let platform =
+        |descriptor: Descriptor, text: &str| Descriptor { platform: Platform::parse(text).map(Box::new), ..descriptor };
     let plain = platform(store.image(&[b"v1"]), "linux/amd64");
     let tuned = platform(store.image(&[b"v3"]), "linux/amd64/v3");
     let index = store.index(&[tuned.clone(), plain.clone()]);
