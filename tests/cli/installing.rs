@@ -129,3 +129,33 @@ fn packages_hold_one_program_and_are_what_was_promised() {
     from(&["https://127.0.0.1:9/notation-vault"]).fails(2, &["usage-invalid"]);
     from(&["http://127.0.0.1:9/notation-vault", "--sha256sum", &digest]).fails(2, &["usage-invalid"]);
 }
+
+#[test]
+fn an_installation_that_is_killed_leaves_the_old_plugin_and_is_cleared_away_by_the_next() {
+    let user = User::new();
+    package(&user, "1.0.0");
+    install(&user, &["in/notation-vault"]).ends(0);
+    let plugins = user.home().join(".config/notation/plugins");
+    // It never says who it is, so that the installation is killed with everything written and nothing in its place.
+    user.put(
+        "in/notation-vault",
+        "#!/bin/sh\necho $$ > \"$HOME/pid.new\"\nmv \"$HOME/pid.new\" \"$HOME/pid\"\nexec sleep 30\n",
+    );
+    let mut killed = Command::new(env!("CARGO_BIN_EXE_bulla"));
+    killed.args(["plugin", "install", "--force", "--file", "in/notation-vault"]).current_dir(user.folder());
+    let mut killed = killed.env_clear().env("HOME", user.home()).env("PATH", "/usr/bin:/bin").spawn().unwrap();
+    let pid = user.home().join("pid");
+    while !pid.exists() {
+        assert!(killed.try_wait().unwrap().is_none(), "it waits for the plugin");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(Command::new("kill").arg(fs::read_to_string(&pid).unwrap().trim()).status().unwrap().success());
+    assert_eq!(fs::read_dir(&plugins).unwrap().count(), 2, "the old one, and what was left");
+    plugin(&user, &["list"]).ends(0).prints(&["vault", "1.0.0"]);
+    package(&user, "2.0.0");
+    install(&user, &["in/notation-vault"]).ends(0).prints(&["from version 1.0.0 to 2.0.0"]);
+    assert_eq!(fs::read_dir(&plugins).unwrap().count(), 1);
+    plugin(&user, &["list"]).ends(0).prints(&["2.0.0"]);
+}
