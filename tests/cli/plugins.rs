@@ -239,7 +239,16 @@ fn a_plugin_makes_whole_envelopes() {
     assert_eq!(asked["payloadType"], "application/vnd.cncf.notary.payload.v1+json");
     assert_eq!(asked["signatureEnvelopeType"], "application/jose+json");
     assert!(asked.get("expiryDurationInSeconds").is_none(), "{asked}");
-    sign(&["--expiry", "1h"], &[&format!("expiry={}", now(3600))]).ends(0);
+    // Conformance 1.13, 11.17: what it annotates goes into the manifest, and to where the layout lists it; what follows from
+    // the envelope wins.
+    let annotations = behind.world.signatures()[0]["annotations"].clone();
+    assert_eq!((annotations["from"].as_str(), annotations.as_object().unwrap().len()), (Some("test"), 3));
+    assert_eq!(behind.world.entries()[1]["annotations"], annotations);
+    sign(&["--expiry", "1h"], &[&format!("expiry={}", now(3600)), "annotations=overriding"]).ends(0);
+    let overriding = behind.world.signatures()[1]["annotations"].clone();
+    let thumbprints = "io.cncf.notary.x509chain.thumbprint#S256";
+    assert_eq!([&overriding["from"], &overriding[thumbprints]], [&annotations["from"], &annotations[thumbprints]]);
+    assert!(overriding["org.opencontainers.image.created"] != "never" && annotations[thumbprints] != "[]");
     assert_eq!(behind.record()[1]["request"]["expiryDurationInSeconds"], 3600);
     behind.world.verify("layout:1.0").ends(0);
     let before = behind.world.entries();
@@ -249,6 +258,8 @@ fn a_plugin_makes_whole_envelopes() {
         ("payload=annotation", "changes or drops the annotation \"build\""),
         ("payload=member", "has the member \"extra\""),
         ("payload=top", "has the member \"extra\""),
+        ("annotations=many", "asks for annotations of 131076 bytes"),
+        ("annotations=numbers", "malformed"),
         ("fault=wrong-type", "an envelope of the type \"application/cose\""),
         ("chain=root.pem", "cannot be used"),
     ] {

@@ -5,6 +5,7 @@
 //! - `capabilities`: the ends of their names, with commas (RAW); `version`: its version (1.0.0); `contract` (1.0)
 //! - `record`: a file to which every request is appended
 //! - `fault`: what to do wrong, perhaps only `at` one command
+//! - `annotations`: what its envelopes are annotated with: `overriding`, `many`, `numbers`
 //! - `identity`, `revocation`: `no` is a bad result, `absent` none; `processed`: attributes with commas
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
@@ -198,8 +199,15 @@ impl Plugin {
         let signature = BASE64_URL_SAFE_NO_PAD.encode(self.sign(format!("{protected}.{payload}").as_bytes()));
         let envelope = json!({"payload": payload, "protected": protected, "signature": signature,
             "header": {"x5c": chain, "io.cncf.notary.signingAgent": "test-plugin/1"}});
+        let annotations = match self.told("annotations") {
+            Some("overriding") => json!({"from": self.name, "io.cncf.notary.x509chain.thumbprint#S256": "[]",
+                "org.opencontainers.image.created": "never"}),
+            Some("many") => json!({"from": "x".repeat(1 << 17)}),
+            Some("numbers") => json!({"from": 7}),
+            _ => json!({"from": self.name}),
+        };
         json!({"signatureEnvelope": BASE64_STANDARD.encode(envelope.to_string()),
-            "signatureEnvelopeType": "application/jose+json", "annotations": {"from": self.name}})
+            "signatureEnvelopeType": "application/jose+json", "annotations": annotations})
     }
 
     fn verify(&self) -> Value {
