@@ -83,8 +83,10 @@ impl SealMembers {
             return Err(SealError::TooMuch { found: total, limit: Self::MOST_BYTES });
         }
         let sorted = self.pieces.iter().zip(self.pieces.iter().skip(1)).all(|(one, next)| one.digest < next.digest);
-        let distinct: BTreeSet<Digest> = self.blobs().map(|blob| blob.digest).collect();
-        match sorted && distinct.len() == self.blobs().count() {
+        // The bundle manifest stands before them.
+        let all = || self.blobs().chain([&self.bundle]).map(|blob| blob.digest);
+        let distinct: BTreeSet<Digest> = all().collect();
+        match sorted && distinct.len() == all().count() {
             true => Ok(()),
             false => Err(SealError::Order),
         }

@@ -130,8 +130,22 @@ impl VerifiedRoot {
     /// trusted. The signatures and their findings stay as they are.
     fn overrule(&mut self, verdict: &Verdict) {
         for outcome in self.outcome.iter_mut().chain(&mut self.parts) {
-            outcome.verdict = verdict.clone();
+            outcome.verdict = overruled(&outcome.verdict, verdict);
         }
+    }
+}
+
+/// The verdict of a bad seal, unless that of the artifact's own signatures is worse: what is known to be bad does not
+/// become a question because nobody can judge the seal.
+fn overruled(own: &Verdict, by_seal: &Verdict) -> Verdict {
+    match (own, by_seal) {
+        (Verdict::Rejected(own), Verdict::Undecided(codes)) => {
+            let mut codes = [own.as_slice(), codes].concat();
+            codes.sort_unstable();
+            codes.dedup();
+            Verdict::Rejected(codes)
+        }
+        _ => by_seal.clone(),
     }
 }
 

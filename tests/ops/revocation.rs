@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bulla::archive::{BundleWriter, Compression, EvidenceRecord, OutputFile};
+use bulla::archive::{BundleWriter, Compression, EvidenceRecord, OutputFile, names};
 use bulla::code::DiagnosticCode;
-use bulla::evidence::{EvidenceFetchError, LiveEvidence};
+use bulla::evidence::{EvidenceFetchError, EvidenceManifest, LiveEvidence};
 use bulla::limits::Limits;
 use bulla::notary::{SignatureManifest, SignatureManifestForm};
 use bulla::oci::{Descriptor, MediaType};
@@ -23,6 +23,7 @@ use bulla::signer::{LocalKey, LocalSigner, SignatureArtifact, SigningOptions, si
 use bulla::store::ContentStore;
 use bulla::store::bundle::BundleStore;
 use bulla::store::memory::MemoryStore;
+use bulla::store::overlay::Overlay;
 use bulla::time::UnixTime;
 use bulla::trust::{PolicyDocument, Trust, TrustStores};
 use bulla::verification::{Freshness, RevocationReading};
@@ -317,4 +318,37 @@ fn a_revocation_is_not_lost_where_another_address_fails() {
     let after = bundle(&again, &store, &image, &authorities.pki);
     let found = report(&judge(&after, &image, &authorities.pki, soon(&again), None), soon(&again));
     assert_eq!((found.verdict, found.codes.as_slice()), (Word::Rejected, &[DiagnosticCode::CertificateRevoked][..]));
+}
+
+/// A carrier, or whoever may push referrers, names the CRL as something else: it stays what it is, beside a "good" too.
+#[test]
+fn a_crl_that_is_also_called_something_else_still_revokes() {
+    let both = format!("{OCSP}\ncrlDistributionPoints=URI:{CRL_URL}");
+    let Some((mut authorities, store, image)) = world(&both, "noCheck=ignored") else { return };
+    let revoking = authorities.pki.crl_der("root", &[("BEEF", "250102030405Z,superseded")], "", "");
+    authorities.crls.insert(CRL_URL, revoking.clone());
+    let supplied = supplies(&authorities, &store, &image).unwrap();
+    let at = soon(&supplied);
+    let signature = store.referrers(&image).unwrap().descriptors.remove(0);
+    for (kind, salt) in
+        [names::OCSP, names::TIMESTAMP].into_iter().flat_map(|kind| (0..6).map(move |salt| (kind, salt)))
+    {
+        let added = MemoryStore::new();
+        for (_, bytes) in &supplied.evidence {
+            added.insert_blob("application/octet-stream", Arc::clone(bytes));
+        }
+        for (_, bytes) in &supplied.evidence_manifests {
+            added.insert_manifest(MediaType::OCI_MANIFEST, Arc::clone(bytes));
+        }
+        let lie = Descriptor::of(kind, &revoking);
+        let lie = EvidenceManifest::new(&signature, [(lie, vec![format!("http://crl.example/{salt}")])]);
+        added.insert_manifest(MediaType::OCI_MANIFEST, lie.encode().unwrap().1);
+        added.insert_blob(MediaType::OCI_EMPTY, SignatureManifest::CONFIG);
+        let store = Overlay::new(Arc::clone(&store), added);
+        let found = report(&judge(&store, &image, &authorities.pki, at, None), at);
+        assert_eq!(
+            (found.verdict, found.codes.as_slice()),
+            (Word::Rejected, &[DiagnosticCode::CertificateRevoked][..])
+        );
+    }
 }
