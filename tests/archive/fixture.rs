@@ -187,7 +187,7 @@ pub(crate) fn bundle() -> Bundle {
         envelope_media_type: Some(envelope.media_type.clone()),
         evidence: Some(evidence.digest),
         missing: vec![EvidenceGap {
-            code: DiagnosticCode::EvidenceUnavailable,
+            code: DiagnosticCode::EvidenceUnavailable.into(),
             certificate: "CN=Example".into(),
             urls: vec!["http://crl.example/1.crl".into()],
             reason: "connection refused".into(),
