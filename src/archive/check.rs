@@ -393,7 +393,7 @@ impl BundleInventory {
             for child in &root.platforms {
                 match child.omitted {
                     false => carried.manifest("a child of a root", &child.digest)?,
-                    true if omitted.contains(&child.digest) => {}
+                    true if omitted.contains(&child.digest) || carried.is_plain(&child.digest) => {}
                     true => return Err(InventoryError::NotOmitted { digest: child.digest }),
                 }
             }
@@ -520,6 +520,11 @@ impl Carried<'_> {
             Some(blob) if fits(blob) => Ok(()),
             _ => Err(InventoryError::NotCarried { what, digest: *digest }),
         }
+    }
+
+    /// Whether it is carried, but not as a manifest: content that is some manifest's layer as well.
+    fn is_plain(&self, digest: &Digest) -> bool {
+        self.0.get(digest).is_some_and(|blob| !blob.manifest)
     }
 
     fn any(&self, what: &'static str, digest: &Digest) -> Result<(), InventoryError> {

@@ -14,7 +14,7 @@ use crate::fixture::{Bundle, Sample, Scratch, code, inventory, noise, root};
 use crate::seal::{Parts, read_pipe, read_store};
 
 /// Text that compresses, noise that does not, a name of 141 characters, and nothing.
-fn small() -> Bundle {
+pub(crate) fn small() -> Bundle {
     let mut sample = Sample::default();
     let text = sample.blob("text/plain", "a seal, a seal, a ship in a seal\n".repeat(30).as_bytes());
     let raw = sample.blob("application/gzip", &noise(600, 7));

@@ -12,10 +12,11 @@ has compressed blocks). § numbers are those of schemas/bundle-v1.md. It holds w
     bundle.py batch                        lines of JSON on standard input, edits of a file each; see `batch`
 """
 
-import bisect
 import datetime
 import hashlib
+import ipaddress
 import json
+import math
 import os
 import re
 import subprocess
@@ -38,7 +39,8 @@ EVIDENCE = "application/vnd.bulla.evidence.v1+json"
 SIGNATURE = "application/vnd.cncf.notary.signature"
 ENVELOPES = ("application/jose+json", "application/cose")
 REVOCATION = ("application/pkix-crl", "application/ocsp-response")
-CONFIGURATIONS = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json", OCI_EMPTY)
+TIMESTAMP = "application/vnd.bulla.timestamp-token.v1"
+DECISIVE = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json", OCI_EMPTY, TIMESTAMP)
 REF_NAME = "org.opencontainers.image.ref.name"
 IMAGE_NAME = "io.containerd.image.name"
 TITLE = "org.opencontainers.image.title"
@@ -137,6 +139,7 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 SKIPPABLE = b"\x5e\x2a\x4d\x18"
 SEEKABLE = b"\xb1\xea\x92\x8f"
 BLOCK_MAXIMUM = 128 << 10
+FRAME_MAXIMUM = 8 * MIB + (64 << 10)
 MAX_FRAMES = 2_097_152
 
 
@@ -186,6 +189,7 @@ def read_frame(data, at):
         require(end <= len(data), "archive-truncated", f"the frame at {at} is cut off")
         blocks.append((kind, position + 3, length))
         position = end
+        require(position - at <= FRAME_MAXIMUM, "archive-malformed", f"the frame at {at} is larger than any content calls for")
     return start - at, position, size, blocks
 
 
@@ -226,7 +230,7 @@ def read_frames(data, account):
         frames.append((at, at + head, end, size, blocks))
         account += [(at, at + head, "frame header"), (at + head, end, "frame blocks")]
         promised += size
-        require(promised <= 1000 * len(data) + 64 * MIB, "archive-expands-too-much", f"{promised} bytes from {len(data)}")
+        require(promised <= 1000 * end + 64 * MIB, "archive-expands-too-much", f"{promised} bytes from {end}")
         require(len(frames) <= MAX_FRAMES, "archive-malformed", "too many frames")
         at = end
     table = seek_table([(end - start, size) for start, _, end, size, _ in frames])
@@ -259,13 +263,26 @@ def strict_object(pairs):
     return members
 
 
-def no_number(text):
-    raise ValueError(f"a number {text}")
+def number(text):
+    """An integer, or what is none; numbers that no double holds are refused."""
+    if not math.isfinite(float(text)):
+        raise ValueError(f"the number {text[:20]}")
+    return int(text) if text.lstrip("-").isdecimal() and text != "-0" else float(text)
+
+
+def depth(value, so_far=1):
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return so_far - 1 if items is None else max((depth(item, so_far + 1) for item in items), default=so_far)
 
 
 def parse(raw, code, what):
+    """§4.3: one value in UTF-8, no member twice, nothing nested deeper than 127, no number beyond a double, no half of a surrogate pair."""
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=strict_object, parse_float=no_number, parse_constant=no_number)
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=strict_object, parse_float=number, parse_int=number, parse_constant=number)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if depth(value) > 127:
+            raise ValueError("nested deeper than 127")
+        return value
     except (ValueError, RecursionError) as error:
         raise Refused(code, f"{what} is not JSON as it should be: {error}") from error
 
@@ -338,7 +355,7 @@ def fault(value, schema, path="inventory"):
 
 
 def ordered(value, schema):
-    """The value with its members in the order of the schema. (GUESS: the text says so of the outermost object alone.)"""
+    """The value with its members in the order of the schema."""
     schema = resolve(schema)
     if isinstance(value, dict):
         if "oneOf" in schema:
@@ -359,14 +376,20 @@ def invalid(condition, reason):
 TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 DIGEST = r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+HOST = rf"(?:{LABEL}(?:\.{LABEL})*|\[(?P<address>[0-9a-fA-F:.]+)\])(?::(?P<port>[0-9]+))?"
 REFERENCE = re.compile(rf"(?P<host>{HOST})/(?P<path>{COMPONENT}(?:/{COMPONENT})*)(?::(?P<tag>{TAG}))?(?:@(?P<digest>{DIGEST}))?")
 
 
 def reference(text):
-    """host, path, tag, digest; what is not there is None. (GUESS: the grammar.)"""
+    """host, path, tag, digest; what is not there is None (§4.2)."""
     match = REFERENCE.fullmatch(text)
     invalid(match, f"{text!r} is no reference")
+    invalid(len(match["host"]) <= 255 and len(match["path"]) <= 255 and int(match["port"] or 0) < 65_536, f"{text!r} is no reference")
+    try:
+        ipaddress.IPv6Address(match["address"] or "::")
+    except ValueError as error:
+        raise Refused("bundle-manifest-invalid", f"{text!r}: {error}") from error
     return match["host"], match["path"], match["tag"], match["digest"]
 
 
@@ -390,7 +413,7 @@ def blob_order(inventory):
     def key(blob):
         if blob.get("manifest"):
             return 1, blob["digest"]
-        return (2 if blob["digest"] in decides or blob["mediaType"] in CONFIGURATIONS else 3), blob["digest"]
+        return (2 if blob["digest"] in decides or blob["mediaType"] in DECISIVE else 3), blob["digest"]
 
     return key
 
@@ -403,7 +426,20 @@ def by_subject(item):
     return item["subject"]
 
 
-ORDERS = {"roots": root_order, "referrers": referrer_order, "signatures": by_digest, "evidence": by_digest, "searches": by_subject, "omitted": by_digest}
+def by_digest_and_subject(item):
+    return item["digest"], item["subject"]
+
+
+def platform_order(child):
+    """A child of a root, by digest and platform; what is absent sorts before what is there."""
+    platform = child.get("platform")
+    if platform is None:
+        return child["digest"], (False,)
+    optional = [absent_first(platform.get(name)) for name in ("variant", "os.version")]
+    return child["digest"], (True, platform["os"], platform["architecture"], *optional, platform.get("os.features", []))
+
+
+ORDERS = {"roots": root_order, "referrers": referrer_order, "signatures": by_digest_and_subject, "evidence": by_digest, "searches": by_subject, "omitted": by_digest}
 
 
 def ascending(keys):
@@ -415,7 +451,9 @@ def moment(text):
     match = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{0,8}[1-9]))?Z", text, re.ASCII)
     invalid(match, f"{text!r} is not a time in its shortest form")
     try:
-        return datetime.datetime(*map(int, match.groups()[:6])), (match[7] or "").ljust(9, "0")
+        # The year 0, which Python's calendar does not have, is as long as the year 2000.
+        datetime.datetime(int(match[1]) or 2000, *map(int, match.groups()[1:6]))
+        return *match.groups()[:6], (match[7] or "").ljust(9, "0")
     except ValueError as error:
         raise Refused("bundle-manifest-invalid", f"{text!r}: {error}") from error
 
@@ -463,6 +501,9 @@ def check_consistency(inventory):
         moment(time)
     for name, order in ORDERS.items():
         invalid(ascending([order(item) for item in inventory[name]]), f"{name} is not strictly ascending")
+    for root in inventory["roots"]:
+        invalid(ascending([platform_order(child) for child in root.get("platforms", [])]), "platforms are not strictly ascending")
+    invalid(ascending(inventory.get("features", [])), "features are not strictly ascending")
     invalid(len(inventory["blobs"]) <= 1_000_000, "more than 1,000,000 blobs")
     invalid(ascending([blob_order(inventory)(b) for b in inventory["blobs"]]), "blobs are not in their order")
     blobs = {b["digest"]: b for b in inventory["blobs"]}
@@ -486,8 +527,9 @@ def check_consistency(inventory):
         for child in root.get("platforms", []):
             if "omitted" not in child:
                 carried(child["digest"], True, "a child")
-            else:  # GUESS
-                invalid(child["digest"] in omitted, f"{child['digest']} is said to be omitted, and is not")
+            else:
+                plain = child["digest"] in blobs and "manifest" not in blobs[child["digest"]]
+                invalid(child["digest"] in omitted or plain, f"{child['digest']} is said to be omitted, and is not")
     for referrer in inventory["referrers"]:
         carried(referrer["digest"], True, "a referrer", referrer)
         carried(referrer["subject"], True, "a subject")
@@ -501,7 +543,7 @@ def check_consistency(inventory):
         if "envelope" in signature:
             carried(signature["envelope"], False, "an envelope")
     for evidence in inventory["evidence"]:
-        carried(evidence["digest"], False, "evidence", {"size": evidence["size"]})  # GUESS: the size
+        carried(evidence["digest"], False, "evidence", {"size": evidence["size"]})
     invalid(EMPTY in blobs and blobs[EMPTY]["size"] == 2, "the empty configuration is not among the blobs")
     invalid(not omitted & set(blobs), "something is both omitted and carried")
     invalid(all(o["reason"] != "held" for o in inventory["omitted"]), "held content without the feature that says so")
@@ -540,12 +582,12 @@ def index_document(inventory, manifest, seal):
         name = tag if tag is not None and tags.count(tag) == 1 else root["reference"]
         annotations = {REF_NAME: name} | ({IMAGE_NAME: f"{host}/{path}:{tag}"} if tag is not None else {})
         entries.append(descriptor(root["mediaType"], root["digest"], root["size"], annotations))
-        listed.add((root["digest"], tag))
+        listed.add((root["digest"], None))
     proofs = {s["evidence"] for s in inventory["signatures"] if "evidence" in s}
     proofs |= {r["digest"] for r in inventory["referrers"] if r.get("artifactType") == EVIDENCE}
     for r in inventory["referrers"]:
         tag = r.get("tag")
-        if r["digest"] in proofs or (r["digest"], tag) in listed:  # GUESS: what "the same tag, or without one" means
+        if r["digest"] in proofs or (r["digest"], tag) in listed:
             continue
         listed.add((r["digest"], tag))
         entries.append(descriptor(r["mediaType"], r["digest"], r["size"], {REF_NAME: tag} if tag is not None else None, r.get("artifactType")))
@@ -571,15 +613,40 @@ def seal_form(entry, raw, artifact_type, subject, limit):
     require(len(raw) <= limit, code, f"a manifest of {len(raw)} bytes")
     manifest = parse(raw, code, "a manifest of the seal")
     require(isinstance(manifest, dict), code, "a manifest of the seal is no object")
-    form = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": artifact_type, "config": descriptor(OCI_EMPTY, EMPTY, 2), "subject": subject}
-    for member, value in form.items():
-        require(manifest.get(member) == value, code, f"{member} of a manifest of the seal is not {value}")
     layers = manifest.get("layers")
-    require(isinstance(layers, list) and all(isinstance(layer, dict) for layer in layers), code, "layers that are no list of descriptors")
-    for layer in layers:
-        good = isinstance(layer.get("digest"), str) and re.fullmatch(DIGEST, layer["digest"]) and type(layer.get("size")) is int and layer["size"] >= 0
-        require(good, code, f"a layer {layer}")
-    return layers
+    require(isinstance(layers, list), code, "layers that are no list")
+    for found in [manifest.get("config"), manifest.get("subject"), *layers]:
+        require(is_descriptor(found), code, f"{found} is no descriptor")
+    same = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": artifact_type}
+    for member, value in same.items():
+        found = manifest.get(member, value if member == "mediaType" else None)
+        require(found == value and type(found) is type(value), code, f"{member} of a manifest of the seal is not {value}")
+    for member, value in {"config": descriptor(OCI_EMPTY, EMPTY, 2), "subject": subject}.items():
+        require({name: manifest[member].get(name) for name in value} == value, code, f"{member} of a manifest of the seal is not {value}")
+    require(is_annotations(manifest.get("annotations")), code, "annotations that are none")
+    require(not {"manifests", "blobs", "fsLayers"} & set(manifest), code, "a manifest of the seal that is another kind as well")
+    return [{name: layer.get(name) for name in ("mediaType", "digest", "size")} for layer in layers]
+
+
+def is_annotations(value):
+    return value is None or isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
+def is_descriptor(value):
+    """What is read of a descriptor (OCI image-spec, descriptor.md), with the types that it has there."""
+    return (
+        isinstance(value, dict) and isinstance(value.get("mediaType", ""), str) and isinstance(value.get("digest"), str)
+        and bool(re.fullmatch(DIGEST, value["digest"])) and type(value.get("size")) is int and 0 <= value["size"] < 1 << 64
+        and is_annotations(value.get("annotations")) and isinstance(value.get("artifactType"), str | None)
+        and (value.get("platform") is None or is_platform(value["platform"]))
+    )
+
+
+def is_platform(value):
+    if not isinstance(value, dict) or not isinstance(value.get("os.features"), list | None):
+        return False
+    optional = all(isinstance(value.get(name), str | None) for name in ("variant", "os.version"))
+    return optional and all(isinstance(text, str) for text in [value.get("os"), value.get("architecture"), *(value.get("os.features") or [])])
 
 
 def read_seal(entries, subject, content):
