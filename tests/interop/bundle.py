@@ -595,7 +595,8 @@ def index_document(inventory, manifest, seal):
     for digest in sorted(proofs):
         entries.append(descriptor(blobs[digest]["mediaType"], digest, blobs[digest]["size"], None, EVIDENCE))
     entries.append(descriptor(OCI_MANIFEST, sha256(manifest), len(manifest), {TITLE: "bulla bundle manifest"}, BUNDLE))
-    return compact({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries + seal})
+    entries += [descriptor(e["mediaType"], e["digest"], e["size"], None, e["artifactType"]) for e in seal]
+    return compact({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})
 
 
 def member_name(digest):
@@ -619,12 +620,14 @@ def seal_form(entry, raw, artifact_type, subject, limit):
         require(is_descriptor(found), code, f"{found} is no descriptor")
     same = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": artifact_type}
     for member, value in same.items():
-        found = manifest.get(member, value if member == "mediaType" else None)
+        found = manifest.get(member)
+        if member == "mediaType" and found is None:
+            continue
         require(found == value and type(found) is type(value), code, f"{member} of a manifest of the seal is not {value}")
     for member, value in {"config": descriptor(OCI_EMPTY, EMPTY, 2), "subject": subject}.items():
         require({name: manifest[member].get(name) for name in value} == value, code, f"{member} of a manifest of the seal is not {value}")
     require(is_annotations(manifest.get("annotations")), code, "annotations that are none")
-    require(not {"manifests", "blobs", "fsLayers"} & set(manifest), code, "a manifest of the seal that is another kind as well")
+    require(all(manifest.get(name) is None for name in ("manifests", "blobs", "fsLayers")), code, "a manifest of the seal that is another kind as well")
     return [{name: layer.get(name) for name in ("mediaType", "digest", "size")} for layer in layers]
 
 
