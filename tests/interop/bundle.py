@@ -1,15 +1,11 @@
 #!/usr/bin/env python3
-"""A second implementation of the bundle: a strict reader and a writer, made from schemas/bundle-v1.md alone.
+"""A second implementation of the bundle, made from schemas/bundle-v1.md alone: a strict reader. writer.py writes by the same rules.
 
 It shares nothing with bulla but the specification and its schema, and needs nothing but Python 3 (and the `zstd` program where a frame
 has compressed blocks). § numbers are those of schemas/bundle-v1.md. It holds whole files in memory: it is a measure, not a tool.
 
-    bundle.py check FILE...                what a strict reader says of each, one JSON object a line
-    bundle.py account FILE                 what every byte of the file is
-    bundle.py describe FILE DIR            take a bundle apart: DIR/description.json and DIR/blobs/
-    bundle.py write DIR [DESCRIPTION] OUT  the bundle of a description; its lists may be in any order, totals and order are found here
-    bundle.py layout DIR NAME=REFERENCE... OUT  the bundle of artifacts in an OCI layout that are not signed
-    bundle.py batch                        lines of JSON on standard input, edits of a file each; see `batch`
+    bundle.py check FILE...    what a strict reader says of each, one JSON object a line
+    bundle.py account FILE     what every byte of the file is
 """
 
 import datetime
@@ -237,20 +233,6 @@ def read_frames(data, account):
     require(data[at:] == table, "archive-malformed" if data[at:] else "archive-truncated", "the seek table is not the one of the frames")
     account.append((at, len(data), "seek table"))
     return b"".join(frame_contents(data, frames)), [frame[3] for frame in frames]
-
-
-def write_frames(tar):
-    """A compressed bundle. The blocks are the writer's choice (§2): raw ones."""
-    out, table, at = [], [], 0
-    for size in frame_sizes(read_members(tar), len(tar)):
-        frame, end = [frame_header(size)], at + size
-        for start in range(at, end, BLOCK_MAXIMUM):
-            block = tar[start : min(start + BLOCK_MAXIMUM, end)]
-            frame.append((len(block) << 3 | (start + len(block) == end)).to_bytes(3, "little") + block)
-        out.append(b"".join(frame))
-        table.append((len(out[-1]), size))
-        at = end
-    return b"".join(out) + seek_table(table)
 
 
 # JSON (§4), and the schema ------------------------------------------------------------------------------------------------------
@@ -775,108 +757,6 @@ def verdict(data):
     return {"accepted": True, "reason": "", "members": len(members), "bytes": len(data), "tarBytes": len(tar), "sealed": bool(seal), "blobs": inventory["totals"]["blobs"]}
 
 
-# The writer ---------------------------------------------------------------------------------------------------------------------
-
-
-def complete(description, size_of):
-    """The inventory of a description: everything that follows from the rest is put in, and put in order."""
-    lists = {"roots": [], "referrers": [], "signatures": [], "evidence": [], "searches": [], "omitted": []}
-    given = {k: v for k, v in description.items() if k not in ("blobs", "totals", "seal")}
-    inventory = {"schemaVersion": 1, "mediaType": BUNDLE} | lists | given
-    for name, order in ORDERS.items():
-        inventory[name] = sorted(inventory[name], key=order)
-    blobs = {b["digest"]: b for b in description["blobs"]} | {EMPTY: {"mediaType": OCI_EMPTY, "digest": EMPTY, "size": 2}}
-    inventory["blobs"] = sorted(({"size": size_of(d)} | b for d, b in blobs.items()), key=blob_order(inventory))
-    inventory["totals"] = totals(inventory)
-    return ordered(inventory, SCHEMA)
-
-
-def build(description, read):
-    """The plain bundle of a description; `read` gives the bytes of a blob."""
-    inventory = complete(description, lambda digest: len(read(digest)))
-    raw = compact(inventory)
-    manifest = bundle_manifest(raw)
-    made = {sha256(raw): raw, sha256(manifest): manifest}
-    seal_entries = description.get("seal", [])
-    sealed = [digest for digest, _ in read_seal(seal_entries, descriptor(OCI_MANIFEST, sha256(manifest), len(manifest)), lambda d, _: read(d))]
-    digests = [sha256(manifest), *sealed, sha256(raw), *(b["digest"] for b in inventory["blobs"] if b["digest"] not in sealed)]
-    parts = []
-    documents = [("oci-layout", LAYOUT_DOCUMENT), ("index.json", index_document(inventory, manifest, seal_entries))]
-    for name, content in documents + [(member_name(d), made.get(d) or read(d)) for d in digests]:
-        parts += [headers(name, len(content)), content, bytes(padding(len(content)))]
-    return b"".join(parts) + bytes(2 * BLOCK)
-
-
-def describe(data, directory):
-    members, inventory, seal, tar, _ = check(data)
-    for name, _, start, size in members:
-        os.makedirs(os.path.join(directory, os.path.dirname(name)), exist_ok=True)
-        with open(os.path.join(directory, name), "wb") as out:
-            out.write(tar[start : start + size])
-    description = {k: v for k, v in inventory.items() if k not in ("totals", "schemaVersion", "mediaType")}
-    description["blobs"] = [{k: v for k, v in b.items() if k != "size"} for b in inventory["blobs"]]
-    with open(os.path.join(directory, "description.json"), "w", encoding="utf-8") as out:
-        json.dump(description | {"seal": seal}, out, indent=1)
-
-
-def describe_layout(directory, names, created_by, created_at):
-    """A description of artifacts in an OCI layout, with what refers to them; signatures would need a look into certificates."""
-    read = reader(directory)
-    with open(os.path.join(directory, "index.json"), encoding="utf-8") as file:
-        listed = json.load(file)["manifests"]
-    blobs, roots, referrers, searches = {}, [], [], []
-
-    def walk(entry, manifest):
-        blobs.setdefault(entry["digest"], {"digest": entry["digest"], "mediaType": entry["mediaType"]} | ({"manifest": True} if manifest else {}))
-        if not manifest:
-            return
-        document = json.loads(read(entry["digest"]))
-        for child in document.get("manifests", []):
-            walk(child, True)
-        for child in [document["config"]] if "config" in document else []:
-            walk(child, False)
-        for child in document.get("layers", []):
-            walk(child, False)
-
-    for name, ref in names:
-        entry = next(e for e in listed if e.get("annotations", {}).get(REF_NAME) == name)
-        root = {"reference": ref} | {k: entry[k] for k in ("digest", "size", "mediaType")}
-        children = json.loads(read(entry["digest"])).get("manifests", [])
-        if children:
-            root["platforms"] = [{"digest": c["digest"]} | ({"platform": c["platform"]} if "platform" in c else {}) for c in children]
-        roots.append(root)
-        walk(entry, True)
-    subjects = [(e, json.loads(read(e["digest"]))) for e in listed]
-    done = set()
-    while todo := [d for d, b in blobs.items() if b.get("manifest") and d not in done]:
-        for digest in todo:
-            done.add(digest)
-            found = False
-            for entry, document in subjects:
-                if document.get("subject", {}).get("digest") == digest:
-                    found = True
-                    kind = document.get("artifactType") or document["config"]["mediaType"]
-                    assert kind != SIGNATURE, "a signature: give a description"
-                    referrers.append({"subject": digest, "artifactType": kind} | {k: entry[k] for k in ("digest", "size", "mediaType")})
-                    walk(entry, True)
-            methods = ["digest-tag-sig", "digest-tag-att", "digest-tag-sbom"]
-            results = [{"method": "referrers", "result": "found" if found else "absent"}] + [{"method": m, "result": "absent"} for m in methods]
-            searches.append({"subject": digest, "searches": results})
-    return {
-        "createdBy": created_by, "createdAt": created_at, "roots": roots, "referrers": referrers, "searches": searches, "blobs": list(blobs.values()),
-    }
-
-
-def reader(directory):
-    def read(digest):
-        if digest == EMPTY:
-            return b"{}"
-        with open(os.path.join(directory, member_name(digest)), "rb") as file:
-            return file.read()
-
-    return read
-
-
 # The command line ---------------------------------------------------------------------------------------------------------------
 
 
@@ -885,50 +765,19 @@ def load(path):
         return file.read()
 
 
-def batch(lines, out):
-    """One line in: {"base": FILE, "edits": [[offset, bytes to take away, "hexadecimal to put there"], ...]}, edits of one file ascending and
-    at places of the base. One line out: the verdict on the edited file."""
-    bases = {}
-    for line in lines:
-        job = json.loads(line)
-        base = bases.setdefault(job["base"], None) or load(job["base"])
-        bases[job["base"]] = base
-        parts, at = [], 0
-        for offset, removed, put in job["edits"]:
-            parts += [base[at:offset], bytes.fromhex(put)]
-            at = offset + removed
-        print(json.dumps(verdict(b"".join(parts) + base[at:])), file=out)
-
-
-def save(path, tar):
-    with open(path, "wb") as file:
-        file.write(write_frames(tar) if path.endswith(".zst") else tar)
-
-
 def main(arguments):
     match arguments:
         case ["check", *files] if files:
             verdicts = [verdict(load(file)) for file in files]
-            for v in verdicts:
-                print(json.dumps(v))
-            return 0 if all(v["accepted"] for v in verdicts) else 1
+            for found in verdicts:
+                print(json.dumps(found))
+            return 0 if all(found["accepted"] for found in verdicts) else 1
         case ["account", file]:
             for start, end, what in check(load(file))[4]:
                 print(f"{start:>12} {end:>12} {what}")
-        case ["describe", file, directory]:
-            describe(load(file), directory)
-        case ["write", directory, *description, out] if len(description) < 2:
-            description = json.loads(load(description[0] if description else os.path.join(directory, "description.json")))
-            save(out, build(description, reader(directory)))
-        case ["layout", directory, created_by, created_at, *names, out]:
-            pairs = [tuple(name.split("=", 1)) for name in names]
-            save(out, build(describe_layout(directory, pairs, created_by, created_at), reader(directory)))
-        case ["batch"]:
-            batch(sys.stdin, sys.stdout)
-        case _:
-            print(__doc__, file=sys.stderr)
-            return 2
-    return 0
+            return 0
+    print(__doc__, file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":
