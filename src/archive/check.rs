@@ -144,6 +144,26 @@ pub enum InventoryError {
         /// The content.
         digest: Digest,
     },
+    /// A member with a value that it cannot have.
+    #[error("the inventory's {member} cannot be {found:?}")]
+    Value {
+        /// The member.
+        member: &'static str,
+        /// What it is, shortened.
+        found: String,
+    },
+    /// A size that not every JSON reader takes for what it is.
+    #[error("the inventory gives a size of {found} bytes; sizes and their sum end below 2^53")]
+    Size {
+        /// The size.
+        found: u64,
+    },
+    /// A child of a root that was left out, and is not among what was left out.
+    #[error("the inventory says that {digest} was left out of a root, and does not list it as left out")]
+    NotOmitted {
+        /// The child.
+        digest: Digest,
+    },
     /// A sum that does not follow from the lists.
     #[error("the inventory's totals do not follow from its lists")]
     Totals,
@@ -264,6 +284,7 @@ impl BundleInventory {
             stream.validate()?;
         }
         self.check_omitted()?;
+        self.check_values()?;
         self.check_order()?;
         self.check_names()?;
         self.check_references()?;
@@ -295,6 +316,36 @@ impl BundleInventory {
             return Err(InventoryError::FeatureMismatch { name: HELD_CONTENT, needed });
         }
         self.omitted.iter().try_for_each(OmittedContent::validate)
+    }
+
+    /// What no type of a member says: the form of codes and hexadecimal numbers, and how great sizes may be.
+    fn check_values(&self) -> Result<(), InventoryError> {
+        let value = |member, good: bool, found: &dyn std::fmt::Display| match good {
+            true => Ok(()),
+            false => Err(InventoryError::Value { member, found: shorten(&found.to_string()) }),
+        };
+        for gap in self.signatures.iter().flat_map(|signature| &signature.missing) {
+            value("missing code", gap.code.is_well_formed(), &gap.code)?;
+        }
+        for record in &self.evidence {
+            match record {
+                EvidenceRecord::Crl(crl) => {
+                    for number in crl.number.iter().chain(&crl.base_number) {
+                        value("CRL number", is_hex(number), number)?;
+                    }
+                }
+                EvidenceRecord::Ocsp(response) => {
+                    for serial in &response.serials {
+                        value("serial number", is_hex(serial), serial)?;
+                    }
+                }
+            }
+        }
+        let sizes = self.blobs.iter().map(|blob| blob.size).chain(self.omitted.iter().map(|omitted| omitted.size));
+        match sizes.chain([self.computed_totals().bytes]).find(|size| *size >= MOST_NUMBER) {
+            Some(found) => Err(InventoryError::Size { found }),
+            None => Ok(()),
+        }
     }
 
     fn check_order(&self) -> Result<(), InventoryError> {
@@ -335,10 +386,15 @@ impl BundleInventory {
     fn check_references(&self) -> Result<(), InventoryError> {
         let carried = Carried::of(&self.blobs)?;
         carried.blob("the empty configuration", &empty_config().digest, empty_config().size)?;
+        let omitted: HashSet<_> = self.omitted.iter().map(|omitted| omitted.digest).collect();
         for root in &self.roots {
             carried.described("a root", &root.digest, root.size, &root.media_type)?;
-            for child in root.platforms.iter().filter(|child| !child.omitted) {
-                carried.manifest("a child of a root", &child.digest)?;
+            for child in &root.platforms {
+                match child.omitted {
+                    false => carried.manifest("a child of a root", &child.digest)?,
+                    true if omitted.contains(&child.digest) || carried.is_plain(&child.digest) => {}
+                    true => return Err(InventoryError::NotOmitted { digest: child.digest }),
+                }
             }
         }
         for referrer in &self.referrers {
@@ -411,14 +467,18 @@ impl StreamPosition {
         match (self.sequence, self.previous) {
             (0, _) => fail("the first has number 1"),
             (1, Some(_)) => fail("nothing is before the first"),
-            (MOST_SEQUENCE.., _) => fail("numbers end below 2^53"),
+            (MOST_NUMBER.., _) => fail("numbers end below 2^53"),
             _ => Ok(()),
         }
     }
 }
 
-/// Numbers that every JSON reader takes for what they are (RFC 8259 §6).
-const MOST_SEQUENCE: u64 = 1 << 53;
+/// Numbers below this every JSON reader takes for what they are (RFC 8259 §6).
+const MOST_NUMBER: u64 = 1 << 53;
+
+fn is_hex(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
 
 fn part(blob: &BlobRecord, decisive: &HashSet<Digest>) -> Part {
     if blob.manifest {
@@ -472,6 +532,11 @@ impl<'a> Carried<'a> {
             Some(blob) if fits(blob) => Ok(()),
             _ => Err(InventoryError::NotCarried { what, digest: *digest }),
         }
+    }
+
+    /// Whether it is carried, but not as a manifest: content that is some manifest's layer as well.
+    fn is_plain(&self, digest: &Digest) -> bool {
+        self.0.get(digest).is_some_and(|blob| !blob.manifest)
     }
 
     fn any(&self, what: &'static str, digest: &Digest) -> Result<(), InventoryError> {

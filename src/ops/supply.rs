@@ -10,7 +10,7 @@ pub use super::gather::Sources;
 use super::gather::{Gatherer, Named};
 use super::pack::Supplies;
 use super::signatures::{carried_evidence, check_amount, envelope_of, read_signature};
-use crate::archive::{EvidenceGap, EvidenceRecord, SignatureRecord};
+use crate::archive::{EvidenceGap, EvidenceRecord, GapCode, SignatureRecord};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::evidence::EvidenceManifest;
@@ -150,7 +150,7 @@ pub(super) fn supply_one(
         // What cannot be judged yet cannot be supplied either. A malformed signature will never be good, so it lacks
         // nothing: it must not stand in the way of a good one.
         Err(failure) if failure.code == DiagnosticCode::EnvelopeUnsupported => record.missing.push(EvidenceGap {
-            code: failure.code,
+            code: failure.code.into(),
             certificate: "(unknown)".to_owned(),
             urls: Vec::new(),
             reason: failure.message.clone(),
@@ -164,7 +164,7 @@ pub(super) fn supply_one(
 
 fn gap_of(note: &PlanNote) -> Option<EvidenceGap> {
     let gap = |code, certificate: String, urls: &[String], reason: String| {
-        Some(EvidenceGap { code, certificate, urls: urls.to_vec(), reason })
+        Some(EvidenceGap { code: GapCode::from(code), certificate, urls: urls.to_vec(), reason })
     };
     match note {
         PlanNote::NoHttpPoint(certificate) => gap(

@@ -250,11 +250,14 @@ fn what_is_no_seal_on_this_bundle_is_refused() {
     image["config"] = json!(Descriptor::of(MediaType::OCI_CONFIG, EMPTY_CONFIG));
     let mut empty = seal.clone();
     empty["layers"] = json!([]);
+    let mut letter = seal.clone();
+    letter["layers"][0]["mediaType"] = "text/plain".into();
     let mut two = seal.clone();
     two["layers"] = json!([two["layers"][0], two["layers"][0]]);
     let kind = names::SEAL;
     type Case<'a> = (&'a str, Vec<(Value, &'a str)>, DiagnosticCode);
-    let cases: [Case<'_>; 9] = [
+    let cases: [Case<'_>; 10] = [
+        ("an envelope of no format", vec![(letter, kind)], BundleSealInvalid),
         ("a seal over another bundle manifest", vec![(elsewhere, kind)], BundleSealInvalid),
         ("two seals", vec![(seal.clone(), kind), (second.clone(), kind)], BundleSealInvalid),
         ("three", vec![(seal.clone(), kind), (second, kind), (third, kind)], BundleSealInvalid),

@@ -188,7 +188,10 @@ fn a_response_travels_with_the_crl_of_its_responder() {
     let Some((mut authorities, store, image)) = world(OCSP, &checked) else { return };
     // 10.13: without the responder's CRL its answer does not count.
     let Err(SupplyError::Missing { gaps }) = supplies(&authorities, &store, &image) else { unreachable!() };
-    assert_eq!(gaps.iter().map(|(_, gap)| gap.code).collect::<Vec<_>>(), [DiagnosticCode::EvidenceUnavailable]);
+    assert_eq!(
+        gaps.iter().map(|(_, gap)| gap.code.clone()).collect::<Vec<_>>(),
+        [DiagnosticCode::EvidenceUnavailable.into()]
+    );
     let scope = "issuingDistributionPoint=critical,@idp\n[idp]\nfullname=URI:http://crl.example/1.crl";
     authorities.crls.insert(CRL_URL, authorities.pki.crl_der("root", &[], scope, ""));
     authorities.asked.lock().unwrap().clear();
@@ -240,7 +243,7 @@ fn a_revocation_by_ocsp_is_found_carried_or_live() {
     // 10.05: a responder that knows nothing is no answer.
     authorities.index = Some("");
     let Err(SupplyError::Missing { gaps }) = supplies(&authorities, &store, &image) else { unreachable!() };
-    assert_eq!(gaps[0].1.code, DiagnosticCode::OcspUnknown);
+    assert_eq!(gaps[0].1.code, DiagnosticCode::OcspUnknown.into());
 }
 
 #[test]
@@ -265,18 +268,22 @@ fn one_kind_suffices_and_delta_crls_come_along() {
     let elsewhere = crl("2.5.29.20=DER:020105\nfreshestCRL=URI:ldap://crl.example/x");
     let base = authorities.crls.insert(CRL_URL, elsewhere).unwrap();
     let missing = |authorities: &Authorities| match supplies(authorities, &store, &image) {
-        Err(SupplyError::Missing { gaps }) => gaps.iter().map(|(_, gap)| (gap.code, gap.urls.len())).collect(),
+        Err(SupplyError::Missing { gaps }) => gaps.iter().map(|(_, gap)| (gap.code.clone(), gap.urls.len())).collect(),
         _ => Vec::new(),
     };
     assert_eq!(
         missing(&authorities),
-        [(DiagnosticCode::DeltaCrlMissing, 3)],
+        [(DiagnosticCode::DeltaCrlMissing.into(), 3)],
         "10.25: the delta CRL is not to be had over HTTP"
     );
     authorities.crls.insert(CRL_URL, base);
-    assert_eq!(missing(&authorities), [(DiagnosticCode::EvidenceUnavailable, 3)], "10.25: the delta CRL is missing");
+    assert_eq!(
+        missing(&authorities),
+        [(DiagnosticCode::EvidenceUnavailable.into(), 3)],
+        "10.25: the delta CRL is missing"
+    );
     authorities.crls.insert(DELTA_URL, other);
-    assert_eq!(missing(&authorities), [(DiagnosticCode::CrlOutOfScope, 3)], "10.26: it continues another base");
+    assert_eq!(missing(&authorities), [(DiagnosticCode::CrlOutOfScope.into(), 3)], "10.26: it continues another base");
     authorities.crls.insert(DELTA_URL, delta);
     let supplied = supplies(&authorities, &store, &image).unwrap();
     assert_eq!(kinds(&supplied), (0, 1, 1));
@@ -287,7 +294,7 @@ fn one_kind_suffices_and_delta_crls_come_along() {
     let kinds: BTreeSet<_> = found.artifacts[0].signatures[0].evidence.iter().map(|used| used.kind.as_str()).collect();
     assert_eq!(kinds, BTreeSet::from(["crl", "delta-crl"]));
     authorities.crls.clear();
-    assert_eq!(missing(&authorities), [(DiagnosticCode::EvidenceUnavailable, 3)]);
+    assert_eq!(missing(&authorities), [(DiagnosticCode::EvidenceUnavailable.into(), 3)]);
 }
 
 /// What one distribution point says counts, although another does not answer.
