@@ -1,7 +1,7 @@
 //! Container engines: containerd and Docker, each started for the test in namespaces of its own, with nothing but what it
 //! keeps in a scratch folder, and no network.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -34,10 +34,11 @@ struct Engine {
 
 /// Starts a daemon that sees no network and has `/run` for itself.
 fn daemon(folder: &Path, name: &str, words: &str) -> Child {
-    let script = format!("mount -t tmpfs none /run; exec {name} {words} >{name}.log 2>&1");
+    let script = format!("mount -t tmpfs none /run; exec {name} {words}");
+    let log = File::create(folder.join(format!("{name}.log"))).unwrap();
     let mut command = Command::new("unshare");
     command.args(["--mount", "--net", "sh", "-ec", &script]).current_dir(folder);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
 }
 
 impl Engine {
