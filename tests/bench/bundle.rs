@@ -223,7 +223,8 @@ impl Bench {
         row("import an archive / skopeo copy", cost, limit, ratio, "<= 0.4", ratio <= 0.4);
     }
 
-    /// Beside other tools that carry images, where they are at hand. No limit was set for these.
+    /// Beside other tools that carry images, where they are at hand. No limit was set for these. When bulla ends, the bytes
+    /// are on the disk; the others don't wait for that, so what they wrote is synced, within their time.
     fn against_peers(&self) {
         if !tools::there("bundle", &["skopeo", "docker-registry"]) {
             return;
@@ -249,11 +250,13 @@ impl Bench {
         if !tools::there("bundle", &theirs[..1]) {
             return;
         }
+        let ours = [&[BULLA], ours].concat();
+        let theirs = [&["sh", "-ec", "\"$@\"; find peer* -type f -exec sync {} +", "sh"], theirs].concat();
         let (mut costs, mut others) = (Vec::new(), Vec::new());
         for _ in 0..self.runs {
-            for (words, costs) in [(theirs.to_vec(), &mut others), ([&[BULLA], ours].concat(), &mut costs)] {
+            for (words, costs) in [(&theirs, &mut others), (&ours, &mut costs)] {
                 self.clear(&["again.tar", "imported", "peer", "peer.tar"]);
-                costs.push(self.run(&words));
+                costs.push(self.run(words));
             }
         }
         let [ours, theirs] = [costs, others].map(|mut costs| {
