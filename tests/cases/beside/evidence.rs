@@ -70,7 +70,9 @@ fn base_crls(crls: &[(&Vec<u8>, Option<Crl>)], points: &[Address<'_>], found: &m
             urls.is_empty() || urls.contains(&point.url)
         };
         let meant: Vec<usize> = (0..bases.len())
-            .filter(|index| bases[*index].1.as_ref().is_some_and(|crl| crl.issuer() == point.about.issuer() && names_it(crl)))
+            .filter(|index| {
+                bases[*index].1.as_ref().is_some_and(|crl| crl.issuer() == point.about.issuer() && names_it(crl))
+            })
             .collect();
         match meant.as_slice() {
             [] => {}

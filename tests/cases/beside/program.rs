@@ -95,7 +95,10 @@ impl Elf<'_> {
             (self.text(table.offset + names + named)? == name).then_some(begin?)
         };
         let begin = known.then(|| (0..count).find_map(entry))??;
-        (start + begin).checked_sub(code.address).filter(|inside| *inside < code.size).map(|inside| code.offset + inside)
+        (start + begin)
+            .checked_sub(code.address)
+            .filter(|inside| *inside < code.size)
+            .map(|inside| code.offset + inside)
     }
 }
 

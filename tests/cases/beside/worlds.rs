@@ -46,6 +46,8 @@ pub(super) enum Question {
     Verdict,
     /// Whether Notation takes the trust policy; nothing is signed.
     Policy,
+    /// The same, and whether a statement applies.
+    Statement,
     /// Whether Notation takes the trust stores; nobody in them has signed.
     Stores,
     /// Whether Notation takes the signature manifest; its envelope is empty.
@@ -197,7 +199,9 @@ fn reachable(layout: &Path) -> (Vec<(String, Vec<u8>)>, Vec<Vec<u8>>, Vec<Descri
     let (mut manifests, mut blobs, mut listed) = (Vec::new(), Vec::new(), Vec::new());
     let mut waiting = index["manifests"].as_array().unwrap().clone();
     while let Some(entry) = waiting.pop() {
-        let (Some(media_type), Some(digest)) = (entry["mediaType"].as_str(), entry["digest"].as_str()) else { continue };
+        let (Some(media_type), Some(digest)) = (entry["mediaType"].as_str(), entry["digest"].as_str()) else {
+            continue;
+        };
         let Some(bytes) = read(digest) else { continue };
         let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         waiting.extend(document["manifests"].as_array().into_iter().flatten().cloned());
@@ -307,6 +311,10 @@ fn payload(case: &Case) -> Result<World, &'static str> {
         Some(digest) if *digest == nothing && artifact["size"] == 1 => return Err("an artifact that cannot exist"),
         _ => Vec::new(),
     };
+    let at_hand = json!([Digest::sha256(&content), content.len()]) == json!([artifact["digest"], artifact["size"]]);
+    if case.file.expect.verdict == "accepted" && !at_hand {
+        return Err("speaks of content that nobody has");
+    }
     let media_type = artifact["mediaType"].as_str().filter(|text| text.contains('/')).unwrap_or("a/b");
     let mut world = World::new(case, "registry.example/cases", media_type, content);
     world.attach(JWS, crate::generate::envelope_over(text, "leaf", &["leaf", "inter", "root"]));
@@ -363,6 +371,10 @@ fn chain(case: &Case) -> Result<World, &'static str> {
     let names = texts(&inputs["certificates"]);
     let mut world = by_chain(case, &names)?;
     let anchors = texts(&inputs["anchors"]);
+    let holds = |name: &&str| material::certificate(name).is_ok_and(|found| found.is_ca() || found.is_self_signed());
+    if !anchors.iter().all(holds) {
+        return Err("a certificate that no trust store may hold, neither here nor there");
+    }
     let verification = match (anchors.is_empty(), case.file.at) {
         (true, None) => audit(),
         (true, Some(_)) => json!({"level": "strict", "override": {"authenticity": "log"}}),
@@ -394,13 +406,26 @@ fn stores(case: &Case) -> Result<World, &'static str> {
     }
     let tree = tempfile::tempdir().unwrap();
     config::lay_out(case, tree.path()).map_err(|_| "its directory cannot be made")?;
-    let mut world = by_chain(case, &["leaf", "inter", "root"])?;
-    world.question = Question::Policy;
-    if let Some(names) = read.get("stores") {
-        let names: Vec<String> = texts(names).into_iter().map(str::to_owned).collect();
-        world.statement(&json!({"level": "strict"}), &names, &json!(["*"]));
-        world.question = Question::Stores;
+    let Some(names) = read.get("stores") else {
+        let mut world = by_chain(case, &["leaf", "inter", "root"])?;
+        world.question = Question::Policy;
+        return Ok(world);
+    };
+    let mut names: Vec<String> = texts(names).into_iter().map(str::to_owned).collect();
+    // Stores are read when they are needed: by a signature of that scheme, or one with a timestamp whose signer is trusted.
+    let shared = |name: &str| fs::read(folder().join("pki").join(name)).unwrap();
+    let mut world = World::new(case, "registry.example/cases", MediaType::OCI_MANIFEST, shared("artifact.json"));
+    let kind = |kind: &str| names.iter().any(|name| name.starts_with(kind));
+    let authority = if kind("signingAuthority:") { "authority" } else { "signer" };
+    let mut envelope: Value = serde_json::from_slice(&shared(&format!("envelopes/{authority}.json"))).unwrap();
+    if kind("tsa:") {
+        envelope["header"]["io.cncf.notary.timestampSignature"] = STANDARD.encode(shared("evidence/tsa.token")).into();
+        world.store("ca:signers", 0, &shared("certificates/root.der"));
+        names.push("ca:signers".into());
     }
+    world.attach(JWS, envelope.to_string().into_bytes());
+    world.statement(&json!({"level": "strict"}), &names, &json!(["*"]));
+    world.question = Question::Stores;
     Ok(world)
 }
 
@@ -414,13 +439,14 @@ fn policy(case: &Case, expected: Said) -> Worlds {
         .zip(&selected)
         .map(|(repository, statement)| (repository, if statement.is_null() { Said::NoStatement } else { Said::Yes }))
         .collect();
+    let question = if asked.is_empty() { Question::Policy } else { Question::Statement };
     if asked.is_empty() {
         asked.push(("registry.example/app", expected));
     }
     let world = |repository: &str| {
         let mut world = World::new(case, repository, MediaType::OCI_MANIFEST, b"{}".to_vec());
         world.file("trustpolicy.json", document.bytes());
-        world.question = Question::Policy;
+        world.question = question;
         world
     };
     Ok(asked.into_iter().map(|(repository, said)| (world(repository), said)).collect())
