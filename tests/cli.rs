@@ -19,6 +19,7 @@ mod openssl;
 mod skip;
 
 mod cli {
+    mod beside;
     mod bundles;
     mod commands;
     mod common;
