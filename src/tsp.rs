@@ -155,6 +155,8 @@ impl TimestampToken {
             let checked = signer.check_usable().map_err(TimestampError::from).and_then(|()| essential(signer));
             match checked {
                 Ok(_) => usable.push(signer),
+                // The reference cannot read a token with such a signer, whoever else signed it (conformance 9.13).
+                Err(error @ TimestampError::Cms { source: CmsError::SignerIdentifier }) => return Err(error),
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
