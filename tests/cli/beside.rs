@@ -7,9 +7,9 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::{Value, json};
 
 use super::common::{Ended, there};
-use super::plugins::install;
 use super::signers::{SCOPE, World};
 use crate::openssl::Key;
+use crate::plugin::install;
 
 /// A world whose signer's key is behind the plugin `test`, for Notation too.
 struct Both {
