@@ -17,7 +17,7 @@ use crate::store::Search;
 pub use error::ClosureError;
 pub(super) use error::list;
 pub use several::{Closures, walk_each};
-pub(super) use walk::referrer_key;
+pub(super) use walk::{Held, referrer_key, walk_beside};
 pub use walk::{WalkOptions, walk};
 
 /// One artifact with all that belongs to it. Every manifest in it was read, checked and is kept as received; blobs are

@@ -47,14 +47,14 @@ pub fn walk(
 /// What several closures hold in memory together. What they share counts for each, because each has it: the limits of one
 /// closure are those of all.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(in crate::ops) struct Held {
     manifests: AtomicUsize,
     blobs: AtomicUsize,
     manifest_bytes: AtomicU64,
 }
 
 /// As [`walk`], beside others.
-pub(super) fn walk_beside(
+pub(in crate::ops) fn walk_beside(
     store: &dyn ContentStore,
     root: &Descriptor,
     options: &WalkOptions,

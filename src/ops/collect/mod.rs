@@ -11,7 +11,7 @@ use crate::archive::OmittedContent;
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Manifest, Reference};
-use crate::ops::closure::{self, Child, Closure, Extent, NotarySignature, Referrer, WalkOptions, walk};
+use crate::ops::closure::{self, Child, Closure, Extent, Held, NotarySignature, Referrer, WalkOptions, walk_beside};
 use crate::ops::progress::{Progress, Stage};
 use crate::ops::signatures::check_amount;
 use crate::parallel::try_map_in_parallel;
@@ -102,15 +102,27 @@ pub fn collect(
 ) -> Result<Collection, CollectError> {
     progress.stage(Stage::Discovering, None);
     let mut collection = Collection::empty();
-    for together in distinct(sources)?.chunks(WALKED_TOGETHER) {
+    let sources = distinct(sources)?;
+    let (artifacts, places) = artifacts(&sources, &mut collection);
+    let held = Held::default();
+    let mut walked = Vec::with_capacity(artifacts.len());
+    for together in artifacts.chunks(WALKED_TOGETHER) {
         let closures = try_map_in_parallel(together, |source| {
-            walk(source.store.as_ref(), &source.descriptor, options, limits, progress)
+            walk_beside(source.store.as_ref(), &source.descriptor, options, limits, progress, &held)
                 .map_err(|error| CollectError::Closure { reference: source.reference.clone(), error: Box::new(error) })
         })?;
         for (source, closure) in together.iter().zip(closures) {
-            collection.add(source, closure, limits)?;
+            walked.push(collection.add(source, closure, limits)?);
         }
     }
+    let named =
+        sources.into_iter().zip(places).filter_map(|(source, place)| Some((source, walked.get(place)?.clone())));
+    let root = |(source, (descriptor, children)): (Source, _)| CollectedRoot {
+        reference: source.reference,
+        descriptor,
+        children,
+    };
+    collection.roots = named.map(root).collect();
     collection.settle();
     collection.check_digest_tags()?;
     check_amount(collection.notary_signatures(), collection.manifests.values(), std::iter::empty(), limits)?;
@@ -120,6 +132,21 @@ pub fn collect(
 /// Artifacts that are walked before what was found is merged: enough to keep all cores at work, and few enough that
 /// thousands of closures are not held at a time.
 const WALKED_TOGETHER: usize = 256;
+
+/// Each artifact once, whatever names it has, and of each source which of them is its own.
+fn artifacts<'s>(sources: &'s [Source], collection: &mut Collection) -> (Vec<&'s Source>, Vec<usize>) {
+    let mut known = BTreeMap::new();
+    let mut artifacts = Vec::new();
+    let places = sources.iter().map(|source| {
+        let Descriptor { digest, size, media_type, .. } = &source.descriptor;
+        *known.entry((collection.place_of(&source.store), *digest, *size, media_type)).or_insert_with(|| {
+            artifacts.push(source);
+            artifacts.len().saturating_sub(1)
+        })
+    });
+    let places = places.collect();
+    (artifacts, places)
+}
 
 /// Each name once.
 fn distinct(sources: Vec<Source>) -> Result<Vec<Source>, CollectError> {
@@ -152,7 +179,13 @@ impl Collection {
         }
     }
 
-    fn add(&mut self, source: &Source, mut closure: Closure, limits: &Limits) -> Result<(), CollectError> {
+    /// Takes in what belongs to an artifact. Returns the artifact with its children.
+    fn add(
+        &mut self,
+        source: &Source,
+        mut closure: Closure,
+        limits: &Limits,
+    ) -> Result<(Descriptor, Vec<Child>), CollectError> {
         let place = self.place_of(&source.store);
         for (digest, manifest) in closure.manifests {
             match self.manifests.entry(digest) {
@@ -171,8 +204,7 @@ impl Collection {
         self.omitted.append(&mut closure.omitted);
         self.add_searches(closure.searches);
         let children = closure.children.remove(&closure.root.digest).unwrap_or_default();
-        self.roots.push(CollectedRoot { reference: source.reference.clone(), descriptor: closure.root, children });
-        Ok(())
+        Ok((closure.root, children))
     }
 
     fn place_of(&mut self, store: &Arc<dyn ContentStore>) -> usize {
