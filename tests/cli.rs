@@ -15,10 +15,13 @@
 mod http;
 #[path = "support/openssl.rs"]
 mod openssl;
+#[path = "support/plugin.rs"]
+mod plugin;
 #[path = "support/skip.rs"]
 mod skip;
 
 mod cli {
+    mod beside;
     mod bundles;
     mod commands;
     mod common;

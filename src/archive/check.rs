@@ -1,6 +1,6 @@
 //! What makes an inventory one that a bundle may have: canonical order, and no statement that contradicts another.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use super::inventory::{BlobRecord, BundleInventory, EvidenceRecord, Omission, OmittedContent, StreamPosition, Totals};
 use super::names;
@@ -220,8 +220,10 @@ impl BundleInventory {
         self.evidence.sort_by_key(EvidenceRecord::digest);
         sort(&mut self.searches);
         self.order_blobs();
-        let carried: BTreeSet<_> = self.blobs.iter().map(|blob| blob.digest).collect();
-        self.omitted.retain(|omitted| !carried.contains(&omitted.digest));
+        if !self.omitted.is_empty() {
+            let carried: HashSet<_> = self.blobs.iter().map(|blob| blob.digest).collect();
+            self.omitted.retain(|omitted| !carried.contains(&omitted.digest));
+        }
         sort(&mut self.omitted);
         self.omitted.dedup_by_key(|omitted| omitted.digest);
         self.totals = self.computed_totals();
@@ -231,21 +233,23 @@ impl BundleInventory {
     /// rest. Each part by digest, each blob once (a blob that was also reached as a manifest is a manifest).
     pub fn order_blobs(&mut self) {
         let decisive = self.decisive();
-        let mut best: BTreeMap<Digest, BlobRecord> = BTreeMap::new();
-        for blob in std::mem::take(&mut self.blobs) {
-            match best.get_mut(&blob.digest) {
-                Some(known) if known.manifest || !blob.manifest => {
-                    if known.manifest == blob.manifest && blob.media_type < known.media_type {
-                        *known = blob;
-                    }
-                }
-                _ => {
-                    best.insert(blob.digest, blob);
-                }
+        let mut blobs = std::mem::take(&mut self.blobs);
+        // Of several mentions of a blob the best comes first: as a manifest, then by media type.
+        blobs.sort_by(|a, b| {
+            let rank = |blob: &BlobRecord| (blob.digest, !blob.manifest);
+            rank(a).cmp(&rank(b)).then_with(|| a.media_type.cmp(&b.media_type))
+        });
+        blobs.dedup_by_key(|blob| blob.digest);
+        let mut parts = [const { Vec::new() }; 3];
+        for blob in blobs {
+            let [manifests, first, rest] = &mut parts;
+            match part(&blob, &decisive) {
+                Part::Manifests => manifests.push(blob),
+                Part::Decisive => first.push(blob),
+                Part::Rest => rest.push(blob),
             }
         }
-        self.blobs = best.into_values().collect();
-        self.blobs.sort_by_key(|blob| (part(blob, &decisive), blob.digest));
+        self.blobs = parts.into_iter().flatten().collect();
     }
 
     /// How many of the blobs, the first so many, are what decides or is small: all but the layers.
@@ -254,7 +258,7 @@ impl BundleInventory {
         self.blobs.partition_point(|blob| part(blob, &decisive) < Part::Rest)
     }
 
-    fn decisive(&self) -> BTreeSet<Digest> {
+    fn decisive(&self) -> HashSet<Digest> {
         let envelopes = self.signatures.iter().filter_map(|signature| signature.envelope);
         let evidence = self.evidence.iter().map(EvidenceRecord::digest);
         envelopes.chain(evidence).collect()
@@ -346,27 +350,22 @@ impl BundleInventory {
 
     fn check_order(&self) -> Result<(), InventoryError> {
         let decisive = self.decisive();
-        ascending("features", &self.features, String::clone)?;
-        ascending("roots", &self.roots, |root| (root.reference.clone(), root.digest))?;
+        ascending("features", &self.features, String::as_str)?;
+        ascending("roots", &self.roots, |root| (&root.reference, root.digest))?;
         for root in &self.roots {
-            ascending("platforms", &root.platforms, |platform| (platform.digest, platform.platform.clone()))?;
+            ascending("platforms", &root.platforms, |platform| (platform.digest, &platform.platform))?;
         }
-        ascending("referrers", &self.referrers, |r| (r.subject, r.digest, r.tag.clone()))?;
+        ascending("referrers", &self.referrers, |referrer| (referrer.subject, referrer.digest, &referrer.tag))?;
         ascending("signatures", &self.signatures, |signature| (signature.digest, signature.subject))?;
         ascending("evidence", &self.evidence, EvidenceRecord::digest)?;
         ascending("searches", &self.searches, |search| search.subject)?;
         ascending("omitted", &self.omitted, |omitted| omitted.digest)?;
-        ascending("blobs", &self.blobs, |blob| (part(blob, &decisive), blob.digest))?;
-        let distinct: BTreeSet<_> = self.blobs.iter().map(|blob| blob.digest).collect();
-        match distinct.len() == self.blobs.len() {
-            true => Ok(()),
-            false => Err(InventoryError::Order { list: "blobs" }),
-        }
+        ascending("blobs", &self.blobs, |blob| (part(blob, &decisive), blob.digest))
     }
 
     /// A repository and tag name one artifact.
     fn check_names(&self) -> Result<(), InventoryError> {
-        let mut named = BTreeMap::new();
+        let mut named = HashMap::new();
         for root in &self.roots {
             if root.reference.digest.is_some_and(|digest| digest != root.digest) {
                 let reference = Box::new(root.reference.clone());
@@ -385,9 +384,9 @@ impl BundleInventory {
     }
 
     fn check_references(&self) -> Result<(), InventoryError> {
-        let carried = Carried(self.blobs.iter().map(|blob| (blob.digest, blob)).collect());
+        let carried = Carried::of(&self.blobs)?;
         carried.blob("the empty configuration", &empty_config().digest, empty_config().size)?;
-        let omitted: BTreeSet<_> = self.omitted.iter().map(|omitted| omitted.digest).collect();
+        let omitted: HashSet<_> = self.omitted.iter().map(|omitted| omitted.digest).collect();
         for root in &self.roots {
             carried.described("a root", &root.digest, root.size, &root.media_type)?;
             for child in &root.platforms {
@@ -417,7 +416,7 @@ impl BundleInventory {
     }
 
     fn check_signatures(&self, carried: &Carried<'_>) -> Result<(), InventoryError> {
-        let referrers: BTreeSet<_> = self.referrers.iter().map(|record| (record.digest, record.subject)).collect();
+        let referrers: HashSet<_> = self.referrers.iter().map(|record| (record.digest, record.subject)).collect();
         for signature in &self.signatures {
             if !referrers.contains(&(signature.digest, signature.subject)) {
                 return Err(InventoryError::NotAReferrer { digest: signature.digest });
@@ -481,7 +480,7 @@ fn is_hex(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn part(blob: &BlobRecord, decisive: &BTreeSet<Digest>) -> Part {
+fn part(blob: &BlobRecord, decisive: &HashSet<Digest>) -> Part {
     if blob.manifest {
         Part::Manifests
     } else if decisive.contains(&blob.digest)
@@ -501,7 +500,11 @@ fn sort<T: Ord>(list: &mut Vec<T>) {
 }
 
 /// Each key greater than the one before.
-fn ascending<T, K: Ord>(list: &'static str, items: &[T], key: impl Fn(&T) -> K) -> Result<(), InventoryError> {
+fn ascending<'a, T, K: Ord>(
+    list: &'static str,
+    items: &'a [T],
+    key: impl Fn(&'a T) -> K,
+) -> Result<(), InventoryError> {
     let sorted = items.iter().zip(items.iter().skip(1)).all(|(first, second)| key(first) < key(second));
     if sorted { Ok(()) } else { Err(InventoryError::Order { list }) }
 }
@@ -509,7 +512,16 @@ fn ascending<T, K: Ord>(list: &'static str, items: &[T], key: impl Fn(&T) -> K) 
 /// The blobs by digest.
 struct Carried<'a>(HashMap<Digest, &'a BlobRecord>);
 
-impl Carried<'_> {
+impl<'a> Carried<'a> {
+    /// A blob that is listed in two parts is out of order in one of them.
+    fn of(blobs: &'a [BlobRecord]) -> Result<Self, InventoryError> {
+        let carried: HashMap<_, _> = blobs.iter().map(|blob| (blob.digest, blob)).collect();
+        match carried.len() == blobs.len() {
+            true => Ok(Self(carried)),
+            false => Err(InventoryError::Order { list: "blobs" }),
+        }
+    }
+
     fn check(
         &self,
         what: &'static str,

@@ -83,7 +83,7 @@ pub struct PlatformRecord {
     pub digest: Digest,
     /// Its platform, if the index says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platform: Option<Platform>,
+    pub platform: Option<Box<Platform>>,
     /// Whether it was left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub omitted: bool,
@@ -280,7 +280,7 @@ pub struct OmittedContent {
     pub media_type: MediaType,
     /// Its platform, if that is why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platform: Option<Platform>,
+    pub platform: Option<Box<Platform>>,
     /// Which wish left it out.
     pub reason: Omission,
 }

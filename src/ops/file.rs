@@ -91,7 +91,7 @@ impl FileSource {
             let claims = envelope.claims();
             let time = claims.signing_time.or(claims.authentic_signing_time).unwrap_or(UnixTime::from_seconds(0));
             let form = SignatureManifestForm::Detached;
-            let manifest = SignatureManifest::build(form, &descriptor, &blob, &thumbprints, time)?;
+            let manifest = SignatureManifest::build(form, &descriptor, &blob, &thumbprints, time, &BTreeMap::new())?;
             memory.insert_manifest(MediaType::OCI_MANIFEST, manifest);
         }
         let repository =

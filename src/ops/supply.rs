@@ -1,5 +1,6 @@
 //! Supplying signatures with the evidence that judging them will need.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -30,6 +31,9 @@ pub enum GapPolicy {
     Record,
 }
 
+/// Signatures whose certificates are held while their evidence is gathered.
+const PLANNED_TOGETHER: usize = 256;
+
 /// Supplies every Notary signature of the collection.
 ///
 /// # Errors
@@ -45,32 +49,33 @@ pub fn supply(
         collection.fetch(&layer.digest, most)
     })?;
     let signatures = collection.notary_signatures();
-    let planned =
-        try_map_in_parallel(&signatures, |signature| plan_one(collection, signature, &carried, limits, &pool))?;
     let mut gatherer = Gatherer::new(sources, carried, limits);
     let mut supplies = Supplies::default();
     let mut pieces: BTreeMap<Digest, Named> = BTreeMap::new();
-    for (signature, planned) in signatures.iter().zip(planned) {
-        let manifest = &signature.manifest;
-        let (mut record, named) = supply_one(manifest, &planned, &mut gatherer);
-        if !named.is_empty() {
-            let evidence = encode_evidence(manifest.descriptor(), &named)?;
-            record.evidence = Some(evidence.0.digest);
-            supplies.evidence_manifests.push(evidence);
-        }
-        supplies.signatures.push(record);
-        for found in named {
-            match pieces.get_mut(&found.piece.digest()) {
-                Some(known) => known.urls.extend(found.urls),
-                None => {
-                    pieces.insert(found.piece.digest(), found);
+    for together in signatures.chunks(PLANNED_TOGETHER) {
+        let carried = gatherer.carried();
+        let plan = |signature: &NotarySignature| plan_one(collection, signature, carried, limits, &pool);
+        let planned = try_map_in_parallel(together, plan)?;
+        for (signature, planned) in together.iter().zip(planned) {
+            let manifest = &signature.manifest;
+            let (mut record, named) = supply_one(manifest, &planned, &mut gatherer);
+            if !named.is_empty() {
+                let evidence = encode_evidence(manifest.descriptor(), &named)?;
+                record.evidence = Some(evidence.0.digest);
+                supplies.evidence_manifests.push(evidence);
+            }
+            supplies.signatures.push(record);
+            for found in named {
+                match pieces.entry(found.piece.digest()) {
+                    Entry::Occupied(known) => known.into_mut().urls.extend(found.urls),
+                    Entry::Vacant(empty) => drop(empty.insert(found)),
                 }
             }
         }
     }
     supplies.evidence = pieces.into_values().map(|named| (record_of(&named), Arc::from(named.piece.der()))).collect();
     let added = supplies.evidence.iter().map(|(record, bytes)| (record.digest(), length(bytes)));
-    check_amount(&signatures, collection.manifests.values(), added, limits).map_err(CollectError::from)?;
+    check_amount(signatures, collection.manifests.values(), added, limits).map_err(CollectError::from)?;
     let missing: Vec<(Digest, EvidenceGap)> = supplies
         .signatures
         .iter()

@@ -251,8 +251,11 @@ fn check_index(
     seal: Option<&SealMembers>,
     found: &[u8],
 ) -> Result<(), ArchiveError> {
-    let expected = inventory.index(&manifest.descriptor);
-    let expected = seal.map_or_else(|| expected.clone(), |seal| seal.list_in(expected.clone())).to_bytes();
+    let own = inventory.index(&manifest.descriptor);
+    let expected = match seal {
+        Some(seal) => seal.list_in(own).to_bytes(),
+        None => own.to_bytes(),
+    };
     let expected = expected.map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
     match expected == found {
         true => Ok(()),

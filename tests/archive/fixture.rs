@@ -155,7 +155,7 @@ pub(crate) fn sized(noise: usize, lines: usize) -> Bundle {
     let image = sample.image_of(1, noise);
     let layer = sample.blobs.iter().find(|blob| blob.size == noise as u64).unwrap().digest;
     let left_out = Descriptor::of(MediaType::OCI_MANIFEST, b"left out");
-    let platform = |arch: &str| Platform::parse(&format!("linux/{arch}")).unwrap();
+    let platform = |arch: &str| Box::new(Platform::parse(&format!("linux/{arch}")).unwrap());
     let children = json!([
         {"mediaType": image.media_type, "digest": image.digest, "size": image.size, "platform": platform("amd64")},
         {"mediaType": left_out.media_type, "digest": left_out.digest, "size": left_out.size, "platform": platform("arm64")},

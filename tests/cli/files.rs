@@ -3,8 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::common::Ended;
+use super::common::{Ended, contents};
+use super::forge::{Blob, Tar};
 use super::signers::World;
+use bulla::digest::Digest;
+use serde_json::{Value, json};
+
 use crate::openssl::{Key, Use};
 
 fn sign(world: &World, key: &str, more: &[&str]) -> Ended {
@@ -186,4 +190,125 @@ fn a_file_that_was_not_signed_stays_where_it_is() {
     world.user.bulla(&["export", "file:dir/file.txt", "-o", "x.tar"]).fails(1, &["envelope-malformed"]);
     let named = ["export", "file:dir/bare.txt", "--as", "registry.example/team/app:1.0", "-o", "x.tar"];
     world.user.bulla(&named).refuses(2, &["usage-invalid"]);
+}
+
+/// Judged by the two policies, of which each trusts a signer of its own.
+struct Policies(World);
+
+impl Policies {
+    /// The world's signer may sign files and nothing else, `images` may sign images and nothing else.
+    fn new(test: &str) -> Option<Self> {
+        let world = World::new(test, Key::P256)?;
+        let images = world.pki.chain("images", Key::P256, Use::Signing);
+        world.publish_crls(&images);
+        world.give_key("images", &images.leaf);
+        world.user.put("trust/ca/images/root.pem", world.pki.pem(&images.root));
+        let mut policy = world.user.json("policy.json");
+        policy["trustPolicies"][0]["trustStores"] = json!(["ca:images"]);
+        policy["trustPolicies"][0]["trustedIdentities"] = json!(["*"]);
+        world.user.put("policy.json", policy.to_string());
+        Some(Self(world))
+    }
+
+    fn judge(&self, words: &[&str]) -> Ended {
+        let trust = ["--trust-store", "trust", "--policy", "policy.json", "--blob-policy", "blobs.json"];
+        self.0.user.bulla(&[words, &trust[..], &["--format", "json"]].concat())
+    }
+
+    /// Whatever it is called on the command line, nothing of it is trusted, and nothing gets in.
+    fn refuse(&self, name: &str, bundle: &[u8], code: &str) {
+        self.0.user.put("forged.tar", bundle);
+        for more in [&[][..], &["--scope", super::signers::SCOPE], &["--scope", "file.local/file-txt"]] {
+            let report = self.judge(&[&["verify", "forged.tar"], more].concat()).ends(1).json();
+            let artifact = &report["artifacts"][0];
+            assert_eq!(
+                (&artifact["verdict"], &artifact["reference"]),
+                (&json!("rejected"), &json!(name)),
+                "{report:#}"
+            );
+            assert!(report.to_string().contains(code), "{code}: {report:#}");
+            for destination in ["oci:in", "docker-archive:in", "file:in"] {
+                let status = self.judge(&[&["import", "forged.tar", "--to", destination], more].concat()).status;
+                assert!([1, 2].contains(&status), "{destination}: {status}");
+            }
+        }
+        let inside = self.0.user.path("in");
+        assert!(!inside.exists() || contents(&inside).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_file_is_no_image_and_an_image_no_file_whatever_a_bundle_calls_them() {
+    let Some(policies) = Policies::new("a_file_is_no_image_and_an_image_no_file") else { return };
+    let world = &policies.0;
+    world.user.put("dir/file.txt", "content");
+    sign(world, "signer", &[]).ends(0);
+    world.user.bulla(&["export", "file:dir/file.txt", "-o", "file.tar"]).ends(0);
+    let sign_image = ["sign", "layout:1.0", "--key-file", "images.key", "--cert-file", "images.crt"];
+    world.user.bulla(&sign_image).ends(0);
+    let image_name = format!("{}:1.0", super::signers::SCOPE);
+    world.user.bulla(&["export", "oci:layout:1.0", "--as", &image_name, "-o", "image.tar"]).ends(0);
+    // As they are, each is good under its policy.
+    let good = |bundle: &str| policies.judge(&["verify", bundle]).ends(0).json()["artifacts"][0].clone();
+    let (file, image) = (good("file.tar"), good("image.tar"));
+    assert!(file["reference"].as_str().unwrap().starts_with("file.local/file-txt@"), "{file:#}");
+    // The other's name, and so the other's policy; where both trust the signer too.
+    let both = |store: &str| {
+        for name in ["policy.json", "blobs.json"] {
+            let mut policy = world.user.json(name);
+            policy["trustPolicies"][0]["trustStores"] = json!([store]);
+            policy["trustPolicies"][0]["trustedIdentities"] = json!(["*"]);
+            world.user.put(name, policy.to_string());
+        }
+    };
+    let file_as_image = Tar::parse(&world.user.get("file.tar")).relabelled(&image_name);
+    let file_name = format!("file.local/file-txt@{}", image["digest"].as_str().unwrap());
+    let image_as_file = Tar::parse(&world.user.get("image.tar")).relabelled(&file_name);
+    policies.refuse(&image_name, &file_as_image, "target-mismatch");
+    policies.refuse(&file_name, &image_as_file, "signature-absent");
+    both("ca:e2e");
+    policies.refuse(&image_name, &file_as_image, "target-mismatch");
+    both("ca:images");
+    policies.refuse(&file_name, &image_as_file, "signature-absent");
+}
+
+#[test]
+fn whose_signature_counts_is_the_policys_word_where_file_and_image_are_the_same_bytes() {
+    let Some(policies) = Policies::new("whose_signature_counts_is_the_policys_word") else { return };
+    let world = &policies.0;
+    let sign_image = ["sign", "layout:1.0", "--key-file", "images.key", "--cert-file", "images.crt"];
+    world.user.bulla(&sign_image).ends(0);
+    let manifest = world.bytes(&world.root);
+    let of_image = world.bytes(&world.signatures()[0]["layers"][0]);
+    // The image's manifest as a file, with the image's signature beside it.
+    world.user.put("dir/file.txt", &manifest);
+    world.user.put("dir/file.txt.jws.sig", &of_image);
+    world.user.bulla(&["export", "file:dir/file.txt", "-o", "file.tar"]).ends(0);
+    let refused = policies.judge(&["verify", "file.tar"]).ends(1);
+    assert!(refused.stdout.contains("chain-untrusted"), "{refused:?}");
+    // A signature on that file, of who may sign files, beside the image: to the letter what one on the image would be.
+    let media_type = ["--media-type", world.root["mediaType"].as_str().unwrap(), "--force"];
+    sign(world, "signer", &media_type).ends(0);
+    verify(world, "dir/file.txt.jws.sig", &[]).ends(0);
+    let of_file = Blob::new("application/jose+json", world.user.get("dir/file.txt.jws.sig"));
+    let mut signature = world.signatures()[0].clone();
+    let entries = world.entries();
+    let old = entries.iter().find(|entry| world.blob(entry) == signature).unwrap().clone();
+    signature["layers"][0] = of_file.descriptor();
+    let signature = Blob::new("application/vnd.oci.image.manifest.v1+json", signature.to_string());
+    for blob in [&of_file, &signature] {
+        world.user.put(&format!("layout/{}", bulla::oci::blob_path(&Digest::sha256(&blob.content))), &blob.content);
+    }
+    let mut new = signature.descriptor();
+    new["artifactType"] = old["artifactType"].clone();
+    let kept: Vec<Value> = entries.into_iter().filter(|entry| *entry != old).chain([new]).collect();
+    world.user.put("layout/index.json", json!({"schemaVersion": 2, "manifests": kept}).to_string());
+    let image = ["verify", "layout:1.0", "--scope", super::signers::SCOPE];
+    let refused = policies.judge(&image).ends(1);
+    assert!(refused.stdout.contains("chain-untrusted"), "{refused:?}");
+    // It is the policy alone that stood in the way.
+    let mut policy = world.user.json("policy.json");
+    policy["trustPolicies"][0]["trustStores"] = json!(["ca:e2e"]);
+    world.user.put("policy.json", policy.to_string());
+    policies.judge(&image).ends(0);
 }

@@ -150,6 +150,20 @@ impl Tar {
         copy.0[3] = Entry::blob(inventory.as_bytes());
         copy.bytes()
     }
+
+    /// A bundle whose only artifact has another name, everywhere and consistently.
+    pub fn relabelled(&self, name: &str) -> Vec<u8> {
+        let mut inventory: BundleInventory = serde_json::from_value(self.inventory()).unwrap();
+        inventory.roots[0].reference = name.parse().unwrap();
+        inventory.normalise();
+        let manifest = inventory.bundle_manifest().unwrap();
+        let index = inventory.index(&manifest.descriptor).to_bytes().unwrap();
+        self.with(|tar| {
+            tar.0[1].replace(&index);
+            tar.0[2] = Entry::blob(&manifest.bytes);
+            tar.0[3] = Entry::blob(&manifest.inventory);
+        })
+    }
 }
 
 /// Puts digest and size of `new` where those of `old` stand.

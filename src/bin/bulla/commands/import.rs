@@ -4,8 +4,6 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use std::collections::BTreeMap;
-
 use bulla::archive::OutputFile;
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
@@ -37,7 +35,7 @@ use crate::settings::Network;
 use crate::terminal;
 
 pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
-    let limits = Limits::default();
+    let limits = arguments.most.limits();
     let destination = To::parse(&arguments.to)?;
     let network = Network::new(&arguments.registry, &[&arguments.to], &limits);
     let mut opened = open(&arguments.bundle, &network, &limits)?;
@@ -52,8 +50,7 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
     check_kinds(&destination, &opened)?;
     let mapping = mapping(arguments, &destination, &opened)?;
     let bars = Bars::new();
-    let (judged, account) =
-        judge(&opened, &arguments.judging, &arguments.files, BTreeMap::new(), &network, &limits, bars.as_ref())?;
+    let (judged, account) = judge(&opened, &arguments.judging, &arguments.files, &network, &limits, bars.as_ref())?;
     // An import that cannot be accounted for is not begun.
     let file = arguments.receipt.as_deref().map(OutputFile::create).transpose()?;
     let admissions = admissions(judged.artifacts(), &arguments.allow);
