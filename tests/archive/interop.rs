@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use bulla::archive::{BlobRecord, CarriedOcsp, Compression, EvidenceRecord, StreamPosition, names};
+use bulla::code::Diagnostic as _;
 use bulla::digest::Digest;
 use bulla::oci::Descriptor;
 use bulla::time::UnixTime;
@@ -28,7 +29,11 @@ struct Line {
     /// Where, how many bytes are taken away, and what is put there.
     edit: (usize, usize, String),
     accepted: bool,
+    #[serde(default)]
+    code: String,
     reason: String,
+    /// The digest of the tar, of a file that is accepted.
+    tar: Option<Digest>,
 }
 
 fn python(script_name: &str) -> Command {
@@ -42,17 +47,31 @@ fn apply(whole: &[u8], (at, removed, put): &(usize, usize, String)) -> Vec<u8> {
     [&whole[..*at], &put, &whole[at + removed..]].concat()
 }
 
+/// A compressed block with a changed bit that one version of zstd refuses as corrupted, and another reads to the same content.
+/// (zstd 1.5.4, which the other reader may run, reads some that 1.5.7 refuses.)
+const DECODERS_DIFFER: &str = "bit of frame blocks, refused by one zstd alone, that changes nothing";
+
 /// Each class with the number of files that both accept, and that both refuse; and where they differ.
 fn compare(name: &str, whole: &[u8], step: usize) -> (BTreeMap<String, [u32; 2]>, Vec<String>) {
     let scratch = Scratch::new();
     let path = scratch.file("base", whole);
+    let tar = zstd::decode_all(whole).map_or_else(|_| Digest::sha256(whole), |tar| Digest::sha256(&tar));
     let mut python = python("mutations.py").arg(&path).arg(step.to_string()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut counts, mut differences): (BTreeMap<String, [u32; 2]>, _) = (BTreeMap::new(), Vec::new());
     for line in BufReader::new(python.stdout.take().unwrap()).lines() {
         let line: Line = serde_json::from_str(&line.unwrap()).unwrap();
         let bytes = apply(whole, &line.edit);
         let (file, pipe) = (read_file(&scratch, &bytes), read_pipe(&bytes));
-        if file.is_ok() != line.accepted || pipe.is_ok() != line.accepted {
+        if line.class == "bit of frame blocks" && line.accepted != file.is_ok() && file.is_ok() == pipe.is_ok() {
+            let held = line.tar.or_else(|| zstd::decode_all(&bytes[..]).ok().map(|tar| Digest::sha256(&tar)));
+            assert_eq!(held, Some(tar), "{name}: {}", line.name);
+            counts.entry(DECODERS_DIFFER.to_owned()).or_default()[1] += 1;
+            continue;
+        }
+        let same_code = file.as_ref().err().is_none_or(|error| error.code().as_str() == line.code);
+        // A feature is refused by its name; elsewhere, what is found first is the reader's choice.
+        let same = line.class != "inventory: features" || same_code;
+        if file.is_ok() != line.accepted || pipe.is_ok() != line.accepted || !same {
             let ours =
                 format!("file {:?}, pipe {:?}", file.err().map(|e| e.to_string()), pipe.err().map(|e| e.to_string()));
             let theirs = if line.accepted { "accepted".to_owned() } else { line.reason };

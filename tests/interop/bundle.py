@@ -463,9 +463,8 @@ def check_inventory(raw):
     invalid(len(raw) <= 64 * MIB, "an inventory of more than 64 MiB")
     inventory = parse(raw, code, what)
     invalid(isinstance(inventory, dict), "the inventory is no object")
-    for field in ("schemaVersion", "mediaType"):
-        found = fault(inventory.get(field), SCHEMA["properties"][field], field)
-        invalid(found is None, found)
+    found = fault(inventory.get("schemaVersion"), SCHEMA["properties"]["schemaVersion"], "schemaVersion")
+    invalid(found is None, found)
     features = inventory.get("features", [])
     if isinstance(features, list) and all(isinstance(f, str) for f in features) and features:
         # §7.3: this reader knows no feature
@@ -754,7 +753,8 @@ def verdict(data):
         members, inventory, seal, tar, _ = check(data)
     except Refused as refused:
         return {"accepted": False, "code": refused.code, "reason": refused.reason}
-    return {"accepted": True, "reason": "", "members": len(members), "bytes": len(data), "tarBytes": len(tar), "sealed": bool(seal), "blobs": inventory["totals"]["blobs"]}
+    counts = {"members": len(members), "bytes": len(data), "blobs": inventory["totals"]["blobs"], "sealed": bool(seal)}
+    return {"accepted": True, "reason": "", "tar": sha256(tar)} | counts
 
 
 # The command line ---------------------------------------------------------------------------------------------------------------

@@ -345,6 +345,93 @@ def texts(raw):
     yield "not UTF-8, a surrogate", raw[:-1] + b',"x":"\xed\xa0\x80"}'
 
 
+def blobs_of(value, known):
+    """The blobs of an inventory, if all of them are at hand."""
+    blobs = value.get("blobs") if isinstance(value, dict) else None
+    if isinstance(blobs, list) and all(isinstance(blob, dict) and isinstance(blob.get("digest"), str) for blob in blobs):
+        if all(b.member_name(blob["digest"]) in known for blob in blobs):
+            return blobs
+    return None
+
+
+def additions(inventory):
+    """Inventories that say more, with all lists in order and all sums right, so that what is said decides and not how."""
+    blobs = inventory["blobs"]
+    manifests = [blob for blob in blobs if blob.get("manifest")]
+    plain = [blob for blob in blobs if not blob.get("manifest")]
+
+    def like(blob, *names):
+        return {name: blob[name] for name in names or ("digest", "size", "mediaType")}
+
+    def more(label, **lists):
+        value = copy.deepcopy(inventory)
+        for name, items in lists.items():
+            value[name] = sorted(value[name] + items, key=b.ORDERS[name])
+        value["blobs"].sort(key=b.blob_order(value))
+        value["totals"] = b.totals(value)
+        return label, b.ordered(value, b.SCHEMA)
+
+    taken = next((b.reference(root["reference"])[2] for root in inventory["roots"]), None) or "v1"
+    for i, blob in enumerate(manifests):
+        for name in [f"a.example/more:{taken}", "a.example/more", f"a.example/more:{taken}@{blob['digest']}", f"a.example/more@{blob['digest']}", f"z.example/more:{taken}",
+                     f"a.example/more@{b.EMPTY}", "a.example/more:other", inventory["roots"][0]["reference"], "bulla.invalid/seal:v1"]:
+            yield more(f"root {i} as {name}", roots=[{"reference": name} | like(blob)])
+        both = [{"reference": name} | like(blob) for name in ("a.example/one:new", "a.example/two:new")]
+        yield more(f"root {i} twice", roots=both)
+        for j, subject in enumerate(manifests):
+            for label, extra in [("", {}), (" with a tag", {"tag": "a-tag"}), (" with a root's tag", {"tag": taken}), (" of a type", {"artifactType": "text/x"}), (" of no type", {"artifactType": ""}), (" as evidence", {"artifactType": b.EVIDENCE}),
+                                 (" as evidence with a tag", {"artifactType": b.EVIDENCE, "tag": "a-tag"}), (" as a bundle", {"artifactType": b.BUNDLE})]:
+                yield more(f"referrer {i} of {j}{label}", referrers=[{"subject": subject["digest"]} | like(blob) | extra])
+            pair = {"subject": subject["digest"]} | like(blob)
+            signature = {"digest": blob["digest"], "subject": subject["digest"]}
+            yield more(f"referrer {i} of {j} twice, once with a tag", referrers=[pair, pair | {"tag": "a-tag"}])
+            yield more(f"signature {i} of {j}", referrers=[pair], signatures=[signature])
+            yield more(f"signature {i} of {j}, itself its evidence", referrers=[pair], signatures=[signature | {"evidence": blob["digest"]}])
+            yield more(f"signature {i} of {j} that is no referrer", signatures=[signature])
+        yield more(f"search for {i}", searches=[{"subject": blob["digest"], "searches": []}])
+        yield more(f"search for {i} with two methods", searches=[{"subject": blob["digest"], "searches": [{"method": "referrers", "result": "found"}] * 2}])
+        yield more(f"omitted {i}", omitted=[like(blob) | {"reason": "platform"}])
+        for label, children in platforms(manifests, plain):
+            yield more(f"root {i} with {label}", roots=[{"reference": "a.example/more:children"} | like(blob) | {"platforms": children}])
+    for i, blob in enumerate(plain):
+        pair = {"subject": manifests[0]["digest"]} | like(manifests[0])
+        signature = {"digest": manifests[0]["digest"], "subject": manifests[0]["digest"], "envelope": blob["digest"], "envelopeMediaType": blob["mediaType"]}
+        yield more(f"a signature with envelope {i}", referrers=[pair], signatures=[signature])
+        crl = {"kind": "crl"} | like(blob, "digest", "size") | {"issuer": "", "urls": [], "thisUpdate": "2026-01-01T00:00:00Z"}
+        yield more(f"CRL {i}", evidence=[crl])
+        yield more(f"CRL {i}, current in the year 0", evidence=[crl | {"nextUpdate": "0000-01-01T00:00:00.5Z"}])
+        yield more(f"CRL {i}, larger", evidence=[crl | {"size": blob["size"] + 1}])
+        yield more(f"root {i}, no manifest", roots=[{"reference": "a.example/more:plain"} | like(blob)])
+        yield more(f"referrer {i}, no manifest", referrers=[{"subject": manifests[0]["digest"]} | like(blob)])
+    for reason in ("platform", "held", "other"):
+        for extra in ({}, {"platform": {"os": "linux", "architecture": "amd64"}}, {"platform": {}}):
+            yield more(f"omitted as {reason}, {extra}", omitted=[{"digest": "sha512:" + "0" * 128, "size": 1, "mediaType": "text/x"} | extra | {"reason": reason}])
+
+
+def platforms(manifests, plain):
+    """Lists of children, in order or not."""
+    amd, arm = {"os": "linux", "architecture": "amd64"}, {"os": "linux", "architecture": "arm64"}
+    digest, absent = manifests[0]["digest"], "sha512:" + "f" * 128
+    yield "a child", [{"digest": digest}]
+    yield "a child twice", [{"digest": digest}, {"digest": digest}]
+    yield "a child for two platforms", [{"digest": digest, "platform": amd}, {"digest": digest, "platform": arm}]
+    yield "a child for two platforms, in another order", [{"digest": digest, "platform": arm}, {"digest": digest, "platform": amd}]
+    yield "a child for none and one", [{"digest": digest}, {"digest": digest, "platform": amd}]
+    yield "a child for one and none", [{"digest": digest, "platform": amd}, {"digest": digest}]
+    variants = [amd, amd | {"variant": ""}, amd | {"variant": "v1"}, amd | {"variant": "v1", "os.version": "1"}, amd | {"variant": "v1", "os.version": "1", "os.features": ["a"]},
+                amd | {"variant": "v1", "os.version": "1", "os.features": ["a", "a"]}, amd | {"variant": "v1", "os.version": "1", "os.features": ["b"]}]
+    for i in range(len(variants) - 1):
+        pair = [{"digest": digest, "platform": p} for p in variants[i : i + 2]]
+        yield f"variants {i}", pair
+        yield f"variants {i}, in another order", pair[::-1]
+    yield "a child that is carried and left out", [{"digest": digest, "omitted": True}]
+    yield "a child that is a layer", [{"digest": plain[-1]["digest"]}]
+    yield "a child that is a layer, and left out", [{"digest": plain[-1]["digest"], "omitted": True}]
+    yield "a child that is nowhere", [{"digest": absent}]
+    yield "a child that is left out, and nowhere", [{"digest": absent, "omitted": True}]
+    yield "children in another order", [{"digest": m["digest"]} for m in manifests[::-1]]
+
+
 class Forge:
     """A bundle taken apart, to be put together with other documents."""
 
@@ -371,7 +458,7 @@ class Forge:
         except (b.Refused, KeyError, TypeError, AttributeError, ValueError):
             index = b.index_document(self.inventory, manifest, [])
         known = {m[0]: m for m in self.parts}
-        tail = [known[b.member_name(blob["digest"])] for blob in self.inventory["blobs"]]
+        tail = [known[b.member_name(blob["digest"])] for blob in blobs_of(value, known) or self.inventory["blobs"]]
         return self.assemble(manifest, index, [], raw, tail)
 
     def assemble(self, manifest, index, early, inventory, tail):
@@ -421,6 +508,9 @@ def documents(tar, step):
                 continue
             if fitted["totals"] != value.get("totals"):
                 yield "inventory: values, sums fitted", name, forge.with_inventory(compact(fitted), fitted)
+    for i, (name, value) in enumerate(additions(forge.inventory)):
+        if i % (1 + step // 10) == 0:
+            yield "inventory: additions", name, forge.with_inventory(compact(value), value)
     for features in (["held-content"], ["a"], ["b", "a"], [""], [1], "a", [], {}, None, ["a", "a"], [None]):
         value = {k: v for k, v in forge.inventory.items() if k != "features"}
         items = list(value.items())
