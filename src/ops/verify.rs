@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::closure::{Closure, ClosureError, NotarySignature, WalkOptions, walk};
-use super::file;
+use super::file::{self, SignedFile};
 use super::gather::{Gatherer, Piece, Sources};
-use super::integrity::{ByteCount, Ledger, Sound};
+use super::integrity::{ByteCount, Claims, Ledger, Sound};
 use super::progress::{Progress, Stage};
 use super::seal::{FoundSeal, SealDemand, SealOutcome, SealTerms, SubjectSeal};
 use super::signatures::{SignatureFlood, carried_evidence, check_amount, fetch_blob, read_signature};
@@ -142,6 +142,8 @@ pub struct Judged {
     seal: SealOutcome,
     artifacts: Vec<VerifiedRoot>,
     closures: Vec<Closure>,
+    /// What the judgement took somebody's word for, to be shown with the bytes.
+    claims: Claims,
 }
 
 impl Judged {
@@ -157,7 +159,7 @@ impl Judged {
 
     /// What of the source must be sound.
     pub fn ledger(&self) -> Ledger {
-        Ledger::of(&self.closures)
+        Ledger::of(&self.closures).claiming(self.claims.clone())
     }
 
     /// Complete, now that all bytes were checked.
@@ -215,7 +217,7 @@ pub fn judge(
     if let Some(stray) = subject.listed.iter().find(|digest| !reached.contains(digest)) {
         return Err(VerifyError::Stray { digest: *stray });
     }
-    let mut artifacts: Vec<VerifiedRoot> = match depth {
+    let (mut artifacts, claims): (Vec<VerifiedRoot>, Claims) = match depth {
         Depth::Integrity => {
             let unjudged = |root: &RootToVerify| VerifiedRoot {
                 root: root.clone(),
@@ -223,7 +225,7 @@ pub fn judge(
                 parts: Vec::new(),
                 unjudged: 0,
             };
-            subject.roots.iter().map(unjudged).collect()
+            (subject.roots.iter().map(unjudged).collect(), Claims::new())
         }
         Depth::Judge(judging) => judge_all(subject, &closures, judging, limits)?,
     };
@@ -232,7 +234,7 @@ pub fn judge(
     {
         artifacts.iter_mut().for_each(|root| root.overrule(&verdict));
     }
-    Ok(Judged { seal, artifacts, closures })
+    Ok(Judged { seal, artifacts, closures, claims })
 }
 
 /// Reads the seal whole, and judges it if anything is judged.
@@ -266,7 +268,7 @@ struct Case<'a> {
     scope: Repository,
     signatures: BTreeMap<Digest, Vec<FoundSignature>>,
     /// Of a file: its signatures, each with the file as its hash describes it.
-    file: Option<Vec<(Descriptor, FoundSignature)>>,
+    file: Option<SignedFile>,
 }
 
 /// Judges every root. Evidence is gathered once for all of them, each piece read and checked once: who signed a CRL
@@ -276,7 +278,7 @@ fn judge_all(
     closures: &[Closure],
     judging: &Judging<'_>,
     limits: &Limits,
-) -> Result<Vec<VerifiedRoot>, VerifyError> {
+) -> Result<(Vec<VerifiedRoot>, Claims), VerifyError> {
     // All of it is held at once, so all of it counts, each signature and each piece of evidence once.
     let signatures = closures.iter().flat_map(Closure::notary_signatures);
     let signatures: BTreeMap<Digest, NotarySignature> =
@@ -298,13 +300,17 @@ fn judge_all(
     })?;
     let evidence = gather_evidence(subject.store, closures, &cases, judging, limits, &memo)?;
     let terms = judging.terms(&evidence, &judging.user_metadata, limits);
+    let mut claims = Claims::new();
+    for (blob, claim) in cases.iter().filter_map(|case| case.file.as_ref()).flat_map(|file| &file.claims) {
+        claims.entry(*blob).or_default().insert(*claim);
+    }
     let judged = map_in_parallel(&cases, |case| case.judge(judging, &terms, &memo));
     if !memo.tries().is_exceeded() {
-        return Ok(judged);
+        return Ok((judged, claims));
     }
     // What was tried before the account was empty depended on the threads; one after the other it depends on the bundle.
     let memo = memo.with_new_account(limits);
-    Ok(cases.iter().map(|case| case.judge(judging, &terms, &memo)).collect())
+    Ok((cases.iter().map(|case| case.judge(judging, &terms, &memo)).collect(), claims))
 }
 
 fn read_signatures(
@@ -349,7 +355,7 @@ fn gather_evidence(
 impl Case<'_> {
     /// Judges the root, and every other signed manifest of its closure under the same scope.
     fn judge(&self, judging: &Judging<'_>, terms: &Terms<'_>, memo: &Memo) -> VerifiedRoot {
-        if let Some(all) = &self.file {
+        if let Some(SignedFile { signatures: all, .. }) = &self.file {
             let signed = all.get(..terms.limits.judged_signatures).unwrap_or(all);
             let statement = judging.trust.files.as_ref();
             let outcome = evaluate_file(&self.root.descriptor, &self.scope, signed, statement, terms, memo);
