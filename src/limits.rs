@@ -24,14 +24,17 @@ pub struct Limits {
     pub image_config_bytes: u64,
     /// How deep indexes may nest, and how many referrers may follow one another.
     pub depth: usize,
-    /// Manifests in one closure.
+    /// Manifests in one closure, and in all that are held at once.
     pub manifests: usize,
-    /// Blobs in one bundle.
+    /// Blobs in one bundle, and in all closures that are held at once.
     pub blobs: usize,
     /// Referrers of one subject.
     pub referrers: usize,
     /// Signatures judged for one artifact: each costs a few public-key operations.
     pub signatures: usize,
+    /// Signatures judged in one verification, each once for every name of an artifact that leads to it: ten times those of
+    /// 10,000 artifacts.
+    pub all_signatures: usize,
     /// CRLs, delta CRLs and OCSP responses that are tried for one certificate, of each kind. Each may cost a public-key
     /// operation. One is needed; more come together where an artifact went through several hands.
     pub evidence_tries: usize,
@@ -71,6 +74,7 @@ impl Default for Limits {
             blobs: 1_000_000,
             referrers: 10_000,
             signatures: 100,
+            all_signatures: 100_000,
             evidence_tries: 32,
             all_evidence_tries: 100_000,
             judged_signatures: 100,

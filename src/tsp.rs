@@ -20,7 +20,7 @@ use crate::limits::Limits;
 use crate::pki::validation::PathError;
 use crate::pki::{
     Certificate, CertificatePool, ChainError, ConformingChain, Cursor, HashAlgorithm, NamedHash, SignatureError,
-    ValidityFailure, build_timestamping_chain, check_valid_at, parse_time,
+    TimestampingPaths, ValidityFailure, check_valid_at, parse_time,
 };
 use crate::time::UnixTime;
 
@@ -130,20 +130,19 @@ impl TimestampToken {
             let (expected, found) = (hex(digest), hex(&self.info.imprint));
             return Err(TimestampError::ImprintMismatch { expected, found });
         }
-        self.first(|signer| self.verify_signer(signer, roots, limits))
+        let mut paths = TimestampingPaths::new(&self.data.certificates, roots, self.info.gen_time, limits);
+        self.first(|signer| self.verify_signer(signer, roots, &mut paths))
     }
 
     fn verify_signer(
         &self,
         signer: &Signer,
         roots: &[Certificate],
-        limits: &Limits,
+        paths: &mut TimestampingPaths<'_>,
     ) -> Result<VerifiedToken, TimestampError> {
         let certificate = self.certificate_of(signer)?;
         signer.verify(&self.data, certificate)?;
-        let at = self.info.gen_time;
-        let chain = build_timestamping_chain(certificate, &self.data.certificates, roots, at, limits)
-            .map_err(|source| TimestampError::Chain { source })?;
+        let chain = paths.find(certificate).map_err(|source| TimestampError::Chain { source })?;
         check_signing_time(signer, &chain)?;
         let anchor = chain.verify_anchor(roots).map_err(|source| TimestampError::Chain { source })?.anchor().clone();
         Ok(VerifiedToken { info: self.info.clone(), chain, anchor })
@@ -156,6 +155,8 @@ impl TimestampToken {
             let checked = signer.check_usable().map_err(TimestampError::from).and_then(|()| essential(signer));
             match checked {
                 Ok(_) => usable.push(signer),
+                // The reference cannot read a token with such a signer, whoever else signed it (conformance 9.13).
+                Err(error @ TimestampError::Cms { source: CmsError::SignerIdentifier }) => return Err(error),
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
@@ -166,7 +167,10 @@ impl TimestampToken {
     }
 
     /// The first signer for which `check` is content; otherwise the failure that came furthest.
-    fn first<'a, T>(&'a self, check: impl Fn(&'a Signer) -> Result<T, TimestampError>) -> Result<T, TimestampError> {
+    fn first<'a, T>(
+        &'a self,
+        mut check: impl FnMut(&'a Signer) -> Result<T, TimestampError>,
+    ) -> Result<T, TimestampError> {
         let mut failure: Option<TimestampError> = None;
         for signer in self.usable_signers()? {
             match check(signer) {

@@ -18,6 +18,8 @@ mod damage;
 mod fixture;
 #[path = "archive/foreign.rs"]
 mod foreign;
+#[path = "archive/interop.rs"]
+mod interop;
 #[path = "archive/layout.rs"]
 mod layout;
 #[path = "archive/mutation.rs"]

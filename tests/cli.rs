@@ -21,6 +21,7 @@ mod plugin;
 mod skip;
 
 mod cli {
+    mod beside;
     mod bundles;
     mod commands;
     mod common;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 #![allow(clippy::as_conversions, missing_docs, unreachable_pub, reason = "tests")]
 
+#[path = "e2e/beside.rs"]
+mod beside;
 #[path = "e2e/docker_registry.rs"]
 mod docker_registry;
 #[path = "e2e/judging.rs"]
@@ -11,6 +13,8 @@ mod judging;
 mod killing;
 #[path = "e2e/notation.rs"]
 mod notation;
+#[path = "e2e/peers/mod.rs"]
+mod peers;
 #[path = "e2e/plugins.rs"]
 mod plugins;
 #[path = "e2e/scripted.rs"]

@@ -14,6 +14,8 @@ mod evidence_export;
 mod import;
 #[path = "ops/memory.rs"]
 mod memory;
+#[path = "ops/names.rs"]
+mod names;
 #[path = "pki/openssl.rs"]
 #[allow(dead_code, clippy::panic, reason = "made for another test")]
 mod openssl;

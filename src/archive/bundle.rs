@@ -1,6 +1,6 @@
 //! From an inventory to a bundle: what follows from it, and the writer that holds to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::io::{Seek, Write};
 
 use serde::Serialize;
@@ -105,24 +105,22 @@ impl BundleInventory {
     /// so that tools which look for them there find them (Notary conformance 1.21); the evidence manifests; the bundle
     /// manifest. Each manifest is listed once for each name it has, or once without.
     pub fn index(&self, bundle_manifest: &Descriptor) -> IndexDocument {
-        let blobs: BTreeMap<_, _> = self.blobs.iter().map(|blob| (blob.digest, blob)).collect();
-        let evidence: BTreeSet<Digest> = self
+        let evidence: HashSet<Digest> = self
             .signatures
             .iter()
             .filter_map(|signature| signature.evidence)
             .chain(self.evidence_referrers())
             .collect();
-        let mut listed = BTreeSet::new();
-        let mut tags: BTreeMap<&Tag, usize> = BTreeMap::new();
+        let mut tags: HashMap<&Tag, usize> = HashMap::new();
         for tag in self.roots.iter().filter_map(|root| root.reference.tag.as_ref()) {
             let count = tags.entry(tag).or_default();
             *count = count.saturating_add(1);
         }
         let unique = |tag: &Tag| tags.get(tag) == Some(&1);
         let mut manifests: Vec<_> = self.roots.iter().map(|root| root.entry(unique)).collect();
-        listed.extend(self.roots.iter().map(|root| (root.digest, None)));
+        let mut listed: HashSet<(Digest, Option<&Tag>)> = self.roots.iter().map(|root| (root.digest, None)).collect();
         for referrer in self.referrers.iter().filter(|referrer| !evidence.contains(&referrer.digest)) {
-            if !listed.insert((referrer.digest, referrer.tag.clone())) {
+            if !listed.insert((referrer.digest, referrer.tag.as_ref())) {
                 continue;
             }
             let mut entry = Descriptor::new(referrer.media_type.clone(), referrer.digest, referrer.size);
@@ -132,7 +130,8 @@ impl BundleInventory {
             }
             manifests.push(entry);
         }
-        for blob in evidence.iter().filter_map(|digest| blobs.get(digest)) {
+        // Evidence manifests are manifests, and these are in order.
+        for blob in self.blobs.iter().filter(|blob| evidence.contains(&blob.digest)) {
             let artifact_type = Some(names::EVIDENCE.into());
             manifests.push(Descriptor { artifact_type, ..blob.descriptor() });
         }
@@ -176,7 +175,7 @@ impl RootRecord {
 pub struct BundleWriter<W: Write> {
     archive: Writer<W>,
     /// Blobs of the inventory that were written with the seal, and do not come again.
-    early: BTreeSet<Digest>,
+    early: HashSet<Digest>,
     blobs: std::vec::IntoIter<BlobRecord>,
 }
 
@@ -222,7 +221,7 @@ impl<W: Write> BundleWriter<W> {
         archive.put(EntryName::Layout, LayoutDocument::BYTES)?;
         archive.put(EntryName::Index, &index)?;
         archive.put(EntryName::Blob(manifest.descriptor.digest), &manifest.bytes)?;
-        let mut early = BTreeSet::new();
+        let mut early = HashSet::new();
         for (digest, bytes) in seal.into_iter().flat_map(Seal::contents) {
             archive.put(EntryName::Blob(digest), bytes)?;
             early.insert(digest);

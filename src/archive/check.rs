@@ -1,6 +1,6 @@
 //! What makes an inventory one that a bundle may have: canonical order, and no statement that contradicts another.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use super::inventory::{BlobRecord, BundleInventory, EvidenceRecord, Omission, OmittedContent, StreamPosition, Totals};
 use super::names;
@@ -144,6 +144,26 @@ pub enum InventoryError {
         /// The content.
         digest: Digest,
     },
+    /// A member with a value that it cannot have.
+    #[error("the inventory's {member} cannot be {found:?}")]
+    Value {
+        /// The member.
+        member: &'static str,
+        /// What it is, shortened.
+        found: String,
+    },
+    /// A size that not every JSON reader takes for what it is.
+    #[error("the inventory gives a size of {found} bytes; sizes and their sum end below 2^53")]
+    Size {
+        /// The size.
+        found: u64,
+    },
+    /// A child of a root that was left out, and is not among what was left out.
+    #[error("the inventory says that {digest} was left out of a root, and does not list it as left out")]
+    NotOmitted {
+        /// The child.
+        digest: Digest,
+    },
     /// A sum that does not follow from the lists.
     #[error("the inventory's totals do not follow from its lists")]
     Totals,
@@ -200,8 +220,10 @@ impl BundleInventory {
         self.evidence.sort_by_key(EvidenceRecord::digest);
         sort(&mut self.searches);
         self.order_blobs();
-        let carried: BTreeSet<_> = self.blobs.iter().map(|blob| blob.digest).collect();
-        self.omitted.retain(|omitted| !carried.contains(&omitted.digest));
+        if !self.omitted.is_empty() {
+            let carried: HashSet<_> = self.blobs.iter().map(|blob| blob.digest).collect();
+            self.omitted.retain(|omitted| !carried.contains(&omitted.digest));
+        }
         sort(&mut self.omitted);
         self.omitted.dedup_by_key(|omitted| omitted.digest);
         self.totals = self.computed_totals();
@@ -211,21 +233,23 @@ impl BundleInventory {
     /// rest. Each part by digest, each blob once (a blob that was also reached as a manifest is a manifest).
     pub fn order_blobs(&mut self) {
         let decisive = self.decisive();
-        let mut best: BTreeMap<Digest, BlobRecord> = BTreeMap::new();
-        for blob in std::mem::take(&mut self.blobs) {
-            match best.get_mut(&blob.digest) {
-                Some(known) if known.manifest || !blob.manifest => {
-                    if known.manifest == blob.manifest && blob.media_type < known.media_type {
-                        *known = blob;
-                    }
-                }
-                _ => {
-                    best.insert(blob.digest, blob);
-                }
+        let mut blobs = std::mem::take(&mut self.blobs);
+        // Of several mentions of a blob the best comes first: as a manifest, then by media type.
+        blobs.sort_by(|a, b| {
+            let rank = |blob: &BlobRecord| (blob.digest, !blob.manifest);
+            rank(a).cmp(&rank(b)).then_with(|| a.media_type.cmp(&b.media_type))
+        });
+        blobs.dedup_by_key(|blob| blob.digest);
+        let mut parts = [const { Vec::new() }; 3];
+        for blob in blobs {
+            let [manifests, first, rest] = &mut parts;
+            match part(&blob, &decisive) {
+                Part::Manifests => manifests.push(blob),
+                Part::Decisive => first.push(blob),
+                Part::Rest => rest.push(blob),
             }
         }
-        self.blobs = best.into_values().collect();
-        self.blobs.sort_by_key(|blob| (part(blob, &decisive), blob.digest));
+        self.blobs = parts.into_iter().flatten().collect();
     }
 
     /// How many of the blobs, the first so many, are what decides or is small: all but the layers.
@@ -234,7 +258,7 @@ impl BundleInventory {
         self.blobs.partition_point(|blob| part(blob, &decisive) < Part::Rest)
     }
 
-    fn decisive(&self) -> BTreeSet<Digest> {
+    fn decisive(&self) -> HashSet<Digest> {
         let envelopes = self.signatures.iter().filter_map(|signature| signature.envelope);
         let evidence = self.evidence.iter().map(EvidenceRecord::digest);
         envelopes.chain(evidence).collect()
@@ -260,6 +284,7 @@ impl BundleInventory {
             stream.validate()?;
         }
         self.check_omitted()?;
+        self.check_values()?;
         self.check_order()?;
         self.check_names()?;
         self.check_references()?;
@@ -293,29 +318,54 @@ impl BundleInventory {
         self.omitted.iter().try_for_each(OmittedContent::validate)
     }
 
+    /// What no type of a member says: the form of codes and hexadecimal numbers, and how great sizes may be.
+    fn check_values(&self) -> Result<(), InventoryError> {
+        let value = |member, good: bool, found: &dyn std::fmt::Display| match good {
+            true => Ok(()),
+            false => Err(InventoryError::Value { member, found: shorten(&found.to_string()) }),
+        };
+        for gap in self.signatures.iter().flat_map(|signature| &signature.missing) {
+            value("missing code", gap.code.is_well_formed(), &gap.code)?;
+        }
+        for record in &self.evidence {
+            match record {
+                EvidenceRecord::Crl(crl) => {
+                    for number in crl.number.iter().chain(&crl.base_number) {
+                        value("CRL number", is_hex(number), number)?;
+                    }
+                }
+                EvidenceRecord::Ocsp(response) => {
+                    for serial in &response.serials {
+                        value("serial number", is_hex(serial), serial)?;
+                    }
+                }
+            }
+        }
+        let sizes = self.blobs.iter().map(|blob| blob.size).chain(self.omitted.iter().map(|omitted| omitted.size));
+        match sizes.chain([self.computed_totals().bytes]).find(|size| *size >= MOST_NUMBER) {
+            Some(found) => Err(InventoryError::Size { found }),
+            None => Ok(()),
+        }
+    }
+
     fn check_order(&self) -> Result<(), InventoryError> {
         let decisive = self.decisive();
-        ascending("features", &self.features, String::clone)?;
-        ascending("roots", &self.roots, |root| (root.reference.clone(), root.digest))?;
+        ascending("features", &self.features, String::as_str)?;
+        ascending("roots", &self.roots, |root| (&root.reference, root.digest))?;
         for root in &self.roots {
-            ascending("platforms", &root.platforms, |platform| (platform.digest, platform.platform.clone()))?;
+            ascending("platforms", &root.platforms, |platform| (platform.digest, &platform.platform))?;
         }
-        ascending("referrers", &self.referrers, |r| (r.subject, r.digest, r.tag.clone()))?;
+        ascending("referrers", &self.referrers, |referrer| (referrer.subject, referrer.digest, &referrer.tag))?;
         ascending("signatures", &self.signatures, |signature| (signature.digest, signature.subject))?;
         ascending("evidence", &self.evidence, EvidenceRecord::digest)?;
         ascending("searches", &self.searches, |search| search.subject)?;
         ascending("omitted", &self.omitted, |omitted| omitted.digest)?;
-        ascending("blobs", &self.blobs, |blob| (part(blob, &decisive), blob.digest))?;
-        let distinct: BTreeSet<_> = self.blobs.iter().map(|blob| blob.digest).collect();
-        match distinct.len() == self.blobs.len() {
-            true => Ok(()),
-            false => Err(InventoryError::Order { list: "blobs" }),
-        }
+        ascending("blobs", &self.blobs, |blob| (part(blob, &decisive), blob.digest))
     }
 
     /// A repository and tag name one artifact.
     fn check_names(&self) -> Result<(), InventoryError> {
-        let mut named = BTreeMap::new();
+        let mut named = HashMap::new();
         for root in &self.roots {
             if root.reference.digest.is_some_and(|digest| digest != root.digest) {
                 let reference = Box::new(root.reference.clone());
@@ -334,12 +384,17 @@ impl BundleInventory {
     }
 
     fn check_references(&self) -> Result<(), InventoryError> {
-        let carried = Carried(self.blobs.iter().map(|blob| (blob.digest, blob)).collect());
+        let carried = Carried::of(&self.blobs)?;
         carried.blob("the empty configuration", &empty_config().digest, empty_config().size)?;
+        let omitted: HashSet<_> = self.omitted.iter().map(|omitted| omitted.digest).collect();
         for root in &self.roots {
             carried.described("a root", &root.digest, root.size, &root.media_type)?;
-            for child in root.platforms.iter().filter(|child| !child.omitted) {
-                carried.manifest("a child of a root", &child.digest)?;
+            for child in &root.platforms {
+                match child.omitted {
+                    false => carried.manifest("a child of a root", &child.digest)?,
+                    true if omitted.contains(&child.digest) || carried.is_plain(&child.digest) => {}
+                    true => return Err(InventoryError::NotOmitted { digest: child.digest }),
+                }
             }
         }
         for referrer in &self.referrers {
@@ -361,7 +416,7 @@ impl BundleInventory {
     }
 
     fn check_signatures(&self, carried: &Carried<'_>) -> Result<(), InventoryError> {
-        let referrers: BTreeSet<_> = self.referrers.iter().map(|record| (record.digest, record.subject)).collect();
+        let referrers: HashSet<_> = self.referrers.iter().map(|record| (record.digest, record.subject)).collect();
         for signature in &self.signatures {
             if !referrers.contains(&(signature.digest, signature.subject)) {
                 return Err(InventoryError::NotAReferrer { digest: signature.digest });
@@ -412,16 +467,20 @@ impl StreamPosition {
         match (self.sequence, self.previous) {
             (0, _) => fail("the first has number 1"),
             (1, Some(_)) => fail("nothing is before the first"),
-            (MOST_SEQUENCE.., _) => fail("numbers end below 2^53"),
+            (MOST_NUMBER.., _) => fail("numbers end below 2^53"),
             _ => Ok(()),
         }
     }
 }
 
-/// Numbers that every JSON reader takes for what they are (RFC 8259 §6).
-const MOST_SEQUENCE: u64 = 1 << 53;
+/// Numbers below this every JSON reader takes for what they are (RFC 8259 §6).
+const MOST_NUMBER: u64 = 1 << 53;
 
-fn part(blob: &BlobRecord, decisive: &BTreeSet<Digest>) -> Part {
+fn is_hex(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn part(blob: &BlobRecord, decisive: &HashSet<Digest>) -> Part {
     if blob.manifest {
         Part::Manifests
     } else if decisive.contains(&blob.digest)
@@ -441,7 +500,11 @@ fn sort<T: Ord>(list: &mut Vec<T>) {
 }
 
 /// Each key greater than the one before.
-fn ascending<T, K: Ord>(list: &'static str, items: &[T], key: impl Fn(&T) -> K) -> Result<(), InventoryError> {
+fn ascending<'a, T, K: Ord>(
+    list: &'static str,
+    items: &'a [T],
+    key: impl Fn(&'a T) -> K,
+) -> Result<(), InventoryError> {
     let sorted = items.iter().zip(items.iter().skip(1)).all(|(first, second)| key(first) < key(second));
     if sorted { Ok(()) } else { Err(InventoryError::Order { list }) }
 }
@@ -449,7 +512,16 @@ fn ascending<T, K: Ord>(list: &'static str, items: &[T], key: impl Fn(&T) -> K) 
 /// The blobs by digest.
 struct Carried<'a>(HashMap<Digest, &'a BlobRecord>);
 
-impl Carried<'_> {
+impl<'a> Carried<'a> {
+    /// A blob that is listed in two parts is out of order in one of them.
+    fn of(blobs: &'a [BlobRecord]) -> Result<Self, InventoryError> {
+        let carried: HashMap<_, _> = blobs.iter().map(|blob| (blob.digest, blob)).collect();
+        match carried.len() == blobs.len() {
+            true => Ok(Self(carried)),
+            false => Err(InventoryError::Order { list: "blobs" }),
+        }
+    }
+
     fn check(
         &self,
         what: &'static str,
@@ -460,6 +532,11 @@ impl Carried<'_> {
             Some(blob) if fits(blob) => Ok(()),
             _ => Err(InventoryError::NotCarried { what, digest: *digest }),
         }
+    }
+
+    /// Whether it is carried, but not as a manifest: content that is some manifest's layer as well.
+    fn is_plain(&self, digest: &Digest) -> bool {
+        self.0.get(digest).is_some_and(|blob| !blob.manifest)
     }
 
     fn any(&self, what: &'static str, digest: &Digest) -> Result<(), InventoryError> {

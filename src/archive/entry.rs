@@ -62,7 +62,7 @@ pub(super) const fn padding(size: u64) -> u64 {
 /// fits. Sizes of 8 GiB and more are in base 256, as GNU tar writes them.
 pub(super) fn canonical_header(name: &EntryName, size: u64) -> Result<Vec<u8>, ArchiveError> {
     let path = name.to_string();
-    let mut bytes = Vec::with_capacity(3 * BLOCK);
+    let mut bytes = Vec::new();
     let short = match (name, path.get(..PAX_CUT)) {
         (EntryName::Blob(_), Some(short)) if path.len() > 100 => {
             let record = pax_record(&path);

@@ -22,6 +22,19 @@ pub(super) const FRAME_BYTES: usize = 4 << 20;
 pub(super) const MOST_FRAME_BYTES: u64 = 8 << 20;
 /// The same, compressed: incompressible content grows by three bytes in 128 KiB, and a frame header.
 pub(super) const MOST_COMPRESSED_BYTES: u64 = MOST_FRAME_BYTES + (64 << 10);
+/// How many times its compressed size a bundle may hold, beyond the first 64 MiB ([`Limits::expansion`] says why).
+///
+/// [`Limits::expansion`]: crate::limits::Limits::expansion
+const EXPANSION: u64 = 1_000;
+/// What any archive may hold: small ones may hold anything that fits into memory anyway.
+const FREE_EXPANSION: u64 = 64 << 20;
+
+/// The most that so many bytes of frames may hold. It holds at the end of each frame of a bundle, so that whoever reads a pipe
+/// comes to the same answer as who reads a file.
+pub(super) const fn most_expanded(compressed: u64, times: u64) -> u64 {
+    compressed.saturating_mul(times).saturating_add(FREE_EXPANSION)
+}
+
 /// The magic number of a zstd frame (RFC 8878 §3.1.1).
 pub(super) const ZSTD_MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 /// The magic number of the skippable frame that holds the seek table.
@@ -70,6 +83,9 @@ pub(super) struct FrameWriter {
     pending: VecDeque<Pending>,
     table: Vec<u8>,
     frames: u32,
+    /// What the frames hold that were written, and how many bytes they are.
+    expanded: u64,
+    written: u64,
 }
 
 /// A frame that has not been written yet.
@@ -108,6 +124,8 @@ impl FrameWriter {
             pending: VecDeque::new(),
             table: Vec::new(),
             frames: 0,
+            expanded: 0,
+            written: 0,
         })
     }
 
@@ -178,7 +196,8 @@ impl FrameWriter {
     }
 
     /// How an entry is written depends on its content alone: it is stored where it is compressed already, and from the
-    /// first frame on for which compression gains less than a 32nd.
+    /// first frame on for which compression gains less than a 32nd. One frame is stored by itself where the bundle would
+    /// hold more than a reader takes from a file of its size: sparse disk images are such content, and bombs.
     fn write_frame(&mut self, out: &mut dyn Write, pending: Pending) -> Result<(), ArchiveError> {
         let both = match pending.state {
             State::Stored(content) => Both { content, compressed: Vec::new() },
@@ -190,7 +209,11 @@ impl FrameWriter {
         let Both { content, compressed } = both;
         let worthwhile = content.len().saturating_sub(content.len() / 32);
         let is_stored = self.stored == Some(pending.entry) || compressed.len() >= worthwhile;
+        let (size, expanded) = (length(compressed.len()), self.expanded.saturating_add(length(content.len())));
         let size = match is_stored && pending.kind == Kind::Content {
+            false if expanded > most_expanded(self.written.saturating_add(size), EXPANSION) => {
+                write_raw_frame(out, &content)
+            }
             false => out.write_all(&compressed).map(|()| compressed.len()),
             true => {
                 self.stored = Some(pending.entry);
@@ -211,6 +234,8 @@ impl FrameWriter {
             self.table.extend_from_slice(&size.to_le_bytes());
         }
         self.frames = self.frames.checked_add(1).ok_or(ArchiveError::Incomplete)?;
+        self.written = self.written.saturating_add(length(compressed));
+        self.expanded = self.expanded.saturating_add(length(expanded));
         Ok(())
     }
 

@@ -83,7 +83,7 @@ pub struct PlatformRecord {
     pub digest: Digest,
     /// Its platform, if the index says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platform: Option<Platform>,
+    pub platform: Option<Box<Platform>>,
     /// Whether it was left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub omitted: bool,
@@ -131,12 +131,40 @@ pub struct SignatureRecord {
     pub missing: Vec<EvidenceGap>,
 }
 
+/// The code of a gap: one of [`DiagnosticCode`], or one that only another version of bulla gives. It is repeated to people
+/// and decides nothing, so a code that is not known here is no reason to refuse a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GapCode(String);
+
+impl GapCode {
+    /// Whether it is of the form that codes have: lower-case words and numbers, joined by hyphens.
+    pub(super) fn is_well_formed(&self) -> bool {
+        let word = |word: &str| {
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        };
+        self.0.split('-').all(word)
+    }
+}
+
+impl From<DiagnosticCode> for GapCode {
+    fn from(code: DiagnosticCode) -> Self {
+        Self(code.to_string())
+    }
+}
+
+impl std::fmt::Display for GapCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Evidence that a signature needs and that could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EvidenceGap {
     /// Why.
-    pub code: DiagnosticCode,
+    pub code: GapCode,
     /// The subject of the certificate, or the signature itself where it could not be read.
     pub certificate: String,
     /// Where the evidence was looked for.
@@ -252,7 +280,7 @@ pub struct OmittedContent {
     pub media_type: MediaType,
     /// Its platform, if that is why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platform: Option<Platform>,
+    pub platform: Option<Box<Platform>>,
     /// Which wish left it out.
     pub reason: Omission,
 }
@@ -275,7 +303,7 @@ pub struct BlobRecord {
     pub digest: Digest,
     /// Its size.
     pub size: u64,
-    /// The media type under which it was reached first.
+    /// The first by its text of the media types under which it was reached; as a manifest, of those alone.
     pub media_type: MediaType,
     /// Whether it was reached as a manifest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -31,8 +31,8 @@ pub(crate) use stream::SharedStream;
 pub use writer::{Compression, EntryWriter, Writer};
 
 pub use inventory::{
-    BlobRecord, BundleInventory, CarriedCrl, CarriedOcsp, EvidenceGap, EvidenceRecord, Omission, OmittedContent,
-    PlatformRecord, ReferrerRecord, RootRecord, SearchRecord, SignatureRecord, StreamPosition, Totals,
+    BlobRecord, BundleInventory, CarriedCrl, CarriedOcsp, EvidenceGap, EvidenceRecord, GapCode, Omission,
+    OmittedContent, PlatformRecord, ReferrerRecord, RootRecord, SearchRecord, SignatureRecord, StreamPosition, Totals,
 };
 
 /// Media types and annotation keys that bulla defines.
@@ -43,6 +43,8 @@ pub mod names {
     pub const SEAL: &str = "application/vnd.cncf.notary.signature";
     /// The artifact type of the manifest that carries evidence for one signature.
     pub const EVIDENCE: &str = "application/vnd.bulla.evidence.v1+json";
+    /// The media types of a seal's envelope: JWS and COSE (Notary Project signature specification, "Signature Envelope").
+    pub const ENVELOPES: [&str; 2] = ["application/jose+json", "application/cose"];
     /// A DER-encoded CRL (RFC 2585 §4.2).
     pub const CRL: &str = "application/pkix-crl";
     /// A DER-encoded OCSP response (RFC 6960 appendix C.2).

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tar::{EntryType, Header};
 
-use super::ArchiveError;
 use super::entry::{BLOCK, BLOCK_BYTES, EntryName, padding, parse_size};
 use super::source::Source;
 use super::strict::{self, describe, forbidden, pax_records, unknown_name};
+use super::{ArchiveError, SealMembers};
 use crate::limits::Limits;
 use crate::store::RawContent;
 
@@ -54,7 +54,8 @@ impl Archive {
     /// The file cannot be read, is no archive, or holds what `strictness` does not accept.
     pub fn open(path: &Path, limits: &Limits, strictness: Strictness) -> Result<Self, ArchiveError> {
         let source = Arc::new(Source::open(path, limits, strictness)?);
-        let most = limits.blobs.saturating_add(16);
+        // Two documents, the bundle manifest, the inventory; and the seal's blobs.
+        let most = limits.blobs.saturating_add(4 + 3 + SealMembers::MOST_PIECES);
         let scan = Scan { source: &source, strictness, most, at: 0, entries: Vec::new(), places: HashMap::new() };
         let (entries, places) = scan.run()?;
         if strictness == Strictness::Bundle {

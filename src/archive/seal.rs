@@ -62,6 +62,10 @@ impl SealMembers {
     }
 
     fn check_pieces(&self, expected: bool, limits: &Limits) -> Result<(), SealError> {
+        if names::ENVELOPES.iter().all(|known| self.envelope.media_type != *known) {
+            let media_type = shorten(self.envelope.media_type.as_str());
+            return Err(SealError::Envelope { digest: self.envelope.digest, media_type });
+        }
         if self.envelope.size > limits.envelope_bytes {
             let (size, limit) = (self.envelope.size, limits.envelope_bytes);
             return Err(SealError::TooLarge { digest: self.envelope.digest, size, limit });
@@ -83,8 +87,10 @@ impl SealMembers {
             return Err(SealError::TooMuch { found: total, limit: Self::MOST_BYTES });
         }
         let sorted = self.pieces.iter().zip(self.pieces.iter().skip(1)).all(|(one, next)| one.digest < next.digest);
-        let distinct: BTreeSet<Digest> = self.blobs().map(|blob| blob.digest).collect();
-        match sorted && distinct.len() == self.blobs().count() {
+        // The bundle manifest stands before them.
+        let all = || self.blobs().chain([&self.bundle]).map(|blob| blob.digest);
+        let distinct: BTreeSet<Digest> = all().collect();
+        match sorted && distinct.len() == all().count() {
             true => Ok(()),
             false => Err(SealError::Order),
         }
@@ -219,6 +225,14 @@ pub enum SealError {
     Envelopes {
         /// How many it has.
         found: usize,
+    },
+    /// An envelope in a format that no signature has.
+    #[error("the seal's envelope {digest} is {media_type:?}, neither JWS nor COSE")]
+    Envelope {
+        /// The blob.
+        digest: Digest,
+        /// What it is said to be.
+        media_type: String,
     },
     /// Too much evidence, or none where there should be some.
     #[error("the seal's evidence are {found} CRLs and OCSP responses; there must be one, and at most {limit}")]

@@ -12,6 +12,7 @@ use zstd::zstd_safe;
 use super::entry::length;
 use super::frames::{
     FOOTER_MAGIC, FRAME_BYTES, MOST_COMPRESSED_BYTES, MOST_FRAME_BYTES, TABLE_MAGIC, ZSTD_MAGIC, frame_header,
+    most_expanded,
 };
 use super::{ArchiveError, Strictness};
 use crate::limits::Limits;
@@ -133,10 +134,15 @@ impl Source {
             None => self.walk_frames()?,
         };
         let size = list.last().map_or(0, |frame| frame.start.saturating_add(frame.expanded));
-        // Small files may hold anything that fits into memory anyway.
-        let limit = self.size.saturating_mul(limits.expansion).saturating_add(64 << 20);
-        if size > limit {
-            return Err(ArchiveError::Expansion { compressed: self.size, expanded: size, limit });
+        let check = |compressed: u64, expanded: u64| match most_expanded(compressed, limits.expansion) {
+            limit if expanded > limit => Err(ArchiveError::Expansion { compressed, expanded, limit }),
+            _ => Ok(()),
+        };
+        match strictness {
+            Strictness::Foreign => check(self.size, size)?,
+            Strictness::Bundle => list.iter().try_for_each(|frame| {
+                check(frame.at.saturating_add(frame.compressed), frame.start.saturating_add(frame.expanded))
+            })?,
         }
         match complete {
             true => Ok(Frames { list, size, last: Mutex::new(None) }),

@@ -61,9 +61,12 @@ impl PolicyFiles {
         Ok(None)
     }
 
-    /// Where the policy is written.
+    /// Where the policy is written: under the name that is in use, or else under the oldest, which every Notation reads
+    /// (Notation 1 knows no other; its successor falls back to it).
     pub fn path(&self) -> PathBuf {
-        self.directory.join(self.names().first().copied().unwrap_or_default())
+        let mut places = self.names().iter().map(|name| self.directory.join(name));
+        let oldest = self.directory.join(self.names().last().copied().unwrap_or_default());
+        places.find(|place| place.symlink_metadata().is_ok()).unwrap_or(oldest)
     }
 
     /// Checks a policy as verification would.
@@ -77,16 +80,16 @@ impl PolicyFiles {
         }
     }
 
-    /// Takes a policy into use in place of the one that may be there: writes it under the newer name, and removes what
-    /// is under the older. Returns where it is now.
+    /// Takes a policy into use in place of the one that may be there: writes it to [`PolicyFiles::path`], and removes what
+    /// is under another name. Returns where it is now.
     ///
     /// # Errors
     /// The files cannot be written. Whether the policy is valid is for [`PolicyFiles::check`] to say first.
     pub fn write(&self, bytes: &[u8]) -> Result<PathBuf, WriteError> {
         let path = self.path();
         write::replace(&path, bytes, Readers::Owner)?;
-        for older in self.names().iter().skip(1) {
-            write::remove(&self.directory.join(older))?;
+        for other in self.names().iter().map(|name| self.directory.join(name)).filter(|other| *other != path) {
+            write::remove(&other)?;
         }
         Ok(path)
     }
@@ -99,19 +102,24 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn a_policy_takes_the_place_of_the_older_one() {
+    fn a_policy_takes_the_place_of_the_one_in_use() {
         // Conformance 13.11.
         let home = tempfile::tempdir().unwrap();
         let directory = ConfigDirectory::at(home.path().join("config"));
         let limits = Limits::default();
         let files = PolicyFiles::of(&directory, PolicyKind::Oci);
         assert_eq!(files.read(&limits).unwrap(), None);
+        assert!(files.path().ends_with("trustpolicy.json"), "every Notation reads that");
         fs::create_dir(directory.path()).unwrap();
         let old = directory.path().join("trustpolicy.json");
         fs::write(&old, "old").unwrap();
         assert_eq!(files.read(&limits).unwrap().unwrap(), PolicyText { path: old.clone(), bytes: b"old".to_vec() });
+        assert_eq!(files.write(PolicyDocument::EXAMPLE.as_bytes()).unwrap(), old);
+        let new = directory.path().join("trustpolicy.oci.json");
+        fs::write(&new, "new").unwrap();
+        assert_eq!(files.read(&limits).unwrap().unwrap(), PolicyText { path: new.clone(), bytes: b"new".to_vec() });
         let path = files.write(PolicyDocument::EXAMPLE.as_bytes()).unwrap();
-        assert_eq!(path, directory.path().join("trustpolicy.oci.json"));
+        assert_eq!(path, new);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!old.exists());
         assert_eq!(files.read(&limits).unwrap().unwrap().path, path);

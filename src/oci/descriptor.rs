@@ -1,18 +1,19 @@
 //! Content descriptors (OCI image-spec, `descriptor.md`).
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::Digest;
 use crate::json::Object;
 
-/// A media type, compared byte by byte.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A media type, compared byte by byte. Those that every bundle is full of take no memory of their own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct MediaType(String);
+pub struct MediaType(Cow<'static, str>);
 
 impl MediaType {
     /// OCI image index
@@ -32,9 +33,36 @@ impl MediaType {
     /// The empty JSON object `{}`
     pub const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
+    /// What is kept without memory of its own.
+    const COMMON: [&str; 16] = [
+        Self::OCI_INDEX,
+        Self::OCI_MANIFEST,
+        Self::OCI_ARTIFACT_MANIFEST,
+        Self::DOCKER_MANIFEST,
+        Self::DOCKER_LIST,
+        Self::OCI_CONFIG,
+        Self::DOCKER_CONFIG,
+        Self::OCI_EMPTY,
+        "application/vnd.oci.image.layer.v1.tar",
+        "application/vnd.oci.image.layer.v1.tar+gzip",
+        "application/vnd.oci.image.layer.v1.tar+zstd",
+        "application/vnd.cncf.notary.signature",
+        "application/jose+json",
+        "application/cose",
+        "application/vnd.bulla.evidence.v1+json",
+        "application/pkix-crl",
+    ];
+
     /// A media type as received.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+    pub fn new(text: impl AsRef<str> + Into<String>) -> Self {
+        match Self::common(text.as_ref()) {
+            Some(common) => Self(Cow::Borrowed(common)),
+            None => Self(Cow::Owned(text.into())),
+        }
+    }
+
+    fn common(text: &str) -> Option<&'static str> {
+        Self::COMMON.into_iter().find(|common| *common == text)
     }
 
     /// The text.
@@ -71,7 +99,27 @@ impl fmt::Display for MediaType {
 
 impl From<&str> for MediaType {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self::new(text)
+    }
+}
+
+impl<'de> Deserialize<'de> for MediaType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(MediaTypeVisitor)
+    }
+}
+
+struct MediaTypeVisitor;
+
+impl Visitor<'_> for MediaTypeVisitor {
+    type Value = MediaType;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<MediaType, E> {
+        Ok(MediaType::new(text))
     }
 }
 
@@ -112,9 +160,9 @@ pub struct Descriptor {
     /// The artifact type that a list of referrers gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<MediaType>,
-    /// The platform, in an index.
+    /// The platform, in an index. Few descriptors have one, and there may be a hundred thousand of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platform: Option<Platform>,
+    pub platform: Option<Box<Platform>>,
 }
 
 impl Serialize for Descriptor {
@@ -140,7 +188,7 @@ impl<'de> Deserialize<'de> for Descriptor {
 }
 
 fn no_media_type() -> MediaType {
-    MediaType(String::new())
+    MediaType(Cow::Borrowed(""))
 }
 
 fn is_no_media_type(media_type: &MediaType) -> bool {

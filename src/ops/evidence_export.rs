@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::closure::{ClosureError, WalkOptions, walk};
+use super::closure::{ClosureError, WalkOptions, walk_each};
 use super::progress::{Progress, Stage};
-use super::signatures::fetch_blob;
+use super::signatures::{SignatureFlood, check_amount, fetch_blob};
 use super::verify::RootToVerify;
 use crate::archive::names;
 use crate::code::{Diagnostic, DiagnosticCode};
@@ -94,8 +94,12 @@ pub fn find_carried_crls(
     progress.stage(Stage::Discovering, None);
     let options = WalkOptions { known_omitted: omitted.clone(), ..WalkOptions::default() };
     let mut found: BTreeMap<Digest, (Result<Crl, CrlError>, BTreeSet<String>)> = BTreeMap::new();
-    for root in roots {
-        let closure = walk(store, &root.descriptor, &options, limits, progress)?;
+    let walked =
+        walk_each(store, roots, |root| &root.descriptor, &options, limits, progress).map_err(|(_, error)| error)?;
+    let manifests = || walked.distinct().iter().flat_map(|closure| closure.manifests.values());
+    // All of it is held at once.
+    check_amount(&[], manifests(), std::iter::empty(), limits)?;
+    for closure in walked.distinct() {
         for manifest in closure.manifests.values() {
             for layer in evidence_layers(manifest).filter(|layer| layer.media_type == names::CRL) {
                 let urls = layer.annotations.get(names::EVIDENCE_URL).map(String::as_str).unwrap_or_default();
@@ -209,6 +213,9 @@ pub enum EvidenceExportError {
     /// Content is missing, or does not fit together.
     #[error(transparent)]
     Closure(#[from] ClosureError),
+    /// More revocation data than is held in memory.
+    #[error(transparent)]
+    Flood(#[from] SignatureFlood),
     /// The cache cannot be read or written.
     #[error(transparent)]
     Cache(#[from] NotationCacheError),
@@ -219,6 +226,7 @@ impl Diagnostic for EvidenceExportError {
         match self {
             Self::Store(error) => error.code(),
             Self::Closure(error) => error.code(),
+            Self::Flood(error) => error.code(),
             Self::Cache(error) => error.code(),
         }
     }
@@ -227,6 +235,7 @@ impl Diagnostic for EvidenceExportError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Closure(error) => error.hint(),
+            Self::Flood(error) => error.hint(),
             Self::Cache(error) => error.hint(),
         }
     }

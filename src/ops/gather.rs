@@ -173,7 +173,7 @@ impl<'a> Gatherer<'a> {
         let mut gathered = self.find(need);
         if let Some(flood) = self.flood(need) {
             gathered.gap = Some(EvidenceGap {
-                code: flood.code(),
+                code: flood.code().into(),
                 certificate: need.certificate.subject().to_string(),
                 urls: Vec::new(),
                 reason: flood.to_string(),
@@ -201,7 +201,7 @@ impl<'a> Gatherer<'a> {
         }
         let failures: Vec<Failed> = attempts.into_iter().filter_map(Result::err).collect();
         let gap = failures.first().map(|first| EvidenceGap {
-            code: first.code(),
+            code: first.code().into(),
             certificate: need.certificate.subject().to_string(),
             urls: need.crl_urls.iter().chain(&need.ocsp_urls).cloned().collect(),
             reason: failures.iter().map(Failed::reason).collect::<Vec<_>>().join("; "),

@@ -2,6 +2,7 @@
 //! evidence, no layers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::closure::{Closure, ClosureError, Referrer, WalkOptions, walk};
@@ -11,7 +12,7 @@ use super::verify::RootToVerify;
 use crate::archive::names;
 use crate::digest::Digest;
 use crate::evidence::evidence_layers;
-use crate::limits::{Budget, Limits};
+use crate::limits::Limits;
 use crate::oci::{Descriptor, Manifest, Tag};
 use crate::parallel::try_map_in_parallel;
 use crate::pki::{CertificatePool, Crl, OcspResponse};
@@ -182,13 +183,11 @@ pub fn inspect(
             .fold((0_u64, 0_u64), |(count, bytes), found| (count.saturating_add(1), bytes.saturating_add(found.size)));
         let signatures = closure.notary_signatures();
         let signatures = signatures.iter().map(|signature| signature.manifest.descriptor().digest).collect();
-        let budget = Budget::new(limits.manifests);
         let mut referrers: BTreeMap<Digest, Vec<&Referrer>> = BTreeMap::new();
         for referrer in &closure.referrers {
             referrers.entry(referrer.subject).or_default().push(referrer);
         }
-        let mut inspector =
-            Inspector { store, closure: &closure, signatures, referrers, limits, budget, shared: &shared };
+        let mut inspector = Inspector { store, closure: &closure, signatures, referrers, limits, shared: &shared };
         let node = inspector.node(&root.descriptor, None, 0)?;
         Ok(InspectedRoot { root: root.clone(), node, count, bytes })
     })
@@ -199,6 +198,8 @@ pub fn inspect(
 struct Shared {
     pool: CertificatePool,
     evidence: Mutex<BTreeMap<(Digest, EvidenceKind), EvidenceContent>>,
+    /// How many nodes all trees have.
+    nodes: AtomicUsize,
 }
 
 impl Shared {
@@ -218,7 +219,6 @@ struct Inspector<'a> {
     /// By subject.
     referrers: BTreeMap<Digest, Vec<&'a Referrer>>,
     limits: &'a Limits,
-    budget: Budget,
     shared: &'a Shared,
 }
 
@@ -235,10 +235,11 @@ impl Inspector<'_> {
             referrers: Vec::new(),
         };
         let closure = self.closure;
-        let Some(manifest) = closure.manifests.get(&mention.digest) else { return Ok(node) };
-        if depth > self.limits.depth.saturating_mul(2) || !self.budget.spend() {
+        let seen = self.shared.nodes.fetch_add(1, Ordering::Relaxed);
+        if depth > self.limits.depth.saturating_mul(2) || seen >= self.limits.manifests {
             return Err(InspectError::TooDeep { digest: mention.digest, limit: self.limits.depth });
         }
+        let Some(manifest) = closure.manifests.get(&mention.digest) else { return Ok(node) };
         node.carried = true;
         node.descriptor.media_type = manifest.media_type().clone();
         node.descriptor.artifact_type = manifest.artifact_type().cloned();

@@ -71,7 +71,7 @@ fn root_record(root: &CollectedRoot, collection: &Collection) -> RootRecord {
         platform: child.descriptor.platform.clone(),
         omitted: !carried(&child.descriptor.digest),
     };
-    let descriptor = &root.closure.root;
+    let descriptor = &root.descriptor;
     // Blobs that an index lists, as BuildKit's caches do, are no platforms.
     let listed = |child: &&Child| child.omitted.is_some() || carried(&child.descriptor.digest);
     RootRecord {
@@ -79,15 +79,7 @@ fn root_record(root: &CollectedRoot, collection: &Collection) -> RootRecord {
         digest: descriptor.digest,
         size: descriptor.size,
         media_type: descriptor.media_type.clone(),
-        platforms: root
-            .closure
-            .children
-            .get(&descriptor.digest)
-            .into_iter()
-            .flatten()
-            .filter(listed)
-            .map(platform)
-            .collect(),
+        platforms: root.children.iter().filter(listed).map(platform).collect(),
     }
 }
 

@@ -77,8 +77,12 @@ pub fn carried_evidence<'m, E: Send>(
     fetch: impl Fn(&Descriptor, &Manifest, u64) -> Result<Vec<u8>, E> + Sync,
 ) -> Result<CarriedEvidence, E> {
     let pieces = |manifest: &'m Arc<Manifest>| evidence_layers(manifest).chain(token_layers(manifest));
-    let layers: BTreeMap<Digest, (&Descriptor, &Arc<Manifest>)> =
-        manifests.flat_map(|manifest| pieces(manifest).map(move |layer| (layer.digest, (layer, manifest)))).collect();
+    // Under each of the types that it is given: whoever calls a CRL something else takes nothing from what it says.
+    let layers: BTreeMap<(Digest, &str), (&Descriptor, &Arc<Manifest>)> = manifests
+        .flat_map(|manifest| {
+            pieces(manifest).map(move |layer| ((layer.digest, layer.media_type.as_str()), (layer, manifest)))
+        })
+        .collect();
     let layers: Vec<(&Descriptor, &Arc<Manifest>)> = layers.into_values().collect();
     let pieces = try_map_in_parallel(&layers, |(layer, manifest)| {
         Carried::read(layer, limits, pool, |most| fetch(layer, manifest, most))
@@ -157,6 +161,16 @@ pub enum SignatureFlood {
     TooMany {
         /// The artifact.
         subject: Digest,
+        /// The limit.
+        limit: usize,
+    },
+    /// More judgements than one verification makes.
+    #[error(
+        "the signatures would be judged {found} times, once for every name that leads to them; at most {limit} are"
+    )]
+    TooOften {
+        /// How many there would be.
+        found: usize,
         /// The limit.
         limit: usize,
     },

@@ -1,5 +1,6 @@
 //! Supplying signatures with the evidence that judging them will need.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ pub use super::gather::Sources;
 use super::gather::{Gatherer, Named};
 use super::pack::Supplies;
 use super::signatures::{carried_evidence, check_amount, envelope_of, read_signature};
-use crate::archive::{EvidenceGap, EvidenceRecord, SignatureRecord};
+use crate::archive::{EvidenceGap, EvidenceRecord, GapCode, SignatureRecord};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::evidence::EvidenceManifest;
@@ -30,6 +31,9 @@ pub enum GapPolicy {
     Record,
 }
 
+/// Signatures whose certificates are held while their evidence is gathered.
+const PLANNED_TOGETHER: usize = 256;
+
 /// Supplies every Notary signature of the collection.
 ///
 /// # Errors
@@ -45,32 +49,33 @@ pub fn supply(
         collection.fetch(&layer.digest, most)
     })?;
     let signatures = collection.notary_signatures();
-    let planned =
-        try_map_in_parallel(&signatures, |signature| plan_one(collection, signature, &carried, limits, &pool))?;
     let mut gatherer = Gatherer::new(sources, carried, limits);
     let mut supplies = Supplies::default();
     let mut pieces: BTreeMap<Digest, Named> = BTreeMap::new();
-    for (signature, planned) in signatures.iter().zip(planned) {
-        let manifest = &signature.manifest;
-        let (mut record, named) = supply_one(manifest, &planned, &mut gatherer);
-        if !named.is_empty() {
-            let evidence = encode_evidence(manifest.descriptor(), &named)?;
-            record.evidence = Some(evidence.0.digest);
-            supplies.evidence_manifests.push(evidence);
-        }
-        supplies.signatures.push(record);
-        for found in named {
-            match pieces.get_mut(&found.piece.digest()) {
-                Some(known) => known.urls.extend(found.urls),
-                None => {
-                    pieces.insert(found.piece.digest(), found);
+    for together in signatures.chunks(PLANNED_TOGETHER) {
+        let carried = gatherer.carried();
+        let plan = |signature: &NotarySignature| plan_one(collection, signature, carried, limits, &pool);
+        let planned = try_map_in_parallel(together, plan)?;
+        for (signature, planned) in together.iter().zip(planned) {
+            let manifest = &signature.manifest;
+            let (mut record, named) = supply_one(manifest, &planned, &mut gatherer);
+            if !named.is_empty() {
+                let evidence = encode_evidence(manifest.descriptor(), &named)?;
+                record.evidence = Some(evidence.0.digest);
+                supplies.evidence_manifests.push(evidence);
+            }
+            supplies.signatures.push(record);
+            for found in named {
+                match pieces.entry(found.piece.digest()) {
+                    Entry::Occupied(known) => known.into_mut().urls.extend(found.urls),
+                    Entry::Vacant(empty) => drop(empty.insert(found)),
                 }
             }
         }
     }
     supplies.evidence = pieces.into_values().map(|named| (record_of(&named), Arc::from(named.piece.der()))).collect();
     let added = supplies.evidence.iter().map(|(record, bytes)| (record.digest(), length(bytes)));
-    check_amount(&signatures, collection.manifests.values(), added, limits).map_err(CollectError::from)?;
+    check_amount(signatures, collection.manifests.values(), added, limits).map_err(CollectError::from)?;
     let missing: Vec<(Digest, EvidenceGap)> = supplies
         .signatures
         .iter()
@@ -145,7 +150,7 @@ pub(super) fn supply_one(
         // What cannot be judged yet cannot be supplied either. A malformed signature will never be good, so it lacks
         // nothing: it must not stand in the way of a good one.
         Err(failure) if failure.code == DiagnosticCode::EnvelopeUnsupported => record.missing.push(EvidenceGap {
-            code: failure.code,
+            code: failure.code.into(),
             certificate: "(unknown)".to_owned(),
             urls: Vec::new(),
             reason: failure.message.clone(),
@@ -159,7 +164,7 @@ pub(super) fn supply_one(
 
 fn gap_of(note: &PlanNote) -> Option<EvidenceGap> {
     let gap = |code, certificate: String, urls: &[String], reason: String| {
-        Some(EvidenceGap { code, certificate, urls: urls.to_vec(), reason })
+        Some(EvidenceGap { code: GapCode::from(code), certificate, urls: urls.to_vec(), reason })
     };
     match note {
         PlanNote::NoHttpPoint(certificate) => gap(

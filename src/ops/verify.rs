@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::closure::{Closure, ClosureError, NotarySignature, WalkOptions, walk};
+use super::closure::{Closure, ClosureError, Closures, NotarySignature, WalkOptions, walk_each};
 use super::file::{self, SignedFile};
 use super::gather::{Gatherer, Piece, Sources};
 use super::integrity::{ByteCount, Claims, Ledger, Sound};
@@ -130,8 +130,22 @@ impl VerifiedRoot {
     /// trusted. The signatures and their findings stay as they are.
     fn overrule(&mut self, verdict: &Verdict) {
         for outcome in self.outcome.iter_mut().chain(&mut self.parts) {
-            outcome.verdict = verdict.clone();
+            outcome.verdict = overruled(&outcome.verdict, verdict);
         }
+    }
+}
+
+/// The verdict of a bad seal, unless that of the artifact's own signatures is worse: what is known to be bad does not
+/// become a question because nobody can judge the seal.
+fn overruled(own: &Verdict, by_seal: &Verdict) -> Verdict {
+    match (own, by_seal) {
+        (Verdict::Rejected(own), Verdict::Undecided(codes)) => {
+            let mut codes = [own.as_slice(), codes].concat();
+            codes.sort_unstable();
+            codes.dedup();
+            Verdict::Rejected(codes)
+        }
+        _ => by_seal.clone(),
     }
 }
 
@@ -141,6 +155,7 @@ impl VerifiedRoot {
 pub struct Judged {
     seal: SealOutcome,
     artifacts: Vec<VerifiedRoot>,
+    /// Each artifact's, once.
     closures: Vec<Closure>,
     /// What the judgement took somebody's word for, to be shown with the bytes.
     claims: Claims,
@@ -210,10 +225,10 @@ pub fn judge(
     progress.stage(Stage::Discovering, None);
     let seal = judge_seal(subject, depth, limits)?;
     let options = WalkOptions { known_omitted: subject.omitted.clone(), ..WalkOptions::default() };
-    let closures =
-        try_map_in_parallel(&subject.roots, |root| walk(subject.store, &root.descriptor, &options, limits, progress))?;
+    let closures = walk_each(subject.store, &subject.roots, |root| &root.descriptor, &options, limits, progress)
+        .map_err(|(_, error)| error)?;
     let reached: BTreeSet<&Digest> =
-        closures.iter().flat_map(|closure| closure.manifests.keys().chain(closure.blobs.keys())).collect();
+        closures.distinct().iter().flat_map(|closure| closure.manifests.keys().chain(closure.blobs.keys())).collect();
     if let Some(stray) = subject.listed.iter().find(|digest| !reached.contains(digest)) {
         return Err(VerifyError::Stray { digest: *stray });
     }
@@ -234,7 +249,7 @@ pub fn judge(
     {
         artifacts.iter_mut().for_each(|root| root.overrule(&verdict));
     }
-    Ok(Judged { seal, artifacts, closures, claims })
+    Ok(Judged { seal, artifacts, closures: closures.into_distinct(), claims })
 }
 
 /// Reads the seal whole, and judges it if anything is judged.
@@ -261,47 +276,64 @@ fn scope_of(root: &RootToVerify, judging: &Judging<'_>) -> Result<Repository, Ve
     judging.scope.clone().or(own).ok_or(VerifyError::Nameless { digest: root.descriptor.digest })
 }
 
-/// One root with the signatures of its closure, by what they sign.
+/// What was read of one artifact, whatever names it has.
+struct Dossier<'a> {
+    closure: &'a Closure,
+    /// The signatures of its closure, by what they sign.
+    signatures: BTreeMap<Digest, Vec<FoundSignature>>,
+    /// Where it has the name of a file: its signatures, each with the file as its hash describes it.
+    file: Option<SignedFile>,
+}
+
+/// One root, and what was read of it.
 struct Case<'a> {
     root: &'a RootToVerify,
-    closure: &'a Closure,
     scope: Repository,
-    signatures: BTreeMap<Digest, Vec<FoundSignature>>,
-    /// Of a file: its signatures, each with the file as its hash describes it.
-    file: Option<SignedFile>,
+    dossier: &'a Dossier<'a>,
 }
 
 /// Judges every root. Evidence is gathered once for all of them, each piece read and checked once: who signed a CRL
 /// decides what it says, not the root that it came with.
 fn judge_all(
     subject: &Subject<'_>,
-    closures: &[Closure],
+    closures: &Closures,
     judging: &Judging<'_>,
     limits: &Limits,
 ) -> Result<(Vec<VerifiedRoot>, Claims), VerifyError> {
+    let distinct = closures.distinct();
     // All of it is held at once, so all of it counts, each signature and each piece of evidence once.
-    let signatures = closures.iter().flat_map(Closure::notary_signatures);
+    let signatures = distinct.iter().flat_map(Closure::notary_signatures);
     let signatures: BTreeMap<Digest, NotarySignature> =
         signatures.map(|signature| (signature.manifest.descriptor().digest, signature)).collect();
     let signatures: Vec<NotarySignature> = signatures.into_values().collect();
-    let manifests = closures.iter().flat_map(|closure| closure.manifests.values());
+    let manifests = distinct.iter().flat_map(|closure| closure.manifests.values());
     check_amount(&signatures, manifests, std::iter::empty(), limits)?;
     let memo = Memo::new(limits);
-    let found: Vec<_> = subject.roots.iter().zip(closures).collect();
-    let cases = try_map_in_parallel(&found, |(root, closure)| {
+    let files: BTreeSet<usize> = subject
+        .roots
+        .iter()
+        .zip(closures.places())
+        .filter(|(root, _)| root.reference.as_ref().is_some_and(file::is_file))
+        .map(|(_, place)| *place)
+        .collect();
+    let numbered: Vec<_> = distinct.iter().enumerate().collect();
+    let dossiers = try_map_in_parallel(&numbered, |(place, closure)| {
         let signatures = read_signatures(subject.store, closure, limits, &memo)?;
-        let file = match &root.reference {
-            Some(name) if file::is_file(name) => {
-                Some(file::signed(subject.store, closure, signatures.get(&closure.root.digest))?)
-            }
-            _ => None,
-        };
-        Ok::<_, VerifyError>(Case { root, closure, scope: scope_of(root, judging)?, signatures, file })
+        let own = || signatures.get(&closure.root.digest);
+        let file = files.contains(place).then(|| file::signed(subject.store, closure, own())).transpose()?;
+        Ok::<_, VerifyError>(Dossier { closure, signatures, file })
     })?;
-    let evidence = gather_evidence(subject.store, closures, &cases, judging, limits, &memo)?;
+    let mut cases = Vec::with_capacity(subject.roots.len());
+    for (root, place) in subject.roots.iter().zip(closures.places()) {
+        let missing = || ClosureError::RootMissing { digest: root.descriptor.digest };
+        let dossier = dossiers.get(*place).ok_or_else(missing)?;
+        cases.push(Case { root, scope: scope_of(root, judging)?, dossier });
+    }
+    check_judgements(&cases, limits)?;
+    let evidence = gather_evidence(subject.store, &dossiers, judging, limits, &memo)?;
     let terms = judging.terms(&evidence, &judging.user_metadata, limits);
     let mut claims = Claims::new();
-    for (blob, claim) in cases.iter().filter_map(|case| case.file.as_ref()).flat_map(|file| &file.claims) {
+    for (blob, claim) in dossiers.iter().filter_map(|dossier| dossier.file.as_ref()).flat_map(|file| &file.claims) {
         claims.entry(*blob).or_default().insert(*claim);
     }
     let judged = map_in_parallel(&cases, |case| case.judge(judging, &terms, &memo));
@@ -311,6 +343,14 @@ fn judge_all(
     // What was tried before the account was empty depended on the threads; one after the other it depends on the bundle.
     let memo = memo.with_new_account(limits);
     Ok((cases.iter().map(|case| case.judge(judging, &terms, &memo)).collect(), claims))
+}
+
+/// Each name has a judgement of its own, with all that is found, and the report tells every one.
+fn check_judgements(cases: &[Case<'_>], limits: &Limits) -> Result<(), SignatureFlood> {
+    let each = |case: &Case<'_>| case.dossier.signatures.values().map(Vec::len).fold(0, usize::saturating_add);
+    let found = cases.iter().map(each).fold(0, usize::saturating_add);
+    let limit = limits.all_signatures;
+    if found > limit { Err(SignatureFlood::TooOften { found, limit }) } else { Ok(()) }
 }
 
 fn read_signatures(
@@ -332,13 +372,12 @@ fn read_signatures(
 
 fn gather_evidence(
     store: &dyn ContentStore,
-    closures: &[Closure],
-    cases: &[Case<'_>],
+    dossiers: &[Dossier<'_>],
     judging: &Judging<'_>,
     limits: &Limits,
     memo: &Memo,
 ) -> Result<CarriedEvidence, VerifyError> {
-    let manifests = closures.iter().flat_map(|closure| closure.manifests.values());
+    let manifests = dossiers.iter().flat_map(|dossier| dossier.closure.manifests.values());
     let mut evidence = carried_evidence(manifests, limits, memo.pool(), |layer, manifest, most| {
         fetch_blob(store, layer, most, &manifest.descriptor().digest)
     })?;
@@ -346,7 +385,7 @@ fn gather_evidence(
         evidence.insert(crl.clone());
     }
     if judging.live.is_some() {
-        let signatures = cases.iter().flat_map(|case| case.signatures.values().flatten());
+        let signatures = dossiers.iter().flat_map(|dossier| dossier.signatures.values().flatten());
         fetch_missing(signatures, judging.live, judging.at, &mut evidence, limits, memo);
     }
     Ok(evidence)
@@ -355,7 +394,10 @@ fn gather_evidence(
 impl Case<'_> {
     /// Judges the root, and every other signed manifest of its closure under the same scope.
     fn judge(&self, judging: &Judging<'_>, terms: &Terms<'_>, memo: &Memo) -> VerifiedRoot {
-        if let Some(SignedFile { signatures: all, .. }) = &self.file {
+        let Dossier { closure, signatures, file } = self.dossier;
+        // An artifact may have names of either kind.
+        let is_file = self.root.reference.as_ref().is_some_and(file::is_file);
+        if let Some(SignedFile { signatures: all, .. }) = file.as_ref().filter(|_| is_file) {
             let signed = all.get(..terms.limits.judged_signatures).unwrap_or(all);
             let statement = judging.trust.files.as_ref();
             let outcome = evaluate_file(&self.root.descriptor, &self.scope, signed, statement, terms, memo);
@@ -364,12 +406,12 @@ impl Case<'_> {
         }
         let policy = &judging.trust.policy;
         let digest = self.root.descriptor.digest;
-        let all = self.signatures.get(&digest).map(Vec::as_slice).unwrap_or_default();
+        let all = signatures.get(&digest).map(Vec::as_slice).unwrap_or_default();
         let own = all.get(..terms.limits.judged_signatures).unwrap_or(all);
         let outcome = evaluate_with(&self.root.descriptor, &self.scope, own, policy, terms, memo);
-        let others = self.signatures.iter().filter(|(subject, _)| **subject != digest);
+        let others = signatures.iter().filter(|(subject, _)| **subject != digest);
         let parts = others
-            .filter_map(|(subject, signatures)| Some((self.closure.manifests.get(subject)?, signatures)))
+            .filter_map(|(subject, signatures)| Some((closure.manifests.get(subject)?, signatures)))
             .map(|(manifest, signatures)| {
                 evaluate_with(&manifest.descriptor().bare(), &self.scope, signatures, policy, terms, memo)
             })

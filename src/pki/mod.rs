@@ -42,6 +42,7 @@ pub use file::{
 pub use key::{HashAlgorithm, KeyKind, PublicKey, SignatureScheme};
 pub use name::{Attribute, Name};
 pub use ocsp::{CertIdHash, OcspError, OcspRequest, OcspResponse, OcspStatus, Responder, VerifiedOcsp};
+pub(crate) use path::TimestampingPaths;
 pub use path::build_timestamping_chain;
 pub use pool::CertificatePool;
 pub use profile::Profile;

@@ -7,8 +7,8 @@ use super::{Certificate, CertificateChain, ChainError, ConformingChain, Profile,
 use crate::limits::Limits;
 use crate::time::UnixTime;
 
-/// Signatures that one search may check. An honest token needs four.
-const MOST_SIGNATURES: usize = 100;
+/// Signatures that may be checked for one token. An honest one needs four.
+const MOST_SIGNATURES: usize = 32;
 /// Times that a path may be made longer by one.
 const MOST_STEPS: usize = 1_000;
 /// Paths that are judged.
@@ -32,27 +32,44 @@ pub fn build_timestamping_chain(
     at: UnixTime,
     limits: &Limits,
 ) -> Result<ConformingChain, ChainError> {
-    let bounds = Bounds {
-        signatures: MOST_SIGNATURES,
-        steps: MOST_STEPS,
-        paths: MOST_PATHS,
-        depth: MOST_DEPTH.min(limits.certificates),
-    };
-    let settings = PathSettings::new(at);
-    let mut pool = Pool::new(roots, candidates, WeakHashes::Refused, at, bounds);
-    // What the Notary Project asks beyond RFC 5280 is told in its own terms.
-    let mut beyond: Option<ChainError> = None;
-    let found = pool.search(leaf, &mut |_, path| {
-        process(path, &settings)?;
-        conform(path, limits).map_err(|error| {
-            beyond.get_or_insert(error);
-            PathError::NotConforming
+    TimestampingPaths::new(candidates, roots, at, limits).find(leaf)
+}
+
+/// As [`build_timestamping_chain`] for several leaves, who pay for all the searching together.
+pub(crate) struct TimestampingPaths<'a> {
+    pool: Pool,
+    settings: PathSettings,
+    limits: &'a Limits,
+}
+
+impl<'a> TimestampingPaths<'a> {
+    pub(crate) fn new(candidates: &[Certificate], roots: &[Certificate], at: UnixTime, limits: &'a Limits) -> Self {
+        let bounds = Bounds {
+            signatures: MOST_SIGNATURES,
+            steps: MOST_STEPS,
+            paths: MOST_PATHS,
+            depth: MOST_DEPTH.min(limits.certificates),
+        };
+        let pool = Pool::new(roots, candidates, WeakHashes::Refused, at, bounds);
+        Self { pool, settings: PathSettings::new(at), limits }
+    }
+
+    pub(crate) fn find(&mut self, leaf: &Certificate) -> Result<ConformingChain, ChainError> {
+        let Self { pool, settings, limits } = self;
+        // What the Notary Project asks beyond RFC 5280 is told in its own terms.
+        let mut beyond: Option<ChainError> = None;
+        let found = pool.search(leaf, &mut |_, path| {
+            process(path, settings)?;
+            conform(path, limits).map_err(|error| {
+                beyond.get_or_insert(error);
+                PathError::NotConforming
+            })
+        });
+        found.map_err(|error| match (error, beyond) {
+            (PathError::NotConforming, Some(error)) => error,
+            (error, _) => told(error, leaf),
         })
-    });
-    found.map_err(|error| match (error, beyond) {
-        (PathError::NotConforming, Some(error)) => error,
-        (error, _) => told(error, leaf),
-    })
+    }
 }
 
 /// The rules beyond RFC 5280.

@@ -87,7 +87,7 @@ pub struct TreeNode {
     pub artifact_type: Option<MediaType>,
     /// Its platform, by the index that lists it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platform: Option<Platform>,
+    pub platform: Option<Box<Platform>>,
     /// The digest tag under which it was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<Tag>,

@@ -111,7 +111,7 @@ impl Contents {
             return Err(ArchiveError::BundleManifest { reason: "it is not in canonical form" }.into());
         }
         check_index(&inventory, &manifest, seal.as_ref(), index)?;
-        check_early(&inventory, seal.as_ref())?;
+        check_early(&inventory, &manifest, seal.as_ref())?;
         let blobs = inventory.blobs.iter().enumerate().map(|(place, blob)| (blob.digest, place)).collect();
         let tags = tags(&inventory);
         Ok(Self { inventory, manifest, seal, blobs, tags })
@@ -251,8 +251,11 @@ fn check_index(
     seal: Option<&SealMembers>,
     found: &[u8],
 ) -> Result<(), ArchiveError> {
-    let expected = inventory.index(&manifest.descriptor);
-    let expected = seal.map_or_else(|| expected.clone(), |seal| seal.list_in(expected.clone())).to_bytes();
+    let own = inventory.index(&manifest.descriptor);
+    let expected = match seal {
+        Some(seal) => seal.list_in(own).to_bytes(),
+        None => own.to_bytes(),
+    };
     let expected = expected.map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
     match expected == found {
         true => Ok(()),
@@ -260,10 +263,18 @@ fn check_index(
     }
 }
 
-/// A blob that both the seal and the inventory have is one blob, of one size.
-fn check_early(inventory: &BundleInventory, seal: Option<&SealMembers>) -> Result<(), ArchiveError> {
+/// A blob that both the seal and the inventory have is one blob, of one size. The inventory itself is none of the seal's:
+/// it stands behind them, and would be there twice.
+fn check_early(
+    inventory: &BundleInventory,
+    manifest: &BundleManifest,
+    seal: Option<&SealMembers>,
+) -> Result<(), ArchiveError> {
     let early: BTreeMap<_, _> =
         seal.into_iter().flat_map(SealMembers::blobs).map(|blob| (blob.digest, blob.size)).collect();
+    if early.contains_key(&manifest.inventory_descriptor.digest) {
+        return Err(SealError::Order.into());
+    }
     let differs = |blob: &&BlobRecord| early.get(&blob.digest).is_some_and(|size| *size != blob.size);
     match inventory.blobs.iter().find(differs) {
         None => Ok(()),

@@ -187,6 +187,24 @@ impl LazyGraph {
 /// Manifests that are read at the same time, and held until each was looked at.
 const READ_TOGETHER: usize = 256;
 
+/// Their bytes, where there is more than one: parsed, a hostile manifest takes some times as many.
+const READ_BYTES: u64 = 8 << 20;
+
+/// The list in pieces that are read at the same time.
+fn batches(mut list: &[Descriptor]) -> impl Iterator<Item = &[Descriptor]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0_u64;
+        let fits = |descriptor: &&Descriptor| {
+            bytes = bytes.saturating_add(descriptor.size);
+            bytes <= READ_BYTES
+        };
+        let count = list.iter().take(READ_TOGETHER).take_while(fits).count().max(1).min(list.len());
+        let (batch, rest) = list.split_at_checked(count).filter(|(batch, _)| !batch.is_empty())?;
+        list = rest;
+        Some(batch)
+    })
+}
+
 struct Walk<'a> {
     store: &'a dyn ContentStore,
     limits: &'a Limits,
@@ -205,7 +223,8 @@ impl Graph {
         let mut next: Vec<Descriptor> = entries.to_vec();
         for _ in 0..limits.depth.max(1) {
             let mut children = Vec::new();
-            for together in next.chunks(READ_TOGETHER) {
+            next = walk.worth_reading(next);
+            for together in batches(&next) {
                 let read = try_map_in_parallel(together, |descriptor| walk.read(descriptor))?;
                 for (descriptor, manifest) in together.iter().zip(read) {
                     walk.visit(descriptor, manifest, &mut children)?;
@@ -247,14 +266,21 @@ impl Graph {
 }
 
 impl Walk<'_> {
-    /// The manifest, unless it is known, none by its type, which has no subject, or not there: a layout may leave out
-    /// children, and whoever needs them will miss them.
+    /// The manifest, unless it is not there: a layout may leave out children, and whoever needs them will miss them.
     fn read(&self, descriptor: &Descriptor) -> Result<Option<Manifest>, StoreError> {
-        let typed = descriptor.media_type.is_manifest() || descriptor.media_type.as_str().is_empty();
-        if !typed || self.graph.manifests.contains_key(&descriptor.digest) {
-            return Ok(None);
-        }
         fetch_manifest(self.store, descriptor, self.limits)
+    }
+
+    /// What may be a manifest by its type and is not known, each once: a list may name one thing many times.
+    fn worth_reading(&self, list: Vec<Descriptor>) -> Vec<Descriptor> {
+        let mut seen = HashSet::new();
+        let new = |descriptor: &Descriptor| {
+            let typed = descriptor.media_type.is_manifest() || descriptor.media_type.as_str().is_empty();
+            typed && !self.graph.manifests.contains_key(&descriptor.digest) && seen.insert(descriptor.digest)
+        };
+        let mut list = list;
+        list.retain(new);
+        list
     }
 
     fn visit(
@@ -358,5 +384,67 @@ pub(super) fn resolve(
             Some(entry) => Ok(Some(entry.clone())),
             None => graph(digest),
         },
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::oci::MediaType;
+    use crate::store::{ContentKind, RawContent};
+
+    /// Indexes without children, told apart by a number; counts how often one is opened.
+    #[derive(Default)]
+    struct Indexes(AtomicUsize);
+
+    fn index(number: usize) -> Vec<u8> {
+        let text = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{"n":"_"}}"#;
+        text.replace('_', &number.to_string()).into_bytes()
+    }
+
+    fn descriptor(number: usize) -> Descriptor {
+        Descriptor::of(MediaType::OCI_INDEX, &index(number))
+    }
+
+    impl ContentStore for Indexes {
+        fn resolve(&self, _: &Target) -> Result<Option<Descriptor>, StoreError> {
+            Ok(None)
+        }
+
+        fn open(&self, wanted: &Descriptor, _: ContentKind) -> Result<Option<RawContent>, StoreError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok((0..3).map(index).find(|bytes| Digest::sha256(bytes) == wanted.digest).map(RawContent::from_bytes))
+        }
+
+        fn referrers(&self, _: &Descriptor) -> Result<Referrers, StoreError> {
+            Ok(Referrers::default())
+        }
+
+        fn names(&self) -> Result<Vec<NamedRoot>, StoreError> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn what_is_listed_often_is_read_once() {
+        let store = Indexes::default();
+        let listed: Vec<_> = (0..1_000).map(|number| descriptor(number % 3)).collect();
+        let graph = Graph::build(&store, &listed, &Limits::default()).unwrap();
+        assert_eq!(store.0.load(Ordering::Relaxed), 3);
+        assert!((0..3).all(|number| graph.manifest(&descriptor(number).digest).is_some()));
+    }
+
+    #[test]
+    fn large_manifests_are_not_held_together() {
+        let of = |size| Descriptor { size, ..descriptor(0) };
+        let sizes = |listed: &[Descriptor]| -> Vec<usize> { batches(listed).map(<[_]>::len).collect() };
+        assert_eq!(sizes(&vec![of(700); 600]), [256, 256, 88]);
+        assert_eq!(sizes(&vec![of(READ_BYTES / 2); 5]), [2, 2, 1]);
+        assert_eq!(sizes(&vec![of(u64::MAX); 3]), [1, 1, 1]);
+        assert_eq!(sizes(&[]), [0; 0]);
+        assert_eq!(batches(&[of(1), of(READ_BYTES), of(2)]).flatten().map(|one| one.size).sum::<u64>(), READ_BYTES + 3);
     }
 }

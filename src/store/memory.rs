@@ -32,7 +32,7 @@ struct Said {
 
 #[derive(Debug, Default)]
 struct Content {
-    blobs: BTreeMap<Digest, Arc<[u8]>>,
+    blobs: HashMap<Digest, Arc<[u8]>>,
     manifests: BTreeMap<Digest, Descriptor>,
     /// Entries by the order in which they were named.
     index: BTreeMap<u64, Descriptor>,
@@ -103,7 +103,9 @@ impl MemoryStore {
 
     /// Everything that is held, by digest: for tests that compare.
     pub fn digests(&self) -> Vec<Digest> {
-        self.content().blobs.keys().copied().collect()
+        let mut digests: Vec<_> = self.content().blobs.keys().copied().collect();
+        digests.sort();
+        digests
     }
 }
 

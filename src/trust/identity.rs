@@ -203,8 +203,9 @@ pub enum TrustedIdentities {
     Listed {
         /// The subjects, of which one must match.
         subjects: Vec<DistinguishedName>,
-        /// Identities of a kind that is not known here; they match nothing (conformance 7.28).
-        others: Vec<String>,
+        /// All entries, letter by letter and in the policy's order, as a verification plugin is told them. Those of a kind
+        /// that is not known here match nothing (conformance 7.28, 11.18).
+        entries: Vec<String>,
     },
 }
 
@@ -218,18 +219,18 @@ impl TrustedIdentities {
         if entries.iter().any(|entry| entry == "*") {
             return if entries.len() == 1 { Ok(Self::Any) } else { Err(IdentityError::WildcardNotAlone) };
         }
-        let (mut subjects, mut others) = (Vec::new(), Vec::new());
+        let mut subjects = Vec::new();
         for entry in entries {
             match entry.split_once(':') {
                 Some((SUBJECT, name)) => subjects.push(DistinguishedName::parse(name)?),
-                Some(_) => others.push(entry.clone()),
+                Some(_) => {}
                 None => return Err(IdentityError::NoPrefix { text: shorten(entry) }),
             }
         }
         match overlap(&subjects) {
             Some((part, whole)) if part == whole => Err(IdentityError::ListedTwice { identity: part.to_string() }),
             Some((part, whole)) => Err(IdentityError::Overlap { part: part.to_string(), whole: whole.to_string() }),
-            None => Ok(Self::Listed { subjects, others }),
+            None => Ok(Self::Listed { subjects, entries: entries.to_vec() }),
         }
     }
 
@@ -484,10 +485,11 @@ mod tests {
     fn lists_of_identities() {
         assert_eq!(entries(&["*"]), Ok(TrustedIdentities::Any), "7.27");
         assert!(entries(&["x509.subject: C=US, ST=WA, O=a", "x509.subject:C=US,ST=WA,O=b"]).is_ok());
-        let Ok(TrustedIdentities::Listed { subjects, others }) = entries(&["email: a@b", "X509.subject:C=US"]) else {
+        let Ok(TrustedIdentities::Listed { subjects, entries: told }) = entries(&["email: a@b", "X509.subject:C=US"])
+        else {
             panic!("7.28: other prefixes are legal")
         };
-        assert_eq!((subjects.len(), others.len()), (0, 2), "7.28");
+        assert_eq!((subjects.len(), told.len()), (0, 2), "7.28");
         for (fact, bad) in [
             ("7.27", &["*", "x509.subject:C=US,ST=WA,O=a"][..]),
             ("7.27", &["*", "*"]),

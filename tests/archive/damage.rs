@@ -1,6 +1,9 @@
 //! Everything that can be wrong with a bundle, each with its code.
 
-use bulla::archive::{BundleInventory, Compression, HELD_CONTENT, Omission, OmittedContent, StreamPosition, names};
+use bulla::archive::{
+    BundleInventory, CarriedCrl, Compression, EvidenceGap, EvidenceRecord, GapCode, HELD_CONTENT, Omission,
+    OmittedContent, StreamPosition, names,
+};
 use bulla::code::DiagnosticCode::{self, *};
 use bulla::digest::Digest;
 use bulla::limits::Limits;
@@ -341,7 +344,22 @@ fn an_inventory_that_lies_is_refused() {
     };
     assert_eq!(forge(&|_| {}), None, "the forger's tools work");
     type Lie = fn(&mut bulla::archive::BundleInventory);
-    let lies: [(&str, Lie, DiagnosticCode); 35] = [
+    let lies: [(&str, Lie, DiagnosticCode); 42] = [
+        ("a child left out of a root alone", |i| i.omitted.clear(), BundleManifestInvalid),
+        ("a code that is none", |i| gap(i, |gap| gap.code = code_of("A code")), BundleManifestInvalid),
+        ("an empty code", |i| gap(i, |gap| gap.code = code_of("")), BundleManifestInvalid),
+        ("a number that is none", |i| crl(i, |crl| crl.number = Some("2x".into())), BundleManifestInvalid),
+        ("a base without a number", |i| crl(i, |crl| crl.base_number = Some(String::new())), BundleManifestInvalid),
+        ("content left out that nobody could count", |i| i.omitted[0].size = 1 << 53, BundleManifestInvalid),
+        (
+            "blobs that are too large together",
+            |i| {
+                let count = i.blobs.len();
+                i.blobs[count - 2..].iter_mut().for_each(|blob| blob.size = (1 << 53) - 1);
+                i.totals.bytes = i.blobs.iter().map(|blob| blob.size).sum();
+            },
+            BundleManifestInvalid,
+        ),
         ("an unknown feature", |i| i.features.push("sealed-with-wax".into()), BundleFeatureUnknown),
         ("a feature that is defined and not read", |i| hold(i, "text/plain", true), BundleFeatureUnknown),
         ("held content without the feature", |i| hold(i, "text/plain", false), BundleManifestInvalid),
@@ -439,6 +457,33 @@ fn an_inventory_that_lies_is_refused() {
     for (name, lie, expected) in lies {
         assert_eq!(forge(&lie), Some(expected), "{name}");
     }
+}
+
+fn gap(inventory: &mut BundleInventory, change: fn(&mut EvidenceGap)) {
+    inventory.signatures.iter_mut().flat_map(|signature| &mut signature.missing).for_each(change);
+}
+
+fn crl(inventory: &mut BundleInventory, change: fn(&mut CarriedCrl)) {
+    for record in &mut inventory.evidence {
+        if let EvidenceRecord::Crl(crl) = record {
+            change(crl);
+        }
+    }
+}
+
+fn code_of(text: &str) -> GapCode {
+    serde_json::from_value(text.into()).unwrap()
+}
+
+/// What is missing is said in the words of whoever made the bundle, which may be a newer version.
+#[test]
+fn a_code_of_tomorrow_is_repeated() {
+    let (mut bundle, scratch) = (bundle(), Scratch::new());
+    gap(&mut bundle.inventory, |gap| gap.code = code_of("evidence-of-tomorrow"));
+    let path = scratch.file("bundle", &plain(&bundle));
+    let store = BundleStore::open(&path, &Limits::default()).unwrap();
+    let notices = bulla::report::inspection::gaps(store.inventory());
+    assert!(notices.iter().any(|notice| notice.message.contains("[evidence-of-tomorrow]")), "{notices:?}");
 }
 
 /// Leaves out something that the far side is said to have.

@@ -77,10 +77,14 @@ impl Sample {
     }
 
     pub(crate) fn image(&mut self, seed: u64) -> Descriptor {
+        self.image_of(seed, 100_000)
+    }
+
+    fn image_of(&mut self, seed: u64, size: usize) -> Descriptor {
         let config = json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [
             Digest::sha256(&seed.to_be_bytes()).to_string()]}});
         let config = self.blob(MediaType::OCI_CONFIG, config.to_string().as_bytes());
-        let layer = self.blob("application/vnd.oci.image.layer.v1.tar+gzip", &noise(100_000, seed));
+        let layer = self.blob("application/vnd.oci.image.layer.v1.tar+gzip", &noise(size, seed));
         self.manifest(MediaType::OCI_MANIFEST, json!({"config": config, "layers": [layer]}))
     }
 }
@@ -142,17 +146,22 @@ pub(crate) struct Bundle {
 /// An image in an index of which one child was left out, with a signature, its evidence and a cosign tag; and an
 /// artifact with a large layer that can be compressed, a sha512 layer and an empty one.
 pub(crate) fn bundle() -> Bundle {
+    sized(100_000, 250_000)
+}
+
+/// The same, with a layer of so many bytes of noise, and one of so many lines of text.
+pub(crate) fn sized(noise: usize, lines: usize) -> Bundle {
     let mut sample = Sample::default();
-    let image = sample.image(1);
-    let layer = sample.blobs.iter().find(|blob| blob.size == 100_000).unwrap().digest;
+    let image = sample.image_of(1, noise);
+    let layer = sample.blobs.iter().find(|blob| blob.size == noise as u64).unwrap().digest;
     let left_out = Descriptor::of(MediaType::OCI_MANIFEST, b"left out");
-    let platform = |arch: &str| Platform::parse(&format!("linux/{arch}")).unwrap();
+    let platform = |arch: &str| Box::new(Platform::parse(&format!("linux/{arch}")).unwrap());
     let children = json!([
         {"mediaType": image.media_type, "digest": image.digest, "size": image.size, "platform": platform("amd64")},
         {"mediaType": left_out.media_type, "digest": left_out.digest, "size": left_out.size, "platform": platform("arm64")},
     ]);
     let index = sample.manifest(MediaType::OCI_INDEX, json!({"manifests": children}));
-    let text = sample.blob("text/plain", "all work and no play\n".repeat(250_000).as_bytes());
+    let text = sample.blob("text/plain", "all work and no play\n".repeat(lines).as_bytes());
     let long = sample.blob512("text/plain", b"named by sha512");
     let nothing = sample.blob("text/plain", b"");
     let notes = sample.artifact("application/vnd.example.notes", &[&text, &long, &nothing], None);
@@ -187,7 +196,7 @@ pub(crate) fn bundle() -> Bundle {
         envelope_media_type: Some(envelope.media_type.clone()),
         evidence: Some(evidence.digest),
         missing: vec![EvidenceGap {
-            code: DiagnosticCode::EvidenceUnavailable,
+            code: DiagnosticCode::EvidenceUnavailable.into(),
             certificate: "CN=Example".into(),
             urls: vec!["http://crl.example/1.crl".into()],
             reason: "connection refused".into(),

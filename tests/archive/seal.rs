@@ -250,11 +250,14 @@ fn what_is_no_seal_on_this_bundle_is_refused() {
     image["config"] = json!(Descriptor::of(MediaType::OCI_CONFIG, EMPTY_CONFIG));
     let mut empty = seal.clone();
     empty["layers"] = json!([]);
+    let mut letter = seal.clone();
+    letter["layers"][0]["mediaType"] = "text/plain".into();
     let mut two = seal.clone();
     two["layers"] = json!([two["layers"][0], two["layers"][0]]);
     let kind = names::SEAL;
     type Case<'a> = (&'a str, Vec<(Value, &'a str)>, DiagnosticCode);
-    let cases: [Case<'_>; 9] = [
+    let cases: [Case<'_>; 10] = [
+        ("an envelope of no format", vec![(letter, kind)], BundleSealInvalid),
         ("a seal over another bundle manifest", vec![(elsewhere, kind)], BundleSealInvalid),
         ("two seals", vec![(seal.clone(), kind), (second.clone(), kind)], BundleSealInvalid),
         ("three", vec![(seal.clone(), kind), (second, kind), (third, kind)], BundleSealInvalid),
@@ -333,4 +336,28 @@ fn a_blob_of_both_has_one_size() {
     let bytes = write(&lie, &Parts::on(&manifest, &[SHARED]).build(), Compression::None);
     assert_eq!(code(read_file(&scratch, &bytes)), Some(BlobSizeMismatch));
     assert_eq!(code(read_pipe(&bytes)), Some(BlobSizeMismatch));
+}
+
+/// A reader of a pipe meets entries one after the other, and would take the second of one name for another.
+#[test]
+fn the_bundle_itself_is_no_evidence_of_its_seal() {
+    let ((bundle, _), scratch) = (sealed(), Scratch::new());
+    let whole = members(&crate::fixture::write(&bundle.inventory, &bundle.contents, Compression::None));
+    let manifest = bundle.inventory.bundle_manifest().unwrap().descriptor;
+    for (what, member) in [("the bundle manifest", &whole[2]), ("the inventory", &whole[3])] {
+        let piece = member.content.as_slice();
+        let parts = Parts::on(&manifest, &[piece]);
+        let (seal, mut evidence) = (parts.seal, parts.evidence.unwrap());
+        evidence["subject"] = json!(Descriptor::of(MediaType::OCI_MANIFEST, &serde_json::to_vec(&seal).unwrap()));
+        let documents = [(seal, names::SEAL), (evidence, names::EVIDENCE)];
+        let bytes = forge(&bundle, &documents, &[]);
+        // In the order in which a seal's blobs stand: its manifest, the envelope, the manifest of the evidence, that.
+        let mut whole = members(&bytes);
+        let file = |bytes: &[u8]| Member::file(&format!("blobs/sha256/{}", Digest::sha256(bytes).hex()), bytes);
+        whole.insert(4, file(ENVELOPE));
+        whole.insert(6, file(piece));
+        let bytes = join(&whole);
+        assert_eq!(code(read_pipe(&bytes)), Some(BundleSealInvalid), "{what}");
+        assert!(read_file(&scratch, &bytes).is_err(), "{what}");
+    }
 }

@@ -11,6 +11,7 @@
     reason = "helpers of tests may end a test"
 )]
 
+mod beside;
 mod case;
 mod coverage;
 mod facts;
@@ -19,6 +20,11 @@ mod generate;
 mod judging;
 mod kinds;
 mod outcome;
+#[path = "../support/registry.rs"]
+mod registry;
 mod runner;
 #[path = "../support/skip.rs"]
 mod skip;
+#[path = "../support/tools.rs"]
+#[allow(dead_code, unreachable_pub, reason = "a part of them is used")]
+mod tools;

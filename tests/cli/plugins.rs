@@ -186,7 +186,7 @@ fn plugins_are_regular_files_under_their_name() {
 }
 
 /// The time for envelopes that the plugin makes, as it is told.
-fn now(seconds: i64) -> String {
+pub fn now(seconds: i64) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     bulla::time::UnixTime::from_seconds(i64::try_from(now).unwrap() + seconds).to_string()
 }

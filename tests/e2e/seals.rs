@@ -212,6 +212,12 @@ fn revocation_is_asked_for_seals_too() {
     let ended = sealing.verify("gap.tar", &[]);
     sealing.expect(&ended, 5, "undecided", "undecided", &["seal-not-trusted"]);
     assert_eq!(ended.json()["seal"]["codes"], json!(["crl-missing"]));
+    // What its own signatures reject is not made better by a seal that nobody can judge.
+    let mut stranger = statement(SCOPE, "strict", false);
+    stranger["trustedIdentities"] = json!(["x509.subject: C=US, ST=WA, O=Somebody Else"]);
+    sealing.world.user.policy(&[stranger, seals(SEALS, "sealers", "strict")]);
+    let ended = sealing.verify("gap.tar", &[]);
+    sealing.expect(&ended, 1, "undecided", "rejected", &["identity-untrusted", "seal-not-trusted"]);
 }
 
 #[test]

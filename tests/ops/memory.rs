@@ -214,7 +214,7 @@ pub(crate) struct Sample {
 pub(crate) fn sample() -> Sample {
     let mut store = Memory::default();
     let platform = |descriptor: &Descriptor, text: &str| Descriptor {
-        platform: bulla::oci::Platform::parse(text),
+        platform: bulla::oci::Platform::parse(text).map(Box::new),
         ..descriptor.clone()
     };
     let amd64 = platform(&store.image(&[b"shared", b"amd64"]), "linux/amd64");

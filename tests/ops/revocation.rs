@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bulla::archive::{BundleWriter, Compression, EvidenceRecord, OutputFile};
+use bulla::archive::{BundleWriter, Compression, EvidenceRecord, OutputFile, names};
 use bulla::code::DiagnosticCode;
-use bulla::evidence::{EvidenceFetchError, LiveEvidence};
+use bulla::evidence::{EvidenceFetchError, EvidenceManifest, LiveEvidence};
 use bulla::limits::Limits;
 use bulla::notary::{SignatureManifest, SignatureManifestForm};
 use bulla::oci::{Descriptor, MediaType};
@@ -23,6 +23,7 @@ use bulla::signer::{LocalKey, LocalSigner, SignatureArtifact, SigningOptions, si
 use bulla::store::ContentStore;
 use bulla::store::bundle::BundleStore;
 use bulla::store::memory::MemoryStore;
+use bulla::store::overlay::Overlay;
 use bulla::time::UnixTime;
 use bulla::trust::{PolicyDocument, Trust, TrustStores};
 use bulla::verification::{Freshness, RevocationReading};
@@ -187,7 +188,10 @@ fn a_response_travels_with_the_crl_of_its_responder() {
     let Some((mut authorities, store, image)) = world(OCSP, &checked) else { return };
     // 10.13: without the responder's CRL its answer does not count.
     let Err(SupplyError::Missing { gaps }) = supplies(&authorities, &store, &image) else { unreachable!() };
-    assert_eq!(gaps.iter().map(|(_, gap)| gap.code).collect::<Vec<_>>(), [DiagnosticCode::EvidenceUnavailable]);
+    assert_eq!(
+        gaps.iter().map(|(_, gap)| gap.code.clone()).collect::<Vec<_>>(),
+        [DiagnosticCode::EvidenceUnavailable.into()]
+    );
     let scope = "issuingDistributionPoint=critical,@idp\n[idp]\nfullname=URI:http://crl.example/1.crl";
     authorities.crls.insert(CRL_URL, authorities.pki.crl_der("root", &[], scope, ""));
     authorities.asked.lock().unwrap().clear();
@@ -239,7 +243,7 @@ fn a_revocation_by_ocsp_is_found_carried_or_live() {
     // 10.05: a responder that knows nothing is no answer.
     authorities.index = Some("");
     let Err(SupplyError::Missing { gaps }) = supplies(&authorities, &store, &image) else { unreachable!() };
-    assert_eq!(gaps[0].1.code, DiagnosticCode::OcspUnknown);
+    assert_eq!(gaps[0].1.code, DiagnosticCode::OcspUnknown.into());
 }
 
 #[test]
@@ -264,18 +268,22 @@ fn one_kind_suffices_and_delta_crls_come_along() {
     let elsewhere = crl("2.5.29.20=DER:020105\nfreshestCRL=URI:ldap://crl.example/x");
     let base = authorities.crls.insert(CRL_URL, elsewhere).unwrap();
     let missing = |authorities: &Authorities| match supplies(authorities, &store, &image) {
-        Err(SupplyError::Missing { gaps }) => gaps.iter().map(|(_, gap)| (gap.code, gap.urls.len())).collect(),
+        Err(SupplyError::Missing { gaps }) => gaps.iter().map(|(_, gap)| (gap.code.clone(), gap.urls.len())).collect(),
         _ => Vec::new(),
     };
     assert_eq!(
         missing(&authorities),
-        [(DiagnosticCode::DeltaCrlMissing, 3)],
+        [(DiagnosticCode::DeltaCrlMissing.into(), 3)],
         "10.25: the delta CRL is not to be had over HTTP"
     );
     authorities.crls.insert(CRL_URL, base);
-    assert_eq!(missing(&authorities), [(DiagnosticCode::EvidenceUnavailable, 3)], "10.25: the delta CRL is missing");
+    assert_eq!(
+        missing(&authorities),
+        [(DiagnosticCode::EvidenceUnavailable.into(), 3)],
+        "10.25: the delta CRL is missing"
+    );
     authorities.crls.insert(DELTA_URL, other);
-    assert_eq!(missing(&authorities), [(DiagnosticCode::CrlOutOfScope, 3)], "10.26: it continues another base");
+    assert_eq!(missing(&authorities), [(DiagnosticCode::CrlOutOfScope.into(), 3)], "10.26: it continues another base");
     authorities.crls.insert(DELTA_URL, delta);
     let supplied = supplies(&authorities, &store, &image).unwrap();
     assert_eq!(kinds(&supplied), (0, 1, 1));
@@ -286,7 +294,7 @@ fn one_kind_suffices_and_delta_crls_come_along() {
     let kinds: BTreeSet<_> = found.artifacts[0].signatures[0].evidence.iter().map(|used| used.kind.as_str()).collect();
     assert_eq!(kinds, BTreeSet::from(["crl", "delta-crl"]));
     authorities.crls.clear();
-    assert_eq!(missing(&authorities), [(DiagnosticCode::EvidenceUnavailable, 3)]);
+    assert_eq!(missing(&authorities), [(DiagnosticCode::EvidenceUnavailable.into(), 3)]);
 }
 
 /// What one distribution point says counts, although another does not answer.
@@ -317,4 +325,37 @@ fn a_revocation_is_not_lost_where_another_address_fails() {
     let after = bundle(&again, &store, &image, &authorities.pki);
     let found = report(&judge(&after, &image, &authorities.pki, soon(&again), None), soon(&again));
     assert_eq!((found.verdict, found.codes.as_slice()), (Word::Rejected, &[DiagnosticCode::CertificateRevoked][..]));
+}
+
+/// A carrier, or whoever may push referrers, names the CRL as something else: it stays what it is, beside a "good" too.
+#[test]
+fn a_crl_that_is_also_called_something_else_still_revokes() {
+    let both = format!("{OCSP}\ncrlDistributionPoints=URI:{CRL_URL}");
+    let Some((mut authorities, store, image)) = world(&both, "noCheck=ignored") else { return };
+    let revoking = authorities.pki.crl_der("root", &[("BEEF", "250102030405Z,superseded")], "", "");
+    authorities.crls.insert(CRL_URL, revoking.clone());
+    let supplied = supplies(&authorities, &store, &image).unwrap();
+    let at = soon(&supplied);
+    let signature = store.referrers(&image).unwrap().descriptors.remove(0);
+    for (kind, salt) in
+        [names::OCSP, names::TIMESTAMP].into_iter().flat_map(|kind| (0..6).map(move |salt| (kind, salt)))
+    {
+        let added = MemoryStore::new();
+        for (_, bytes) in &supplied.evidence {
+            added.insert_blob("application/octet-stream", Arc::clone(bytes));
+        }
+        for (_, bytes) in &supplied.evidence_manifests {
+            added.insert_manifest(MediaType::OCI_MANIFEST, Arc::clone(bytes));
+        }
+        let lie = Descriptor::of(kind, &revoking);
+        let lie = EvidenceManifest::new(&signature, [(lie, vec![format!("http://crl.example/{salt}")])]);
+        added.insert_manifest(MediaType::OCI_MANIFEST, lie.encode().unwrap().1);
+        added.insert_blob(MediaType::OCI_EMPTY, SignatureManifest::CONFIG);
+        let store = Overlay::new(Arc::clone(&store), added);
+        let found = report(&judge(&store, &image, &authorities.pki, at, None), at);
+        assert_eq!(
+            (found.verdict, found.codes.as_slice()),
+            (Word::Rejected, &[DiagnosticCode::CertificateRevoked][..])
+        );
+    }
 }

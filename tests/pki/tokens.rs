@@ -272,6 +272,30 @@ fn several_signers() {
     assert_eq!(world.verify_with(&der, &[]).unwrap_err().failure(), TimestampFailure::Untrusted);
 }
 
+/// However many signers a token names, and however many certificates of their issuer's name it brings, one search is paid for.
+#[test]
+fn signers_of_one_token_share_one_search() {
+    let Some(world) = world() else { return };
+    let (pki, content) = (&world.pki, world.content(&world.stamp("tsa", "", "-cert")));
+    pki.key("z", "ec:P-256");
+    pki.key("y", "ec:P-256");
+    pki.issue_as("z-root", "z", "z", None, ROOT, "");
+    std::fs::copy(pki.path("z.key"), pki.path("z-root.key")).unwrap();
+    pki.issue_as("bad", "y", "y", Some("z-root"), AUTHORITY, "-set_serial 7");
+    std::fs::copy(pki.path("y.key"), pki.path("bad.key")).unwrap();
+    let mut crowd = pki.read("mid.pem");
+    for _ in 0..40 {
+        pki.issue_as("crowd", "z", "y", None, ROOT, "");
+        crowd.extend(pki.read("crowd.pem"));
+    }
+    let token = |signers: &[&str]| world.sign(&content, signers, "-cades -md sha256");
+    world.verify(&token(&["bad", "tsa"])).unwrap();
+    pki.write("mid.pem", crowd);
+    let error = world.verify(&token(&["bad", "tsa"])).unwrap_err();
+    let TimestampError::Chain { source: ChainError::TooManyPaths { .. } } = error else { panic!("{error}") };
+    world.verify(&token(&["tsa"])).unwrap();
+}
+
 /// 9.22 to 9.24: what the authority's certificates must be like. `openssl ts` refuses to sign with most of these.
 #[test]
 fn authorities_that_break_a_rule() {

@@ -32,13 +32,13 @@ impl User {
         self.folder().join(name)
     }
 
-    fn notation(&self) -> PathBuf {
+    fn configuration(&self) -> PathBuf {
         self.home.path().join(".config/notation")
     }
 
     /// Puts a certificate in a trust store, `ca/NAME` or `tsa/NAME`.
     pub fn trusts(&self, store: &str, pem: &str) {
-        let folder = self.notation().join("truststore/x509").join(store);
+        let folder = self.configuration().join("truststore/x509").join(store);
         fs::create_dir_all(&folder).unwrap();
         let count = fs::read_dir(&folder).unwrap().count();
         fs::write(folder.join(format!("{count}.pem")), pem).unwrap();
@@ -46,9 +46,9 @@ impl User {
 
     /// Writes the trust policy.
     pub fn policy(&self, statements: &[Value]) {
-        fs::create_dir_all(self.notation()).unwrap();
+        fs::create_dir_all(self.configuration()).unwrap();
         let document = json!({"version": "1.0", "trustPolicies": statements});
-        fs::write(self.notation().join("trustpolicy.json"), document.to_string()).unwrap();
+        fs::write(self.configuration().join("trustpolicy.json"), document.to_string()).unwrap();
     }
 
     /// As `docker login` would leave it.
@@ -74,6 +74,17 @@ impl User {
     /// Runs `bulla`.
     pub fn bulla(&self, arguments: &[&str]) -> Ended {
         Ended::new(arguments, self.command(&[], arguments).output().unwrap())
+    }
+
+    /// Runs Notation, with the same home; what it calls experimental is switched on.
+    pub fn notation(&self, arguments: &[&str]) -> Ended {
+        let mut command = Command::new("notation");
+        command.args(arguments).current_dir(self.folder()).stdin(Stdio::null());
+        command.env_clear().env("HOME", self.home.path()).env("NOTATION_EXPERIMENTAL", "1");
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        Ended::new(&[&["(notation)"], arguments].concat(), command.output().unwrap())
     }
 
     /// Runs `bulla` with more in its environment, and with this on standard input.

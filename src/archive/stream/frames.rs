@@ -7,6 +7,7 @@ use super::super::ArchiveError;
 use super::super::entry::length;
 use super::super::frames::{
     FOOTER_MAGIC, FRAME_BYTES, MOST_COMPRESSED_BYTES, MOST_FRAME_BYTES, TABLE_MAGIC, ZSTD_MAGIC, frame_header,
+    most_expanded,
 };
 use super::super::source::MOST_FRAMES;
 use super::{Raw, broken_off};
@@ -215,7 +216,7 @@ impl FrameStream {
             self.table.extend_from_slice(&size.to_le_bytes());
         }
         self.expanded = self.expanded.saturating_add(length(self.content.len()));
-        let limit = self.reader.at.saturating_mul(self.expansion).saturating_add(64 << 20);
+        let limit = most_expanded(self.reader.at, self.expansion);
         match self.expanded > limit {
             true => Err(ArchiveError::Expansion { compressed: self.reader.at, expanded: self.expanded, limit }),
             false => Ok(()),

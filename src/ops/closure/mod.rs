@@ -2,6 +2,7 @@
 
 mod error;
 mod platform;
+mod several;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::store::Search;
 
 pub use error::ClosureError;
 pub(super) use error::list;
+pub use several::{Closures, walk_each};
 pub(super) use walk::referrer_key;
 pub use walk::{WalkOptions, walk};
 

@@ -55,7 +55,7 @@ pub(super) fn select(children: &[Descriptor], wanted: &[Platform]) -> Selection 
 
 /// The platform of a child; BuildKit writes `unknown/unknown` for "none".
 fn known_platform(child: &Descriptor) -> Option<&Platform> {
-    child.platform.as_ref().filter(|platform| platform.os != "unknown" || platform.architecture != "unknown")
+    child.platform.as_deref().filter(|platform| platform.os != "unknown" || platform.architecture != "unknown")
 }
 
 #[cfg(test)]
@@ -64,7 +64,7 @@ mod tests {
 
     fn child(name: &str, platform: Option<&str>, about: Option<Digest>) -> Descriptor {
         let mut child = Descriptor::of("a/b", name.as_bytes());
-        child.platform = platform.and_then(Platform::parse);
+        child.platform = platform.and_then(Platform::parse).map(Box::new);
         child.annotations.extend(about.map(|about| (ATTESTED.to_owned(), about.to_string())));
         child
     }

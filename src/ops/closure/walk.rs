@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::platform::{Selection, select};
 use super::{Child, Closure, ClosureError, Mislabelled, Referrer};
@@ -12,7 +13,7 @@ use crate::oci::{Descriptor, DigestTag, DigestTagKind, Manifest, Platform, Tag, 
 use crate::ops::progress::{Progress, proceed};
 use crate::store::{ContentStore, Search, SearchMethod, SearchResult, fetch_manifest};
 
-/// Bytes of all manifests of one closure together, which are held in memory. 200,000 real ones, of about a kilobyte,
+/// Bytes of all manifests of the closures together, which are held in memory. 200,000 real ones, of about a kilobyte,
 /// stay below; as many of the size that a single one may have would not.
 const ALL_MANIFEST_BYTES: u64 = 512 << 20;
 
@@ -40,13 +41,34 @@ pub fn walk(
     limits: &Limits,
     progress: &dyn Progress,
 ) -> Result<Closure, ClosureError> {
+    walk_beside(store, root, options, limits, progress, &Held::default())
+}
+
+/// What several closures hold in memory together. What they share counts for each, because each has it: the limits of one
+/// closure are those of all.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    manifests: AtomicUsize,
+    blobs: AtomicUsize,
+    manifest_bytes: AtomicU64,
+}
+
+/// As [`walk`], beside others.
+pub(super) fn walk_beside(
+    store: &dyn ContentStore,
+    root: &Descriptor,
+    options: &WalkOptions,
+    limits: &Limits,
+    progress: &dyn Progress,
+    held: &Held,
+) -> Result<Closure, ClosureError> {
     let mut walker = Walker {
         store,
         options,
         limits,
         progress,
         queue: VecDeque::new(),
-        manifest_bytes: 0,
+        held,
         offered: BTreeSet::new(),
         matched: false,
         omitted: BTreeMap::new(),
@@ -99,7 +121,7 @@ struct Walker<'a> {
     limits: &'a Limits,
     progress: &'a dyn Progress,
     queue: VecDeque<Step>,
-    manifest_bytes: u64,
+    held: &'a Held,
     offered: BTreeSet<Platform>,
     matched: bool,
     omitted: BTreeMap<Digest, OmittedContent>,
@@ -220,11 +242,11 @@ impl Walker<'_> {
 
     fn keep(&mut self, manifest: &Arc<Manifest>, parent: Option<Digest>) -> Result<(), ClosureError> {
         let digest = manifest.descriptor().digest;
-        self.manifest_bytes = self.manifest_bytes.saturating_add(manifest.descriptor().size);
-        if self.manifest_bytes > ALL_MANIFEST_BYTES {
+        let size = manifest.descriptor().size;
+        if self.held.manifest_bytes.fetch_add(size, Ordering::Relaxed) > ALL_MANIFEST_BYTES.saturating_sub(size) {
             return Err(ClosureError::TooLarge { what: "bytes of manifests", limit: ALL_MANIFEST_BYTES });
         }
-        if self.closure.manifests.len() >= self.limits.manifests {
+        if self.held.manifests.fetch_add(1, Ordering::Relaxed) >= self.limits.manifests {
             return Err(too_large("manifests", self.limits.manifests));
         }
         if let Some(parent) = parent {
@@ -242,7 +264,7 @@ impl Walker<'_> {
         if let Some(known) = self.closure.blobs.get(&blob.digest) {
             return same_size(known, blob);
         }
-        if self.closure.blobs.len() >= self.limits.blobs {
+        if self.held.blobs.fetch_add(1, Ordering::Relaxed) >= self.limits.blobs {
             return Err(too_large("blobs", self.limits.blobs));
         }
         self.closure.parents.entry(blob.digest).or_insert(parent);

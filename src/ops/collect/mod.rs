@@ -3,6 +3,7 @@
 mod error;
 mod locate;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::archive::OmittedContent;
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Manifest, Reference};
-use crate::ops::closure::{self, Closure, Extent, NotarySignature, Referrer, WalkOptions, walk};
+use crate::ops::closure::{self, Child, Closure, Extent, NotarySignature, Referrer, WalkOptions, walk};
 use crate::ops::progress::{Progress, Stage};
 use crate::ops::signatures::check_amount;
 use crate::parallel::try_map_in_parallel;
@@ -44,8 +45,10 @@ impl std::fmt::Debug for Source {
 pub struct CollectedRoot {
     /// Its name.
     pub reference: Reference,
-    /// All that belongs to it. Manifests are shared with the collection.
-    pub closure: Closure,
+    /// The artifact.
+    pub descriptor: Descriptor,
+    /// Of an index: its children, in the index's order.
+    pub children: Vec<Child>,
 }
 
 /// What was collected: each manifest and blob once, whatever leads to it.
@@ -62,6 +65,7 @@ pub struct Collection {
     pub searches: BTreeMap<Digest, Vec<Search>>,
     /// What no artifact of the collection brought along.
     pub omitted: Vec<OmittedContent>,
+    signatures: Vec<NotarySignature>,
     stores: Vec<Arc<dyn ContentStore>>,
 }
 
@@ -98,15 +102,24 @@ pub fn collect(
 ) -> Result<Collection, CollectError> {
     progress.stage(Stage::Discovering, None);
     let mut collection = Collection::empty();
-    let closures = closures_of(distinct(sources)?, options, limits, progress)?;
-    for (source, closure) in closures {
-        collection.add(source, closure, limits)?;
+    for together in distinct(sources)?.chunks(WALKED_TOGETHER) {
+        let closures = try_map_in_parallel(together, |source| {
+            walk(source.store.as_ref(), &source.descriptor, options, limits, progress)
+                .map_err(|error| CollectError::Closure { reference: source.reference.clone(), error: Box::new(error) })
+        })?;
+        for (source, closure) in together.iter().zip(closures) {
+            collection.add(source, closure, limits)?;
+        }
     }
     collection.settle();
     collection.check_digest_tags()?;
-    check_amount(&collection.notary_signatures(), collection.manifests.values(), std::iter::empty(), limits)?;
+    check_amount(collection.notary_signatures(), collection.manifests.values(), std::iter::empty(), limits)?;
     Ok(collection)
 }
+
+/// Artifacts that are walked before what was found is merged: enough to keep all cores at work, and few enough that
+/// thousands of closures are not held at a time.
+const WALKED_TOGETHER: usize = 256;
 
 /// Each name once.
 fn distinct(sources: Vec<Source>) -> Result<Vec<Source>, CollectError> {
@@ -125,19 +138,6 @@ fn distinct(sources: Vec<Source>) -> Result<Vec<Source>, CollectError> {
     Ok(distinct)
 }
 
-fn closures_of(
-    sources: Vec<Source>,
-    options: &WalkOptions,
-    limits: &Limits,
-    progress: &dyn Progress,
-) -> Result<Vec<(Source, Closure)>, CollectError> {
-    let closures = try_map_in_parallel(&sources, |source| {
-        walk(source.store.as_ref(), &source.descriptor, options, limits, progress)
-            .map_err(|error| CollectError::Closure { reference: source.reference.clone(), error: Box::new(error) })
-    })?;
-    Ok(sources.into_iter().zip(closures).collect())
-}
-
 impl Collection {
     fn empty() -> Self {
         Self {
@@ -147,34 +147,31 @@ impl Collection {
             referrers: Vec::new(),
             searches: BTreeMap::new(),
             omitted: Vec::new(),
+            signatures: Vec::new(),
             stores: Vec::new(),
         }
     }
 
-    fn add(&mut self, source: Source, mut closure: Closure, limits: &Limits) -> Result<(), CollectError> {
+    fn add(&mut self, source: &Source, mut closure: Closure, limits: &Limits) -> Result<(), CollectError> {
         let place = self.place_of(&source.store);
-        for (digest, manifest) in &mut closure.manifests {
-            match self.manifests.get(digest) {
-                Some(known) => {
-                    agree(known.descriptor(), manifest.descriptor())?;
-                    *manifest = Arc::clone(known);
-                }
-                None => {
-                    self.manifests.insert(*digest, Arc::clone(manifest));
-                }
+        for (digest, manifest) in closure.manifests {
+            match self.manifests.entry(digest) {
+                Entry::Occupied(known) => agree(known.get().descriptor(), manifest.descriptor())?,
+                Entry::Vacant(place) => drop(place.insert(manifest)),
             }
         }
-        for (digest, blob) in &closure.blobs {
-            let parent = closure.parents.get(digest).copied().unwrap_or(closure.root.digest);
+        for (digest, blob) in closure.blobs {
+            let parent = closure.parents.get(&digest).copied().unwrap_or(closure.root.digest);
             self.add_blob(blob, parent, place)?;
         }
         if self.manifests.len() > limits.manifests || self.blobs.len() > limits.blobs {
             return Err(CollectError::TooLarge { manifests: limits.manifests, blobs: limits.blobs });
         }
-        self.referrers.extend(closure.referrers.iter().cloned());
-        self.omitted.extend(closure.omitted.iter().cloned());
-        self.add_searches(&closure);
-        self.roots.push(CollectedRoot { reference: source.reference, closure });
+        self.referrers.append(&mut closure.referrers);
+        self.omitted.append(&mut closure.omitted);
+        self.add_searches(closure.searches);
+        let children = closure.children.remove(&closure.root.digest).unwrap_or_default();
+        self.roots.push(CollectedRoot { reference: source.reference.clone(), descriptor: closure.root, children });
         Ok(())
     }
 
@@ -186,29 +183,34 @@ impl Collection {
         self.stores.len().saturating_sub(1)
     }
 
-    fn add_blob(&mut self, blob: &Descriptor, parent: Digest, place: usize) -> Result<(), CollectError> {
-        match self.blobs.get_mut(&blob.digest) {
-            Some(known) => {
-                agree(&known.descriptor, blob)?;
+    fn add_blob(&mut self, blob: Descriptor, parent: Digest, place: usize) -> Result<(), CollectError> {
+        match self.blobs.entry(blob.digest) {
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                agree(&known.descriptor, &blob)?;
                 if !known.stores.contains(&place) {
                     known.stores.push(place);
                 }
             }
-            None => {
-                let descriptor = blob.clone();
-                self.blobs.insert(blob.digest, CollectedBlob { descriptor, parent, stores: vec![place] });
+            Entry::Vacant(empty) => {
+                empty.insert(CollectedBlob { descriptor: blob, parent, stores: vec![place] });
             }
         }
         Ok(())
     }
 
     /// The same manifest may be searched for in several places; all that was searched is kept.
-    fn add_searches(&mut self, closure: &Closure) {
-        for (subject, searches) in &closure.searches {
-            let known = self.searches.entry(*subject).or_default();
-            for search in searches {
-                if !known.contains(search) {
-                    known.push(*search);
+    fn add_searches(&mut self, found: BTreeMap<Digest, Vec<Search>>) {
+        for (subject, searches) in found {
+            match self.searches.entry(subject) {
+                Entry::Vacant(empty) => drop(empty.insert(searches)),
+                Entry::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    for search in searches {
+                        if !known.contains(&search) {
+                            known.push(search);
+                        }
+                    }
                 }
             }
         }
@@ -224,6 +226,7 @@ impl Collection {
         self.omitted.sort();
         let mut seen = BTreeSet::new();
         self.omitted.retain(|content| seen.insert(content.digest));
+        self.signatures = closure::notary_signatures(&self.referrers, &self.manifests);
     }
 
     /// A digest tag names its subject and no repository, so a bundle has room for one of each. Two repositories may
@@ -241,8 +244,8 @@ impl Collection {
     }
 
     /// Every Notary Project signature, by digest.
-    pub fn notary_signatures(&self) -> Vec<NotarySignature> {
-        closure::notary_signatures(&self.referrers, &self.manifests)
+    pub fn notary_signatures(&self) -> &[NotarySignature] {
+        &self.signatures
     }
 
     /// Sums over manifests and blobs.

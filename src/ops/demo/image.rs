@@ -64,7 +64,7 @@ fn platform_image(architecture: Architecture, blobs: &mut Vec<(Descriptor, Vec<u
     };
     let (descriptor, bytes) = manifest(MediaType::OCI_MANIFEST, &document)?;
     blobs.extend([(layer, layer_bytes), (config, config_bytes), (descriptor.clone(), bytes)]);
-    Ok(Descriptor { platform: Platform::parse(&format!("linux/{}", architecture.name())), ..descriptor })
+    Ok(Descriptor { platform: Platform::parse(&format!("linux/{}", architecture.name())).map(Box::new), ..descriptor })
 }
 
 /// A layer with one file, `/hello`.

@@ -59,7 +59,7 @@ fn candidates(closure: &Closure) -> Vec<Candidate> {
         for child in closure.children.get(&index).into_iter().flatten().filter(|child| child.omitted.is_none()) {
             let digest = child.descriptor.digest;
             let Some(manifest) = closure.manifests.get(&digest).filter(|_| seen.insert(digest)) else { continue };
-            let platform = child.descriptor.platform.clone();
+            let platform = child.descriptor.platform.as_deref().cloned();
             let attestation = platform.as_ref().is_some_and(|platform| platform.os == "unknown");
             if manifest.kind() == ManifestKind::Index {
                 waiting.push(digest);

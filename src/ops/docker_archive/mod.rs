@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::json;
 use crate::limits::Limits;
 use crate::oci::{Descriptor, IndexDocument, LayoutDocument, Manifest, Platform, Reference, annotation, blob_path};
-use crate::ops::closure::{WalkOptions, walk};
+use crate::ops::closure::{Closure, WalkOptions, walk_each};
 use crate::ops::import::{Admission, AdmissionGround, Mapping};
 use crate::ops::integrity::Ledger;
 use crate::ops::progress::{Progress, Stage, counted, or_cancelled, proceed};
@@ -123,8 +123,15 @@ fn run(
     progress.stage(Stage::Discovering, None);
     let mut images = Vec::new();
     let mut content = Content::default();
-    for admission in admissions {
-        let (archived, image) = admit(store, admission, options, limits, progress.as_ref())?;
+    let wanted = WalkOptions { platforms: Vec::new(), known_omitted: options.known_omitted.clone() };
+    let walked = walk_each(store, admissions, Admission::descriptor, &wanted, limits, progress.as_ref()).map_err(
+        |(admission, error)| DockerArchiveError::Closure {
+            reference: admission.reference().clone(),
+            error: Box::new(error),
+        },
+    )?;
+    for (admission, closure) in admissions.iter().zip(walked.each()) {
+        let (archived, image) = admit(store, admission, closure, options, limits)?;
         content.add(&image)?;
         images.push((archived, image));
     }
@@ -149,16 +156,13 @@ fn run(
 fn admit(
     store: &dyn ContentStore,
     admission: &Admission,
+    closure: &Closure,
     options: &DockerArchiveOptions,
     limits: &Limits,
-    progress: &dyn Progress,
 ) -> Result<(ArchivedImage, Image), DockerArchiveError> {
     let reference = admission.reference();
     let destination = options.mapping.apply(reference)?;
-    let wanted = WalkOptions { platforms: Vec::new(), known_omitted: options.known_omitted.clone() };
-    let closure = walk(store, admission.descriptor(), &wanted, limits, progress)
-        .map_err(|error| DockerArchiveError::Closure { reference: reference.clone(), error: Box::new(error) })?;
-    let image = choose(&closure, reference, options.platform.as_ref())?;
+    let image = choose(closure, reference, options.platform.as_ref())?;
     inspect_config(store, &image, reference, limits)?;
     let archived = ArchivedImage {
         reference: reference.clone(),
@@ -220,7 +224,7 @@ fn manifest_json(images: &[(ArchivedImage, Image)]) -> Result<Vec<u8>, DockerArc
 fn index(images: &[(ArchivedImage, Image)]) -> Result<Vec<u8>, DockerArchiveError> {
     let entry = |(archived, _): &(ArchivedImage, Image)| {
         let mut entry = archived.manifest.clone();
-        entry.platform = archived.platform.clone();
+        entry.platform = archived.platform.clone().map(Box::new);
         if let (Some(name), Some(tag)) = (repo_tag(&archived.destination), &archived.destination.tag) {
             entry.annotations.insert(annotation::CONTAINERD_NAME.into(), name);
             entry.annotations.insert(annotation::REF_NAME.into(), tag.to_string());

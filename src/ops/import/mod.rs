@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Manifest, Reference, Repository, annotation};
-use crate::ops::closure::{self, Referrer, WalkOptions, walk};
+use crate::ops::closure::{self, Referrer, WalkOptions, walk_each};
 use crate::ops::collect::naming_part;
 use crate::ops::integrity::Ledger;
 use crate::ops::progress::{Progress, Stage, or_cancelled, proceed};
@@ -334,11 +334,14 @@ impl Parcel {
         limits: &Limits,
         progress: &dyn Progress,
     ) -> Result<(), ImportError> {
-        for root in &mut self.roots {
-            let found = walk(store, &root.descriptor, options, limits, progress)
-                .map_err(|error| ImportError::Closure { reference: root.reference.clone(), error: Box::new(error) })?;
+        let walked = walk_each(store, &self.roots, |root| &root.descriptor, options, limits, progress).map_err(
+            |(root, error)| ImportError::Closure { reference: root.reference.clone(), error: Box::new(error) },
+        )?;
+        for (root, found) in self.roots.iter_mut().zip(walked.each()) {
             root.referrers = u64::try_from(found.referrers.len()).unwrap_or(u64::MAX);
             root.descriptor = found.root.clone();
+        }
+        for found in walked.into_distinct() {
             for (digest, blob) in &found.blobs {
                 let parent = found.parents.get(digest).copied().unwrap_or(found.root.digest);
                 self.blobs.entry(*digest).or_insert_with(|| (blob.clone(), parent));

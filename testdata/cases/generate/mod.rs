@@ -136,6 +136,19 @@ const AREAS: &[fn(&mut Book)] = &[
     verdict::make,
 ];
 
+/// A JWS of this payload, signed with that key of `pki` for this chain: for whoever holds bulla against another program.
+pub(crate) fn envelope_over(payload: &str, key: &'static str, chain: &[&'static str]) -> Vec<u8> {
+    let alg = match key {
+        "rsa2048" => "PS256",
+        "rsa3072" => "PS384",
+        "rsa4096" => "PS512",
+        "p384" => "ES384",
+        "p521" => "ES512",
+        _ => "ES256",
+    };
+    envelope::Jws::new(envelope::Signer::of(key, alg, chain)).payload(payload).bytes()
+}
+
 /// A title as the name of a folder.
 fn slug(title: &str) -> String {
     let words = title.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty());

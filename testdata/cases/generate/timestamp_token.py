@@ -95,7 +95,7 @@ stamp("two-good", "Two signers, both good", ["9.14"], wrap(CONTENT, [signer(CONT
 for order, signers in [("first", [signer(CONTENT, tsa), bad_too]), ("second", [signer(CONTENT, tsa), signer(CONTENT, tsa, signing="sha1")])]:
     made(f"two-one-good-{order}", f"Two signers, one of them good, the {order}", ["9.14"], None, signers, certificates=both)
 made("two-bad", "Two signers, neither good", ["9.14"], INVALID, [bad, bad_too], certificates=both)
-made("two-one-by-key-id", "Two signers, one of them named by its key", ["9.14", "9.13"], None,
+made("two-one-by-key-id", "Two signers, one of them named by its key", ["9.14", "9.13"], INVALID,
      [signer(CONTENT, tsa), signer(CONTENT, tsa_neither, version=3, sid=tlv(0x80, hashed("sha1", tsa_neither.parsed.key_bits)))], certificates=both)
 
 

@@ -54,9 +54,7 @@ enum Read {
 pub(super) fn run(case: &Case) -> Result<Ran, String> {
     let inputs: Inputs = case.inputs()?;
     let directory = tempfile::tempdir().unwrap();
-    for (path, node) in &inputs.tree {
-        make(directory.path(), path, node)?;
-    }
+    lay_out(case, directory.path())?;
     let limits = Limits::default();
     let found = match &inputs.read {
         Read::Stores(names) => {
@@ -70,6 +68,12 @@ pub(super) fn run(case: &Case) -> Result<Ran, String> {
             .map(|loaded| shows_policy(&loaded.path, loaded.document.statements().iter().map(|found| found.name()))),
     };
     Ok(found.unwrap_or_else(|error| Outcome::refused(&error)).into())
+}
+
+/// Makes the case's configuration directory.
+pub(crate) fn lay_out(case: &Case, directory: &Path) -> Result<(), String> {
+    let inputs: Inputs = case.inputs()?;
+    inputs.tree.iter().try_for_each(|(path, node)| make(directory, path, node))
 }
 
 fn make(root: &Path, path: &str, node: &Node) -> Result<(), String> {

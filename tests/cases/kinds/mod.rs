@@ -1,7 +1,7 @@
 //! What a case can run. One file a kind; each has its own `Inputs`, read strictly.
 
 mod chain;
-mod config;
+pub(crate) mod config;
 pub(crate) mod envelope;
 mod identity;
 mod manifest;
@@ -9,7 +9,7 @@ pub(crate) mod material;
 mod payload;
 mod policy;
 mod reference;
-mod vector;
+pub(crate) mod vector;
 pub(crate) mod verdict;
 
 use crate::case::Case;

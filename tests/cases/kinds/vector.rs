@@ -43,7 +43,7 @@ const fn yes() -> bool {
 }
 
 /// The folder of a vector; `None` where there is none beside the repository.
-fn find(name: &str) -> Option<PathBuf> {
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let folder = shared()?.join("vectors/notation").join(name);
     folder.is_dir().then_some(folder)
 }
@@ -162,7 +162,20 @@ fn envelope_of(folder: &Path) -> (String, Vec<u8>) {
 pub(super) fn changed(case: &Case) -> Result<Ran, String> {
     let inputs: EnvelopeInputs = case.inputs()?;
     let Some(folder) = find(&inputs.vector) else { return Ok(absent()) };
-    let (mut media_type, mut bytes) = envelope_of(&folder);
+    let (media_type, bytes) = envelope(&inputs, &folder)?;
+    Ok(envelope::judge(&media_type, &bytes).into())
+}
+
+/// The changed envelope of a case with its media type, and the folder of its vector, where there is one.
+pub(crate) fn changed_envelope(case: &Case) -> Result<Option<(String, Vec<u8>, PathBuf)>, String> {
+    let inputs: EnvelopeInputs = case.inputs()?;
+    let Some(folder) = find(&inputs.vector) else { return Ok(None) };
+    let (media_type, bytes) = envelope(&inputs, &folder)?;
+    Ok(Some((media_type, bytes, folder)))
+}
+
+fn envelope(inputs: &EnvelopeInputs, folder: &Path) -> Result<(String, Vec<u8>), String> {
+    let (mut media_type, mut bytes) = envelope_of(folder);
     match &inputs.change {
         Change::None => {}
         Change::MediaType(other) => media_type.clone_from(other),
@@ -178,7 +191,7 @@ pub(super) fn changed(case: &Case) -> Result<Ran, String> {
             bytes = serde_json::to_vec(&document).unwrap();
         }
     }
-    Ok(envelope::judge(&media_type, &bytes).into())
+    Ok((media_type, bytes))
 }
 
 fn change_json(document: &mut Value, change: &Change) -> Result<(), String> {

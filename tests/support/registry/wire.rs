@@ -19,8 +19,10 @@ impl Seen {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
+    /// Whoever takes this registry for its HTTP proxy names the host too.
     pub(super) fn path(&self) -> &str {
-        self.target.split('?').next().unwrap()
+        let path = self.target.split('?').next().unwrap();
+        path.strip_prefix("http://").map_or(path, |rest| rest.find('/').map_or("/", |at| &rest[at..]))
     }
     pub(super) fn query(&self, name: &str) -> Option<String> {
         let (_, query) = self.target.split_once('?')?;

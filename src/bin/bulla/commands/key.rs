@@ -2,6 +2,7 @@
 
 use bulla::config::{DefaultKey, KeySource, SigningKey, SigningKeys};
 use bulla::limits::Limits;
+use bulla::notary::plugin::PluginName;
 
 use super::judging::unique;
 use super::table::write_table;
@@ -30,6 +31,8 @@ fn add(arguments: &KeyAdd, limits: &Limits) -> Result<(), CommandError> {
         plugin: arguments.plugin.clone(),
         config: unique(&arguments.plugin_config, "--plugin-config")?,
     };
+    // As in Notation: a name for a key that nothing can sign with is a mistake.
+    settings::plugins()?.find(&PluginName::new(&arguments.plugin)?)?;
     let key = SigningKey { name: arguments.name.clone(), source };
     let directory = settings::config_directory()?;
     SigningKeys::update(directory.path(), limits, |keys| keys.add(key, choice(arguments.default)))?;
@@ -52,7 +55,7 @@ fn list(limits: &Limits) -> Result<(), CommandError> {
     let directory = settings::config_directory()?;
     let keys = SigningKeys::load(directory.path(), limits)?;
     let rows = keys.iter().map(|key| {
-        let mark = if keys.default_name() == Some(&key.name) { "* " } else { "  " };
+        let mark = if keys.default_name() == Some(&key.name) { "* " } else { "" };
         let [path, certificates, id, plugin] = match &key.source {
             KeySource::Files { key, certificates } => {
                 [key.display().to_string(), certificates.display().to_string(), String::new(), String::new()]

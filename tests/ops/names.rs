@@ -1,0 +1,174 @@
+//! One artifact under many names costs what it costs once: whoever makes a bundle gives it as many as he likes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bulla::code::{Diagnostic, DiagnosticCode};
+use bulla::limits::Limits;
+use bulla::oci::{Descriptor, MediaType, Target};
+use bulla::ops::evidence_export::find_carried_crls;
+use bulla::ops::import::{Destination, ImportOptions, import};
+use bulla::ops::inspect::{Node, inspect};
+use bulla::ops::progress::{NoProgress, Progress};
+use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
+use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, Verification, VerifyError, verify};
+use bulla::store::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError};
+use bulla::trust::{PolicyDocument, Trust, TrustStores};
+use bulla::verification::{Freshness, RevocationReading};
+
+use crate::collect::NOW;
+use crate::import::admit;
+use crate::memory::{Memory, Sample, sample};
+
+/// Counts the manifests that are read.
+struct Counting {
+    store: Memory,
+    read: AtomicUsize,
+}
+
+impl ContentStore for Counting {
+    fn resolve(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
+        self.store.resolve(target)
+    }
+
+    fn open(&self, descriptor: &Descriptor, kind: ContentKind) -> Result<Option<RawContent>, StoreError> {
+        self.read.fetch_add(usize::from(kind == ContentKind::Manifest), Ordering::Relaxed);
+        self.store.open(descriptor, kind)
+    }
+
+    fn referrers(&self, subject: &Descriptor) -> Result<Referrers, StoreError> {
+        self.store.referrers(subject)
+    }
+
+    fn names(&self) -> Result<Vec<NamedRoot>, StoreError> {
+        self.store.names()
+    }
+}
+
+const NAMES: usize = 20;
+
+fn roots(index: &Descriptor) -> Vec<RootToVerify> {
+    let name = |number: usize| format!("h.io/app:{number}").parse().unwrap();
+    (0..NAMES).map(|number| RootToVerify { descriptor: index.clone(), reference: Some(name(number)) }).collect()
+}
+
+fn judge(store: &dyn ContentStore, index: &Descriptor, limits: &Limits) -> Result<Verification, VerifyError> {
+    let policy = serde_json::json!({"version": "1.0", "trustPolicies": [{"name": "all", "registryScopes": ["*"],
+        "signatureVerification": {"level": "strict"}, "trustStores": ["ca:x"], "trustedIdentities": ["*"]}]});
+    let policy = PolicyDocument::parse(&serde_json::to_vec(&policy).unwrap()).unwrap();
+    let trust = Trust { policy, files: None, stores: TrustStores::default() };
+    let judging = Judging {
+        plugins: None,
+        trust: &trust,
+        at: NOW,
+        freshness: Freshness::Current,
+        revocation: RevocationReading::Now,
+        scope: None,
+        seal: SealTerms { scope: SEAL_REPOSITORY.parse().unwrap(), demand: SealDemand::IfPresent },
+        user_metadata: BTreeMap::new(),
+        supplied: &[],
+        live: None,
+    };
+    let (omitted, listed) = (BTreeSet::new(), BTreeSet::new());
+    let subject = Subject { store, roots: roots(index), omitted, listed, seal: SubjectSeal::NoBundle };
+    verify(&subject, &Depth::Judge(judging), limits, &NoProgress)
+}
+
+fn counting() -> (Counting, Descriptor) {
+    let Sample { store, index, .. } = sample();
+    (Counting { store, read: AtomicUsize::new(0) }, index)
+}
+
+/// What the sample has.
+const MANIFESTS: usize = 10;
+
+#[test]
+fn every_manifest_is_read_once_whatever_names_lead_to_it() {
+    let (store, index) = counting();
+    let found = judge(&store, &index, &Limits::default()).unwrap();
+    assert_eq!(store.read.swap(0, Ordering::Relaxed), MANIFESTS);
+    assert_eq!(found.artifacts.len(), NAMES);
+    let first = &found.artifacts[0];
+    assert!(!first.outcome.as_ref().unwrap().signatures.is_empty());
+    for (number, artifact) in found.artifacts.iter().enumerate() {
+        assert_eq!(artifact.root.reference.as_ref().unwrap().to_string(), format!("h.io/app:{number}"));
+        assert_eq!((&artifact.outcome, &artifact.parts), (&first.outcome, &first.parts));
+    }
+    let admissions: Vec<_> = (0..NAMES).map(|number| admit(&index, &format!("h.io/app:{number}"))).collect();
+    let options = ImportOptions { workers: NonZeroUsize::MIN, ..ImportOptions::default() };
+    let progress: Arc<dyn Progress> = Arc::new(NoProgress);
+    let sink = Destination::Single(Arc::new(Memory::default()));
+    let report = import(&store, &admissions, &sink, &options, &Limits::default(), &progress).unwrap();
+    assert_eq!(store.read.swap(0, Ordering::Relaxed), MANIFESTS);
+    assert_eq!(report.roots.len(), NAMES);
+    assert!(report.roots.iter().all(|root| root.referrers == 7));
+    find_carried_crls(&store, &roots(&index), &BTreeSet::new(), &Limits::default(), &NoProgress).unwrap();
+    assert_eq!(store.read.swap(0, Ordering::Relaxed), MANIFESTS);
+}
+
+#[test]
+fn signatures_times_names_are_bounded() {
+    let (store, index) = counting();
+    let judged = judge(&store, &index, &Limits::default()).unwrap();
+    let of = |root: &bulla::ops::verify::VerifiedRoot| {
+        let outcomes = root.outcome.iter().chain(&root.parts);
+        outcomes.map(|outcome| outcome.signatures.len()).sum::<usize>()
+    };
+    let all: usize = judged.artifacts.iter().map(of).sum();
+    assert!(all > NAMES, "{all}");
+    let limits = |all_signatures| Limits { all_signatures, ..Limits::default() };
+    assert!(judge(&store, &index, &limits(all)).is_ok());
+    let error = judge(&store, &index, &limits(all - 1)).unwrap_err();
+    assert_eq!(error.code(), DiagnosticCode::ClosureTooLarge, "{error}");
+}
+
+/// A tree repeats what its branches share: however it is cut into artifacts, it is no larger.
+#[test]
+fn what_is_shown_is_bounded_whatever_names_lead_to_it() {
+    let (store, index) = counting();
+    let none = BTreeSet::new();
+    let shown = |manifests| {
+        let limits = Limits { manifests, ..Limits::default() };
+        inspect(&store, &roots(&index), &none, &limits, &NoProgress).map_err(|error| error.code())
+    };
+    fn nodes(node: &Node) -> usize {
+        1 + node.children.iter().chain(&node.referrers).map(nodes).sum::<usize>()
+    }
+    let all: usize = shown(200_000).unwrap().iter().map(|root| nodes(&root.node)).sum();
+    assert!(all > NAMES * MANIFESTS, "{all}");
+    assert!(shown(all).is_ok());
+    assert_eq!(shown(all - 1).err(), Some(DiagnosticCode::ClosureTooDeep));
+}
+
+/// Many small indexes over one child with many referrers: nothing is there twice, and every artifact has all of it.
+#[test]
+fn what_artifacts_share_counts_for_each() {
+    let mut store = Memory::default();
+    let image = store.image(&[b"layer"]);
+    for number in 0..30_u8 {
+        store.referrer("application/x", &image, &[number]);
+    }
+    let index = |number: usize, store: &mut Memory| {
+        store.document(
+            MediaType::OCI_INDEX,
+            &serde_json::json!({"schemaVersion": 2, "mediaType": MediaType::OCI_INDEX, "manifests": [image],
+                "annotations": {"number": number.to_string()}}),
+        )
+    };
+    let indexes: Vec<_> = (0..10).map(|number| index(number, &mut store)).collect();
+    let roots: Vec<_> =
+        indexes.iter().map(|index| RootToVerify { descriptor: index.clone(), reference: None }).collect();
+    let verify = |limits: &Limits| {
+        let (omitted, listed) = (BTreeSet::new(), BTreeSet::new());
+        let subject = Subject { store: &store, roots: roots.clone(), omitted, listed, seal: SubjectSeal::NoBundle };
+        verify(&subject, &Depth::Integrity, limits, &NoProgress).map(|_| ()).map_err(|error| error.code())
+    };
+    // Ten times an index, the image and its referrers; configuration and layer, the empty one, and a layer of each.
+    let (manifests, blobs) = (10 * 32, 10 * 33);
+    assert_eq!(verify(&Limits { manifests, blobs, ..Limits::default() }), Ok(()));
+    let too_large = Err(DiagnosticCode::ClosureTooLarge);
+    assert_eq!(verify(&Limits { manifests: manifests - 1, ..Limits::default() }), too_large);
+    assert_eq!(verify(&Limits { blobs: blobs - 1, ..Limits::default() }), too_large);
+}
