@@ -312,3 +312,98 @@ fn whose_signature_counts_is_the_policys_word_where_file_and_image_are_the_same_
     world.user.put("policy.json", policy.to_string());
     policies.judge(&image).ends(0);
 }
+
+/// Judges a bundle on standard input by the world's policies.
+fn piped(world: &World, words: &[&str], bytes: &[u8]) -> Ended {
+    let trust = ["--trust-store", "trust", "--blob-policy", "blobs.json"];
+    let words = [words, &trust[..]].concat();
+    Ended::of(&words, world.user.command(&words).write_stdin(bytes))
+}
+
+#[test]
+fn files_come_through_a_pipe_whatever_the_hash_of_their_signatures() {
+    let Some(world) = World::new("files_come_through_a_pipe", Key::P256) else { return };
+    // Two files of the same content, which is a layer only once; and one that is no layer to the bundle, because its own
+    // configuration is the same.
+    let contents_of =
+        [("dir/a.bin", "content".repeat(100_000)), ("dir/b.bin", "content".repeat(100_000)), ("dir/c", "{}".into())];
+    let mut export = vec!["export".to_owned()];
+    let at = bulla::time::UnixTime::from_seconds(crate::openssl::now() + 600).to_string();
+    for (name, content) in &contents_of {
+        world.user.put(name, content);
+        export.push(format!("file:{name}"));
+    }
+    for (key, format) in [(Key::P256, "jws"), (Key::P384, "cose"), (Key::P521, "jws")] {
+        let name = format!("{key:?}").to_lowercase();
+        world.give_key(&name, &world.pki.leaf(&name, &world.signer.inter, key, Use::Signing, 90));
+        let (file, certificates) = (format!("{name}.key"), format!("{name}.crt"));
+        for (signed, _) in &contents_of {
+            let sign = ["blob", "sign", signed, "--key-file", &file, "--cert-file", &certificates, "--force"];
+            world.user.bulla(&[&sign[..], &["--signature-format", format]].concat()).ends(0);
+        }
+        for (bundle, compression) in [("x.tar", "none"), ("x.tar.zst", "zstd")] {
+            let export: Vec<&str> = export.iter().map(String::as_str).collect();
+            world.user.bulla(&[&export[..], &["-o", bundle, "--compression", compression]].concat()).ends(0);
+            let bytes = world.user.get(bundle);
+            let report = piped(&world, &["verify", "-", "--format", "json", "--at", &at], &bytes).ends(0).json();
+            let words = ["--format", "json", "--at", &at, "--trust-store", "trust", "--blob-policy", "blobs.json"];
+            let file = world.user.bulla(&[&["verify", bundle], &words[..]].concat()).ends(0).json();
+            for member in ["verdict", "artifacts", "integrity"] {
+                assert_eq!(report[member], file[member], "{key:?} {member}");
+            }
+            // All but the end: names are given when everything was right.
+            piped(&world, &["import", "-", "--to", "file:cut"], &bytes[..bytes.len() - 600]).ends(3);
+            assert!(contents(&world.user.path("cut")).is_empty(), "{key:?}");
+            piped(&world, &["import", "-", "--to", "file:out", "--receipt", "r.json"], &bytes).ends(0);
+            for (name, content) in &contents_of {
+                let name = name.replace("dir/", "out/");
+                assert_eq!(world.user.get(&name), content.as_bytes(), "{name}");
+                for signature in [format!("{name}.jws.sig"), format!("{name}.cose.sig")] {
+                    let original = signature.replace("out/", "dir/");
+                    assert_eq!(world.user.path(&signature).exists(), world.user.path(&original).exists());
+                }
+            }
+            assert_eq!(world.user.json("r.json")["imported"].as_array().unwrap().len(), 3);
+            piped(&world, &["import", "-", "--to", "file:out"], &bytes).refuses(2, &["already-exists"]);
+            fs::remove_dir_all(world.user.path("out")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_is_claimed_of_a_file_is_held_against_it() {
+    let Some(world) = World::new("what_is_claimed_of_a_file", Key::P384) else { return };
+    world.user.put("dir/file.txt", "content");
+    sign(&world, "signer", &[]).ends(0);
+    world.user.bulla(&["export", "file:dir/file.txt", "-o", "good.tar"]).ends(0);
+    // Somebody exchanges the file, and leaves the digest that was signed as a claim.
+    world.user.put("dir/file.txt", "contend");
+    world.user.bulla(&["export", "file:dir/file.txt", "-o", "bad.tar"]).ends(0);
+    let claim = |name: &str| {
+        let tar = Tar::parse(&world.user.get(name));
+        let carrier =
+            tar.0.iter().find(|entry| entry.content.windows(22).any(|text| text == b"vnd.bulla.file.digests"));
+        let carrier: Value = serde_json::from_slice(&carrier.unwrap().content).unwrap();
+        carrier["layers"][0]["annotations"]["vnd.bulla.file.digests"].as_str().unwrap().to_owned()
+    };
+    let (good, bad) = (claim("good.tar"), claim("bad.tar"));
+    assert!(good.starts_with("sha384:") && good != bad, "{good} {bad}");
+    let trust = ["--trust-store", "trust", "--blob-policy", "blobs.json"];
+    let verify = |bundle: &str| world.user.bulla(&[&["verify", bundle], &trust[..]].concat());
+    verify("good.tar").ends(0);
+    verify("bad.tar").ends(1).prints(&["target-mismatch"]);
+    let lying = Tar::parse(&world.user.get("bad.tar")).rewritten(&bad, &good);
+    world.user.put("lying.tar", &lying);
+    verify("lying.tar").refuses(3, &["blob-digest-mismatch"]);
+    piped(&world, &["verify", "-"], &lying).refuses(3, &["blob-digest-mismatch"]);
+    let import = |bundle: &str| world.user.bulla(&[&["import", bundle, "--to", "file:in"], &trust[..]].concat());
+    import("lying.tar").refuses(3, &["blob-digest-mismatch"]);
+    piped(&world, &["import", "-", "--to", "file:in"], &lying).refuses(3, &["blob-digest-mismatch"]);
+    assert!(contents(&world.user.path("in")).is_empty());
+    // Without a claim, a file is read before it is judged, and a pipe cannot be.
+    let silent = Tar::parse(&world.user.get("good.tar")).rewritten(&good, "");
+    world.user.put("silent.tar", &silent);
+    verify("silent.tar").ends(0);
+    piped(&world, &["import", "-", "--to", "file:in"], &silent).refuses(3, &["bundle-manifest-invalid"]);
+    import("silent.tar").ends(0);
+}

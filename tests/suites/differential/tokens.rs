@@ -16,9 +16,37 @@ const TOKEN_DIFFERENCES: &[Difference] = &[
     Difference {
         bulla: "certificate-malformed",
         openssl: "OK",
-        message: "a certificate inside",
+        message: "a certificate inside: not a certificate in DER",
         about: "in the intermediate",
-        why: "a token with a malformed certificate is malformed; openssl reads it more loosely, and is given the intermediate aside",
+        why: "a token with a certificate that is not DER is malformed; openssl reads it more loosely, and is given the same intermediate aside, unharmed",
+    },
+    Difference {
+        bulla: "certificate-malformed",
+        openssl: "OK",
+        message: "a certificate inside: the certificate names two different signature algorithms",
+        about: "in the intermediate",
+        why: "RFC 5280 §4.1.1.2 wants them the same in every certificate of the token; openssl reads it more loosely, and is given the same intermediate aside, unharmed",
+    },
+    Difference {
+        bulla: "certificate-malformed",
+        openssl: "OK",
+        message: "a certificate inside: the extension",
+        about: "in the intermediate",
+        why: "a token with a certificate whose extensions cannot be read is malformed; openssl reads it more loosely, and is given the same intermediate aside, unharmed",
+    },
+    Difference {
+        bulla: "certificate-malformed",
+        openssl: "OK",
+        message: "a certificate inside: the certificate has the extension",
+        about: "in the intermediate",
+        why: "RFC 5280 §4.2: no more than one instance of an extension, in every certificate of the token; openssl reads it more loosely, and is given the same intermediate aside, unharmed",
+    },
+    Difference {
+        bulla: "certificate-malformed",
+        openssl: "OK",
+        message: "a certificate inside: a certificate of version",
+        about: "in the intermediate",
+        why: "RFC 5280 §4.1.2.1: extensions are for version 3, in every certificate of the token; openssl reads it more loosely, and is given the same intermediate aside, unharmed",
     },
     Difference {
         bulla: "algorithm-unsupported",
@@ -26,6 +54,13 @@ const TOKEN_DIFFERENCES: &[Difference] = &[
         message: "the signature algorithm",
         about: "",
         why: "the signer's signatureAlgorithm must be one that is known and fit the key; openssl ts goes by key and digest alone",
+    },
+    Difference {
+        bulla: "timestamp-invalid",
+        openssl: "OK",
+        message: "the signature does not verify",
+        about: "is 03, not 02",
+        why: "the signer's signatureAlgorithm says ECDSA with SHA-384 now; openssl ts goes by key and digest alone",
     },
     Difference {
         bulla: "valid",
@@ -58,9 +93,9 @@ const TOKEN_DIFFERENCES: &[Difference] = &[
     Difference {
         bulla: "encoding-not-der",
         openssl: "OK",
-        message: "",
-        about: "",
-        why: "DER has one encoding of a value; openssl reads others too",
+        message: "CONTEXT-SPECIFIC [0] (primitive) not canonically encoded",
+        about: "is 80, not a0",
+        why: "X.690 §8.12: signedAttrs, a set, are constructed; openssl reads them under a primitive tag too",
     },
     Difference {
         bulla: "timestamp-invalid",

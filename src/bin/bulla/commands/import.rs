@@ -10,7 +10,7 @@ use bulla::limits::Limits;
 use bulla::oci::Location;
 use bulla::ops::closure::WalkOptions;
 use bulla::ops::docker_archive::{self, DockerArchiveOptions};
-use bulla::ops::file::{extract, is_file};
+use bulla::ops::file::{extract, extract_stream, is_file};
 use bulla::ops::import::{
     Admission, AdmissionGround, Allow, Destination, ImportOptions, ImportReport, ImportedRoot, Mapping, Tally, import,
     import_stream,
@@ -238,7 +238,7 @@ struct Errand<'a> {
 impl Errand<'_> {
     fn run(&self, destination: &To, opened: &mut Opened) -> Result<ImportReport, CommandError> {
         if let (Some(pipe), Some(ledger)) = (&opened.pipe, &self.options.ledger) {
-            ledger.checked_head(&pipe.head);
+            ledger.checked_head(&pipe.head)?;
         }
         match destination {
             To::Layout(path) => {
@@ -259,22 +259,25 @@ impl Errand<'_> {
         })
     }
 
-    /// Files with their signatures, beside each other in a folder. Everything was read and checked before the first is
-    /// written.
-    fn write_files(&self, folder: &Path, opened: &Opened) -> Result<ImportReport, CommandError> {
-        if opened.pipe.is_some() {
-            let message = "files are written after all of the bundle was checked, which standard input does not allow";
-            return Err(CommandError::new(DiagnosticCode::UsageInvalid, message)
-                .with_hint("write the bundle to a file first and give that"));
-        }
-        let store = opened.store.as_ref();
-        if let Some(ledger) = &self.options.ledger {
-            ledger.settle(store, self.progress.as_ref())?;
-        }
+    /// Files with their signatures, beside each other in a folder. Everything was read and checked before the first has its
+    /// name.
+    fn write_files(&self, folder: &Path, opened: &mut Opened) -> Result<ImportReport, CommandError> {
+        let Some(ledger) = &self.options.ledger else {
+            return Err(CommandError::new(DiagnosticCode::InternalError, "no ledger"));
+        };
+        let artifacts: Vec<_> = self.admissions.iter().map(|admission| admission.descriptor().clone()).collect();
         std::fs::create_dir_all(folder).map_err(|error| CommandError::io(folder, &error))?;
+        let files = match &mut opened.pipe {
+            Some(pipe) => extract_stream(&pipe.head, &mut pipe.tail, &artifacts, folder, ledger, self.limits)?,
+            None => {
+                let store = opened.store.as_ref();
+                ledger.settle(store, self.progress.as_ref())?;
+                let extracted = artifacts.iter().map(|artifact| extract(store, artifact, folder, self.limits));
+                extracted.collect::<Result<_, _>>()?
+            }
+        };
         let mut report = ImportReport::default();
-        for admission in self.admissions {
-            let files = extract(store, admission.descriptor(), folder, self.limits)?;
+        for (admission, files) in self.admissions.iter().zip(files) {
             for file in &files {
                 let size = file.metadata().map_or(0, |metadata| metadata.len());
                 report.copied.blobs = report.copied.blobs.saturating_add(1);
