@@ -95,6 +95,10 @@ fn a_sealed_bundle_says_who_sealed_it_with_every_key_and_format() {
     let world = &sealing.world;
     let subject = sealing.sealer.leaf.subject();
     world.user.bulla(&["verify", "jws.tar"]).says(0, &[&format!("seal: TRUSTED by {subject} (policy seals)")]);
+    // To look is not to judge, and what is not judged is not denied.
+    let inspected =
+        world.user.bulla(&["inspect", "jws.tar"]).says(0, &["note[names-are-claims]: no seal is judged here"]);
+    assert!(!inspected.text().contains("not sealed"), "{inspected:?}");
     // The receipt tells; the seal itself goes nowhere.
     let import = ["import", "cose.tar.zst", "--to", "oci:in", "--receipt", "r.json", "--require-seal"];
     world.user.bulla(&import).ends(0);
