@@ -321,3 +321,25 @@ fn other_tools_read_a_sealed_bundle_as_they_read_any() {
     let listed = sealing.world.user.bulla(&["inspect", "unpacked", "--format", "json"]).ends(0).json();
     assert_eq!(listed["roots"].as_array().unwrap().len(), 1, "{listed:#}");
 }
+
+/// Whoever has an artifact signed that is a bundle manifest has a seal on that bundle.
+#[test]
+fn no_bundle_is_sealed_by_who_thinks_that_he_signs_an_artifact() {
+    const TEST: &str = "no_bundle_is_sealed_by_who_thinks_that_he_signs_an_artifact";
+    let Some(sealing) = Sealing::new(TEST) else { return };
+    if !tools::there(TEST, &["tar"]) {
+        return;
+    }
+    let (user, folder) = (&sealing.world.user, sealing.world.user.folder());
+    let bundle = sealing.world.export("l");
+    std::fs::create_dir(folder.join("unpacked")).unwrap();
+    tools::must("tar", &["xf", &bundle, "-C", "unpacked"], &folder);
+    let index = user.json("unpacked/index.json");
+    let kind = json!("application/vnd.bulla.bundle.v1+json");
+    let manifests = index["manifests"].as_array().unwrap();
+    let manifest = manifests.iter().find(|entry| entry["artifactType"] == kind).unwrap();
+    let place = format!("unpacked@{}", manifest["digest"].as_str().unwrap());
+    let sign = ["sign", &place, "--key-file", "sealer.key", "--cert-file", "sealer.pem"];
+    user.bulla(&sign).says(2, &["error[usage-invalid]", "is the manifest of a bundle", "bulla export --seal"]);
+    assert_eq!(user.json("unpacked/index.json"), index);
+}
