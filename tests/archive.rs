@@ -10,6 +10,8 @@
     reason = "helpers of tests may end a test"
 )]
 
+#[path = "archive/compression.rs"]
+mod compression;
 #[path = "archive/damage.rs"]
 mod damage;
 #[path = "archive/fixture.rs"]

@@ -15,6 +15,8 @@
 mod http;
 #[path = "support/openssl.rs"]
 mod openssl;
+#[path = "support/plugin.rs"]
+mod plugin;
 #[path = "support/skip.rs"]
 mod skip;
 

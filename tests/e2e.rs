@@ -11,6 +11,8 @@ mod judging;
 mod killing;
 #[path = "e2e/notation.rs"]
 mod notation;
+#[path = "e2e/plugins.rs"]
+mod plugins;
 #[path = "e2e/scripted.rs"]
 mod scripted;
 #[path = "e2e/seals.rs"]

@@ -49,6 +49,9 @@ pub mod names {
     pub const OCSP: &str = "application/ocsp-response";
     /// The artifact type of the manifest that carries a file: one layer, whose title is the file's name.
     pub const FILE: &str = "application/vnd.bulla.file.v1";
+    /// On the layer that is a file: its digests by the hashes of its signatures, where they are others than the layer's,
+    /// joined by a space. A claim, for whoever must judge before the file comes; it is held against the file.
+    pub const FILE_DIGESTS: &str = "vnd.bulla.file.digests";
     /// A DER-encoded RFC 3161 TimeStampToken over the value of a signature, carried beside it.
     pub const TIMESTAMP: &str = "application/vnd.bulla.timestamp-token.v1";
     /// On an evidence layer: the URL under which the certificate names this evidence. Several are joined by a space.

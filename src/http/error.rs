@@ -100,7 +100,7 @@ impl Diagnostic for HttpError {
         Some(match self {
             Self::Transport { .. } => "check the name, the network and the proxy settings, then try again".into(),
             Self::Certificate { .. } => {
-                "give the certificate of the authority that issued the server's, or ask for plain HTTP if that is meant"
+                "name a file with the certificate of the authority that issued the server's in SSL_CERT_FILE, or for a registry with --registry-ca; or ask for plain HTTP if that is meant"
                     .into()
             }
             Self::Proxy { .. } => "write it like http://proxy.example:3128".into(),

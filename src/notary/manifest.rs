@@ -77,7 +77,8 @@ impl SignatureManifest {
     }
 
     /// Writes a signature manifest. Equal arguments give equal bytes. `thumbprints` are the SHA-256 fingerprints of the
-    /// signing chain, leaf first; `created` is the signing time. The config is [`SignatureManifest::CONFIG`].
+    /// signing chain, leaf first; `created` is the signing time; both displace what `added` says under their names (conformance
+    /// 1.13). The config is [`SignatureManifest::CONFIG`].
     ///
     /// # Errors
     /// The withdrawn form is not written.
@@ -87,6 +88,7 @@ impl SignatureManifest {
         envelope: &Descriptor,
         thumbprints: &[Digest],
         created: UnixTime,
+        added: &BTreeMap<String, String>,
     ) -> Result<Vec<u8>, SignatureManifestError> {
         let (artifact_type, config_type) = match form {
             SignatureManifestForm::ArtifactType => (Some(Self::ARTIFACT_TYPE), MediaType::OCI_EMPTY),
@@ -96,7 +98,9 @@ impl SignatureManifest {
         };
         let config = Descriptor::of(config_type, Self::CONFIG);
         let data = artifact_type.map(|_| "e30=");
-        let created = UnixTime::from_seconds(created.seconds()).to_string();
+        let mut annotations = added.clone();
+        annotations.insert(THUMBPRINT.to_owned(), thumbprint_text(thumbprints)?);
+        annotations.insert(oci::annotation::CREATED.to_owned(), UnixTime::from_seconds(created.seconds()).to_string());
         let document = Written {
             schema_version: 2,
             media_type: MediaType::OCI_MANIFEST,
@@ -104,10 +108,7 @@ impl SignatureManifest {
             config: WrittenConfig { descriptor: &config, data },
             layers: [envelope.bare()],
             subject: subject.bare(),
-            annotations: BTreeMap::from([
-                (THUMBPRINT, thumbprint_text(thumbprints)?),
-                (oci::annotation::CREATED, created),
-            ]),
+            annotations,
         };
         Ok(json::to_vec(&document)?)
     }
@@ -165,7 +166,7 @@ struct Written<'a> {
     config: WrittenConfig<'a>,
     layers: [Descriptor; 1],
     subject: Descriptor,
-    annotations: BTreeMap<&'a str, String>,
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -287,7 +288,9 @@ mod tests {
         );
         let created = "2026-11-21T19:55:51.5Z".parse().unwrap();
         let text = |form| {
-            String::from_utf8(SignatureManifest::build(form, &subject, &envelope, &chain, created).unwrap()).unwrap()
+            let none = BTreeMap::new();
+            let bytes = SignatureManifest::build(form, &subject, &envelope, &chain, created, &none).unwrap();
+            String::from_utf8(bytes).unwrap()
         };
         let expected = concat!(
             r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","#,
@@ -308,6 +311,22 @@ mod tests {
             assert_eq!((found.form(), found.subject(), found.envelope()), (form, &subject, &envelope));
         }
         let withdrawn = SignatureManifestForm::ArtifactManifest;
-        assert!(SignatureManifest::build(withdrawn, &subject, &envelope, &chain, created).is_err());
+        assert!(SignatureManifest::build(withdrawn, &subject, &envelope, &chain, created, &BTreeMap::new()).is_err());
+    }
+
+    #[test]
+    fn what_follows_from_the_envelope_displaces_what_is_added() {
+        // Conformance 1.13.
+        let added = [(THUMBPRINT, "[]"), (oci::annotation::CREATED, "never"), ("org.example.added", "kept")];
+        let added = added.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let descriptor = Descriptor::of(MediaType::OCI_MANIFEST, b"x");
+        let created = "2026-11-21T19:55:51Z".parse().unwrap();
+        let form = SignatureManifestForm::ArtifactType;
+        let chain = [Digest::sha256(b"leaf")];
+        let bytes = SignatureManifest::build(form, &descriptor, &descriptor, &chain, created, &added).unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let expected = serde_json::json!({THUMBPRINT: format!("[\"{}\"]", chain[0].hex()),
+            oci::annotation::CREATED: "2026-11-21T19:55:51Z", "org.example.added": "kept"});
+        assert_eq!(document["annotations"], expected);
     }
 }

@@ -72,14 +72,6 @@ pub fn describe_for(kind: KeyKind, media_type: MediaType, blob: &mut dyn Read) -
     describe(kind.hash(), media_type, blob)
 }
 
-/// Describes a file as OCI content.
-///
-/// # Errors
-/// Reading failed.
-pub(super) fn describe_sha256(media_type: MediaType, blob: &mut dyn Read) -> io::Result<Descriptor> {
-    describe(HashAlgorithm::Sha256, media_type, blob)
-}
-
 /// The algorithm of a blob's digest, by the hash of its signature.
 pub(super) const fn algorithm_of(hash: HashAlgorithm) -> Algorithm {
     match hash {
@@ -91,13 +83,19 @@ pub(super) const fn algorithm_of(hash: HashAlgorithm) -> Algorithm {
 
 fn describe(hash: HashAlgorithm, media_type: MediaType, blob: &mut dyn Read) -> io::Result<Descriptor> {
     let mut hasher = algorithm_of(hash).hasher();
+    let size = read_all(blob, |bytes| hasher.update(bytes))?;
+    Ok(Descriptor::new(media_type, hasher.finish(), size))
+}
+
+/// Reads to the end, and says how much it was.
+pub(super) fn read_all(blob: &mut dyn Read, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
     let mut size: u64 = 0;
     let mut chunk = vec![0; 256 << 10];
     loop {
         match blob.read(&mut chunk) {
-            Ok(0) => return Ok(Descriptor::new(media_type, hasher.finish(), size)),
+            Ok(0) => return Ok(size),
             Ok(count) => {
-                hasher.update(chunk.get(..count).unwrap_or_default());
+                take(chunk.get(..count).unwrap_or_default());
                 size = size.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -6,14 +6,15 @@
 //! write into a manifest, it is decided that the blob policy applies. Nothing under that name is handed to a registry or an
 //! engine, where it could pass for an image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::blob::{algorithm_of, describe_sha256, signature_name};
+use super::blob::{algorithm_of, read_all, signature_name};
 use super::closure::Closure;
+use super::integrity::Ledger;
 use super::signatures::fetch_blob;
 use crate::archive::{ArchiveError, EMPTY_CONFIG, OutputFile, empty_config, names};
 use crate::code::{Diagnostic, DiagnosticCode, io_code};
@@ -25,6 +26,7 @@ use crate::notary::{
 };
 use crate::oci::{Descriptor, Manifest, MediaType, Reference, Repository, Target};
 use crate::store::memory::MemoryStore;
+use crate::store::stream::{BundleHead, BundleTail};
 use crate::store::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError, copy_to, fetch_manifest};
 use crate::time::UnixTime;
 use crate::verification::FoundSignature;
@@ -75,11 +77,16 @@ impl FileSource {
         let payload = envelopes.iter().find_map(|(envelope, _)| envelope.claimed_payload().ok());
         let media_type = payload.map(|payload| payload.target().media_type.clone());
         let media_type = media_type.unwrap_or_else(|| MediaType::new(super::blob::DEFAULT_MEDIA_TYPE));
-        let layer = describe_sha256(media_type, &mut File::open(path).map_err(at)?).map_err(at)?;
+        let hashes = envelopes.iter().map(|(envelope, _)| algorithm_of(envelope.algorithm().hash()));
+        let others: BTreeSet<Algorithm> = hashes.filter(|hash| *hash != Algorithm::Sha256).collect();
+        let (layer, others) = describe(path, media_type, &others).map_err(at)?;
         let memory = MemoryStore::new();
         memory.insert_blob(MediaType::OCI_EMPTY, EMPTY_CONFIG);
         let mut titled = layer.clone();
         titled.annotations.insert(TITLE.to_owned(), title.to_owned());
+        if !others.is_empty() {
+            titled.annotations.insert(names::FILE_DIGESTS.to_owned(), others.join(" "));
+        }
         let document = serde_json::json!({"schemaVersion": 2, "mediaType": MediaType::OCI_MANIFEST,
             "artifactType": names::FILE, "config": empty_config(), "layers": [titled]});
         let descriptor = memory.insert_manifest(MediaType::OCI_MANIFEST, json::to_vec(&document)?);
@@ -91,7 +98,7 @@ impl FileSource {
             let claims = envelope.claims();
             let time = claims.signing_time.or(claims.authentic_signing_time).unwrap_or(UnixTime::from_seconds(0));
             let form = SignatureManifestForm::Detached;
-            let manifest = SignatureManifest::build(form, &descriptor, &blob, &thumbprints, time)?;
+            let manifest = SignatureManifest::build(form, &descriptor, &blob, &thumbprints, time, &BTreeMap::new())?;
             memory.insert_manifest(MediaType::OCI_MANIFEST, manifest);
         }
         let repository =
@@ -99,6 +106,18 @@ impl FileSource {
         let reference = Reference { repository, tag: None, digest: Some(descriptor.digest) };
         Ok(Self { store: Arc::new(FileStore { path: path.to_owned(), layer, memory }), descriptor, reference })
     }
+}
+
+/// Describes a file as OCI content, and by these hashes besides.
+fn describe(path: &Path, media_type: MediaType, hashes: &BTreeSet<Algorithm>) -> io::Result<(Descriptor, Vec<String>)> {
+    let mut own = Algorithm::Sha256.hasher();
+    let mut others: Vec<Hasher> = hashes.iter().map(|hash| hash.hasher()).collect();
+    let size = read_all(&mut File::open(path)?, |bytes| {
+        own.update(bytes);
+        others.iter_mut().for_each(|hasher| hasher.update(bytes));
+    })?;
+    let others = others.into_iter().map(|hasher| hasher.finish().to_string()).collect();
+    Ok((Descriptor::new(media_type, own.finish(), size), others))
 }
 
 /// One part of a path, and none that means another folder or hides.
@@ -145,36 +164,59 @@ fn layer_of(manifest: &Manifest) -> Option<&Descriptor> {
     }
 }
 
-/// The signatures of a carried file, each with the file as the hash of its algorithm describes it: the file is read once
-/// for every hash but its own. A manifest that carries no file has none.
+/// The signatures of a carried file.
+#[derive(Debug, Default)]
+pub(super) struct SignedFile {
+    /// Each with the file as the hash of its algorithm describes it.
+    pub(super) signatures: Vec<(Descriptor, FoundSignature)>,
+    /// The layer's digest with one that the manifest claims for it: what was described so is not read yet.
+    pub(super) claims: Vec<(Digest, Digest)>,
+}
+
+/// What the manifest claims that the file's digests are, by other hashes than the layer's own. Who cannot write that
+/// down claims nothing.
+fn claimed(layer: &Descriptor) -> BTreeMap<Algorithm, Digest> {
+    let text = layer.annotations.get(names::FILE_DIGESTS).map(String::as_str).unwrap_or_default();
+    let digests = text.split(' ').filter(|word| !word.is_empty()).map(Digest::parse_signed);
+    let digests: Vec<Digest> = digests.collect::<Result<_, _>>().unwrap_or_default();
+    let others = digests.into_iter().filter(|digest| digest.algorithm() != layer.digest.algorithm());
+    others.map(|digest| (digest.algorithm(), digest)).collect()
+}
+
+/// The signatures of a carried file, each with the file as the hash of its algorithm describes it: as the manifest claims,
+/// or else the file is read once for every hash but its own. A manifest that carries no file has none.
 pub(super) fn signed(
     store: &dyn ContentStore,
     closure: &Closure,
     found: Option<&Vec<FoundSignature>>,
-) -> Result<Vec<(Descriptor, FoundSignature)>, StoreError> {
+) -> Result<SignedFile, StoreError> {
     let carrier = closure.manifests.get(&closure.root.digest);
-    let Some(layer) = carrier.and_then(|manifest| layer_of(manifest)) else { return Ok(Vec::new()) };
+    let Some(layer) = carrier.and_then(|manifest| layer_of(manifest)) else { return Ok(SignedFile::default()) };
+    let claimed = claimed(layer);
     let mut described: BTreeMap<Algorithm, Descriptor> = BTreeMap::new();
     described.insert(layer.digest.algorithm(), layer.bare());
-    let mut signed = Vec::new();
+    let mut signed = SignedFile::default();
     for signature in found.into_iter().flatten() {
         let hash = signature.envelope.as_ref().ok().map(|envelope| algorithm_of(envelope.algorithm().hash()));
         let hash = hash.unwrap_or(layer.digest.algorithm());
         let file = match described.get(&hash) {
             Some(known) => known.clone(),
             None => {
-                let content = store.open(layer, ContentKind::Blob)?;
-                let content = content.ok_or_else(|| StoreError::missing(layer, "the manifest of a file"))?;
-                let mut hashing = Hashing(hash.hasher());
-                copy_to(content, layer, &mut hashing)?;
-                let file = Descriptor::new(layer.media_type.clone(), hashing.0.finish(), layer.size);
+                let digest = match claimed.get(&hash) {
+                    Some(claim) => {
+                        signed.claims.push((layer.digest, *claim));
+                        *claim
+                    }
+                    None => hash_layer(store, layer, hash)?,
+                };
+                let file = Descriptor::new(layer.media_type.clone(), digest, layer.size);
                 described.insert(hash, file.clone());
                 file
             }
         };
         // What the manifest refers to is compared here, what the envelope signs where it is judged.
         let refers = signature.subject.same_content(&closure.root);
-        signed.push((
+        signed.signatures.push((
             file.clone(),
             FoundSignature {
                 digest: signature.digest,
@@ -185,6 +227,14 @@ pub(super) fn signed(
         ));
     }
     Ok(signed)
+}
+
+fn hash_layer(store: &dyn ContentStore, layer: &Descriptor, hash: Algorithm) -> Result<Digest, StoreError> {
+    let content = store.open(layer, ContentKind::Blob)?;
+    let content = content.ok_or_else(|| StoreError::missing(layer, "the manifest of a file"))?;
+    let mut hashing = Hashing(hash.hasher());
+    copy_to(content, layer, &mut hashing)?;
+    Ok(hashing.0.finish())
 }
 
 struct Hashing(Hasher);
@@ -211,6 +261,83 @@ pub fn extract(
     folder: &Path,
     limits: &Limits,
 ) -> Result<Vec<PathBuf>, FileError> {
+    let files = plan(store, artifact, folder, limits)?;
+    for file in &files {
+        let mut out = OutputFile::create(&file.path)?;
+        file.write_from(store, &mut out, limits)?;
+        out.commit()?;
+    }
+    Ok(files.into_iter().map(|file| file.path).collect())
+}
+
+/// The same of a bundle that comes through a pipe, for several artifacts at once: the paths for each. A file gets its name
+/// when all of the bundle was read and nothing was wrong with it.
+///
+/// # Errors
+/// As [`extract`]; or the pipe breaks off, or gives something else than it should.
+pub fn extract_stream(
+    head: &BundleHead,
+    tail: &mut BundleTail,
+    artifacts: &[Descriptor],
+    folder: &Path,
+    ledger: &Ledger,
+    limits: &Limits,
+) -> Result<Vec<Vec<PathBuf>>, FileError> {
+    let plans = artifacts.iter().map(|artifact| plan(head, artifact, folder, limits)).collect::<Result<Vec<_>, _>>()?;
+    let mut paths = BTreeSet::new();
+    if let Some(twice) = plans.iter().flatten().find(|file| !paths.insert(&file.path)) {
+        return Err(FileError::Exists { path: twice.path.clone() });
+    }
+    let (mut whole, mut waiting): (Vec<OutputFile>, BTreeMap<Digest, Vec<OutputFile>>) = Default::default();
+    for file in plans.iter().flatten() {
+        let mut out = OutputFile::create(&file.path)?;
+        if head.holds(&file.blob.digest) {
+            file.write_from(head, &mut out, limits)?;
+            whole.push(out);
+        } else {
+            waiting.entry(file.blob.digest).or_default().push(out);
+        }
+    }
+    while let Some(blob) = tail.next_blob()? {
+        let mut places = Everywhere(waiting.remove(&blob.digest).unwrap_or_default());
+        ledger.copy_next(&blob, tail, &mut places)?;
+        whole.extend(places.0);
+    }
+    if let Some((digest, _)) = waiting.first_key_value() {
+        return Err(FileError::NoFile { digest: *digest });
+    }
+    whole.into_iter().try_for_each(OutputFile::commit)?;
+    Ok(plans.into_iter().map(|files| files.into_iter().map(|file| file.path).collect()).collect())
+}
+
+/// Writes the same to every file.
+struct Everywhere(Vec<OutputFile>);
+
+impl io::Write for Everywhere {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.iter_mut().try_for_each(|file| file.write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.iter_mut().try_for_each(io::Write::flush)
+    }
+}
+
+/// A file to be written.
+struct Planned {
+    path: PathBuf,
+    blob: Descriptor,
+    artifact: Digest,
+}
+
+/// Which files an artifact becomes in a folder.
+fn plan(
+    store: &dyn ContentStore,
+    artifact: &Descriptor,
+    folder: &Path,
+    limits: &Limits,
+) -> Result<Vec<Planned>, FileError> {
     let manifest = fetch_manifest(store, artifact, limits)?;
     let manifest = manifest.ok_or_else(|| StoreError::missing(artifact, "the bundle"))?;
     let layer = layer_of(&manifest).ok_or(FileError::NoFile { digest: artifact.digest })?;
@@ -218,7 +345,12 @@ pub fn extract(
     if !is_plain(title) {
         return Err(FileError::Name { name: shorten(title) });
     }
-    let mut files = vec![(folder.join(title), layer.clone())];
+    let planned = |name: &str, blob: &Descriptor| Planned {
+        path: folder.join(name),
+        blob: blob.clone(),
+        artifact: artifact.digest,
+    };
+    let mut files = vec![planned(title, layer)];
     let mut counts: BTreeMap<EnvelopeType, usize> = BTreeMap::new();
     for referrer in store.referrers(artifact)?.descriptors {
         let Some(found) = fetch_manifest(store, &referrer, limits)? else { continue };
@@ -229,34 +361,24 @@ pub fn extract(
         let count = counts.entry(kind).or_default();
         *count = count.saturating_add(1);
         let stem = if *count == 1 { title.to_owned() } else { format!("{title}.{count}") };
-        files.push((folder.join(signature_name(&stem, kind)), envelope.clone()));
+        files.push(planned(&signature_name(&stem, kind), envelope));
     }
-    if let Some((path, _)) = files.iter().find(|(path, _)| path.symlink_metadata().is_ok()) {
-        return Err(FileError::Exists { path: path.clone() });
+    match files.iter().find(|file| file.path.symlink_metadata().is_ok()) {
+        Some(file) => Err(FileError::Exists { path: file.path.clone() }),
+        None => Ok(files),
     }
-    for (path, blob) in &files {
-        write(store, path, blob, artifact, limits)?;
-    }
-    Ok(files.into_iter().map(|(path, _)| path).collect())
 }
 
-fn write(
-    store: &dyn ContentStore,
-    path: &Path,
-    blob: &Descriptor,
-    artifact: &Descriptor,
-    limits: &Limits,
-) -> Result<(), FileError> {
-    let mut out = OutputFile::create(path)?;
-    if EnvelopeType::from_media_type(&blob.media_type).is_some() {
-        let bytes = fetch_blob(store, blob, limits.envelope_bytes, &artifact.digest)?;
-        out.write_all(&bytes).map_err(|source| FileError::Io { path: path.to_owned(), source })?;
-    } else {
-        let content = store.open(blob, ContentKind::Blob)?;
-        let content = content.ok_or_else(|| StoreError::missing(blob, &artifact.digest.to_string()))?;
-        copy_to(content, blob, &mut out)?;
+impl Planned {
+    fn write_from(&self, store: &dyn ContentStore, out: &mut OutputFile, limits: &Limits) -> Result<(), FileError> {
+        if EnvelopeType::from_media_type(&self.blob.media_type).is_some() {
+            let bytes = fetch_blob(store, &self.blob, limits.envelope_bytes, &self.artifact)?;
+            return out.write_all(&bytes).map_err(|source| FileError::Io { path: self.path.clone(), source });
+        }
+        let content = store.open(&self.blob, ContentKind::Blob)?;
+        let content = content.ok_or_else(|| StoreError::missing(&self.blob, &self.artifact.to_string()))?;
+        Ok(copy_to(content, &self.blob, out)?)
     }
-    Ok(out.commit()?)
 }
 
 /// Why a file is not carried or handed out.

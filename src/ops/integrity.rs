@@ -6,11 +6,11 @@ use std::sync::{Mutex, PoisonError};
 
 use super::closure::Closure;
 use super::progress::{Counted, Progress, Stage};
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::oci::Descriptor;
 use crate::parallel::in_parallel;
 use crate::store::stream::{BundleHead, BundleTail};
-use crate::store::{ContentKind, ContentStore, StoreError, copy_to};
+use crate::store::{ContentKind, ContentStore, RawContent, StoreError, copy_to};
 
 /// How much was hashed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,8 +41,12 @@ impl ByteCount {
 pub struct Ledger {
     count: ByteCount,
     blobs: BTreeMap<Digest, Descriptor>,
+    claims: Claims,
     checked: Mutex<BTreeSet<Digest>>,
 }
+
+/// What blobs are said to be by other hashes than that of their own digests, where a judgement relied on it.
+pub type Claims = BTreeMap<Digest, BTreeSet<Digest>>;
 
 /// The proof that all content of a ledger was held against its digests. Nothing but a ledger gives one out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,11 +72,24 @@ impl Ledger {
                 blobs.insert(blob.digest, blob.clone());
             }
         }
-        Self { count, blobs, checked: Mutex::default() }
+        Self { count, blobs, claims: Claims::new(), checked: Mutex::default() }
     }
 
-    /// Notes that this content of the source was read to its end and is what its digest says.
+    /// The same, where these blobs must be what is claimed of them too.
+    #[must_use]
+    pub fn claiming(self, claims: Claims) -> Self {
+        Self { claims, ..self }
+    }
+
+    /// Notes that this content of the source was read to its end and is what its digest says. Where more is claimed of it,
+    /// that is not enough: it stays open until it is read here.
     pub fn checked(&self, digest: &Digest) {
+        if !self.claims.contains_key(digest) {
+            self.note(digest);
+        }
+    }
+
+    fn note(&self, digest: &Digest) {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner).insert(*digest);
     }
 
@@ -105,8 +122,54 @@ impl Ledger {
     }
 
     /// Notes what was checked when the head of a bundle was read.
-    pub fn checked_head(&self, head: &BundleHead) {
-        self.blobs.keys().filter(|digest| head.holds(digest)).for_each(|digest| self.checked(digest));
+    ///
+    /// # Errors
+    /// Something in it is not what is claimed of it.
+    pub fn checked_head(&self, head: &BundleHead) -> Result<(), StoreError> {
+        for blob in self.blobs.values().filter(|blob| head.holds(&blob.digest)) {
+            match self.claims.contains_key(&blob.digest) {
+                true => self.copy_from(head, blob, &mut io::sink())?,
+                false => self.note(&blob.digest),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a blob of a store, which must be there, to its end, checks it and hands it on.
+    ///
+    /// # Errors
+    /// It is missing or not what it should be, or `out` does not take it.
+    pub fn copy_from(
+        &self,
+        store: &dyn ContentStore,
+        blob: &Descriptor,
+        out: &mut dyn io::Write,
+    ) -> Result<(), StoreError> {
+        let content = store.open(blob, ContentKind::Blob)?;
+        let content = content.ok_or_else(|| StoreError::missing(blob, "a manifest of the artifact"))?;
+        self.copy(content, blob, out)
+    }
+
+    /// Reads the current blob of a tail to its end, checks it and hands it on.
+    ///
+    /// # Errors
+    /// It is not what it should be, the pipe breaks off, or `out` does not take it.
+    pub fn copy_next(&self, blob: &Descriptor, tail: &BundleTail, out: &mut dyn io::Write) -> Result<(), StoreError> {
+        // The manifests decide how long it is, not the inventory.
+        self.copy(tail.content(), self.blob(&blob.digest).unwrap_or(blob), out)
+    }
+
+    fn copy(&self, content: RawContent, blob: &Descriptor, out: &mut dyn io::Write) -> Result<(), StoreError> {
+        match self.claims.get(&blob.digest) {
+            None => copy_to(content, blob, out)?,
+            Some(claims) => {
+                let mut all = Hashed::by(claims, out);
+                copy_to(content, blob, &mut all)?;
+                all.finish()?;
+            }
+        }
+        self.note(&blob.digest);
+        Ok(())
     }
 
     /// A blob as the manifests describe it, if it is one of these.
@@ -131,11 +194,7 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::settle_stream`].
     pub fn hash_next(&self, blob: &Descriptor, tail: &BundleTail, progress: &dyn Progress) -> Result<(), StoreError> {
-        // The manifests decide how long it is, not the inventory.
-        let blob = self.blob(&blob.digest).unwrap_or(blob);
-        copy_to(tail.content(), blob, &mut Counted::new(io::sink(), progress))?;
-        self.checked(&blob.digest);
-        Ok(())
+        self.copy_next(blob, tail, &mut Counted::new(io::sink(), progress))
     }
 
     /// Hashes what is left, several blobs at a time.
@@ -148,16 +207,43 @@ impl Ledger {
             // Largest first: one digest is serial work, so the longest must not come last.
             open.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.digest.cmp(&b.digest)));
             progress.stage(Stage::Verifying, Some(open.iter().map(|blob| blob.size).fold(0, u64::saturating_add)));
-            in_parallel(&open, |blob| hash_one(store, blob, progress))?;
-            open.iter().for_each(|blob| self.checked(&blob.digest));
+            in_parallel(&open, |blob| self.copy_from(store, blob, &mut Counted::new(io::sink(), progress)))?;
         }
         Ok(Sound(self.count))
     }
 }
 
-fn hash_one(store: &dyn ContentStore, blob: &Descriptor, progress: &dyn Progress) -> Result<(), StoreError> {
-    let Some(content) = store.open(blob, ContentKind::Blob)? else {
-        return Err(StoreError::missing(blob, "a manifest of the artifact"));
-    };
-    copy_to(content, blob, &mut Counted::new(io::sink(), progress))
+/// Hashes what is written on, in other ways than its reader does.
+struct Hashed<'a> {
+    claims: Vec<(Digest, Hasher)>,
+    out: &'a mut dyn io::Write,
+}
+
+impl<'a> Hashed<'a> {
+    fn by(claims: &BTreeSet<Digest>, out: &'a mut dyn io::Write) -> Self {
+        Self { claims: claims.iter().map(|claim| (*claim, claim.algorithm().hasher())).collect(), out }
+    }
+
+    fn finish(self) -> Result<(), StoreError> {
+        for (expected, hasher) in self.claims {
+            let found = hasher.finish();
+            if found != expected {
+                return Err(StoreError::DigestMismatch { expected, found });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl io::Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        let written = bytes.get(..count).unwrap_or(bytes);
+        self.claims.iter_mut().for_each(|(_, hasher)| hasher.update(written));
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }

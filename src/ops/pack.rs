@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::closure::Child;
 use super::collect::{CollectError, CollectedRoot, Collection};
-use super::progress::{Cancelled, Progress, Stage, counted};
+use super::progress::{Cancelled, Progress, Stage, counted, or_cancelled};
 use crate::archive::{
     ArchiveError, BlobRecord, BundleInventory, BundleWriter, Compression, EvidenceRecord, OutputFile, PlatformRecord,
     ReferrerRecord, RootRecord, Seal, SearchRecord, SignatureRecord, Totals, empty_config, names,
@@ -167,7 +167,7 @@ pub fn pack<W: Write>(
     progress: &Arc<dyn Progress>,
 ) -> Result<W, PackError> {
     progress.stage(Stage::Packing, Some(inventory.totals.bytes));
-    or_cancelled(write_blobs(collection, supplies, inventory, writer, progress), progress)
+    or_cancelled(write_blobs(collection, supplies, inventory, writer, progress), progress.as_ref())
 }
 
 /// The same, uncompressed into a file. All sizes are known, so each blob has its place before it is read, and several
@@ -184,14 +184,7 @@ pub fn pack_file(
     progress: &Arc<dyn Progress>,
 ) -> Result<OutputFile, PackError> {
     progress.stage(Stage::Packing, Some(inventory.totals.bytes));
-    or_cancelled(fill_file(collection, supplies, inventory, seal, file, progress), progress)
-}
-
-fn or_cancelled<T>(packed: Result<T, PackError>, progress: &Arc<dyn Progress>) -> Result<T, PackError> {
-    match packed {
-        Err(_) if progress.cancelled() => Err(PackError::Cancelled(Cancelled)),
-        packed => packed,
-    }
+    or_cancelled(fill_file(collection, supplies, inventory, seal, file, progress), progress.as_ref())
 }
 
 fn write_blobs<W: Write>(

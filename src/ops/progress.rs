@@ -96,6 +96,17 @@ pub fn proceed(progress: &dyn Progress) -> Result<(), Cancelled> {
     if progress.cancelled() { Err(Cancelled) } else { Ok(()) }
 }
 
+/// The result of work that may have failed because it was told to stop: then that is the error, whatever it looked like.
+///
+/// # Errors
+/// Those of the work, or that it was cancelled.
+pub fn or_cancelled<T, E: From<Cancelled>>(result: Result<T, E>, progress: &dyn Progress) -> Result<T, E> {
+    match result {
+        Err(_) if progress.cancelled() => Err(Cancelled.into()),
+        result => result,
+    }
+}
+
 /// A reader or writer whose bytes count as progress, and that fails once the work is cancelled.
 pub struct Counted<'a, T> {
     inner: T,

@@ -3,21 +3,20 @@
 //! A seal is an ordinary Notary Project signature whose subject is the bundle manifest. It is judged as every other
 //! signature is, by the statement of the host's policy that covers [`SEAL_REPOSITORY`].
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::gather::{Gatherer, Sources};
 use super::pack::Supplies;
-use super::signatures::{fetch_blob, read_signature};
+use super::signatures::{Carried, fetch_blob, read_signature};
 use super::supply::{GapPolicy, Planned, SupplyError, encode_evidence, supply_one};
-use crate::archive::{
-    BundleInventory, EvidenceGap, EvidenceRecord, InventoryError, Seal, SealError, SealMembers, names,
-};
+use crate::archive::{BundleInventory, EvidenceGap, InventoryError, Seal, SealError, SealMembers, names};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::notary::{EnvelopeType, SignatureManifestForm};
 use crate::oci::{Descriptor, Manifest, ManifestError, Repository};
-use crate::pki::{CertificatePool, Crl, OcspResponse};
+use crate::pki::{CertificatePool, Crl};
 use crate::signer::{EnvelopeSource, SignatureArtifact, SigningError, SigningOptions};
 use crate::store::{ContentStore, StoreError};
 use crate::time::UnixTime;
@@ -66,7 +65,7 @@ pub fn seal(
     let envelope = artifact.envelope;
     let pool = CertificatePool::default();
     let found = read_signature(&manifest, limits, &pool, |_| Ok::<_, SealingError>(envelope.bytes.clone()))?;
-    let carried = carried(supplies, limits);
+    let carried = carried(supplies, limits, &pool);
     let planned = Planned::of(found, &carried, limits, &pool);
     let mut gatherer = Gatherer::new(sources, carried, limits);
     let (record, named) = supply_one(&manifest, &planned, &mut gatherer);
@@ -89,22 +88,26 @@ pub fn seal(
     Ok(Sealed { seal: Seal::new(members, contents)?, missing: record.missing })
 }
 
-/// What the bundle carries for its signatures. What cannot be read says nothing.
-fn carried(supplies: &Supplies, limits: &Limits) -> CarriedEvidence {
+/// What the bundle carries for its signatures.
+fn carried(supplies: &Supplies, limits: &Limits, pool: &CertificatePool) -> CarriedEvidence {
     let mut evidence = CarriedEvidence::default();
     for (record, bytes) in &supplies.evidence {
-        take_in(&mut evidence, matches!(record, EvidenceRecord::Ocsp(_)), bytes.to_vec(), limits);
+        take_in(&mut evidence, &record.descriptor(), bytes.to_vec(), limits, pool);
     }
     evidence
 }
 
-fn take_in(evidence: &mut CarriedEvidence, is_ocsp: bool, bytes: Vec<u8>, limits: &Limits) {
-    if is_ocsp {
-        if let Ok(response) = OcspResponse::from_der(bytes, limits) {
-            evidence.insert_ocsp(&response);
-        }
-    } else if let Ok(crl) = Crl::from_der(bytes) {
-        evidence.insert(crl);
+/// Adds what was brought already. What does not count says nothing.
+fn take_in(
+    evidence: &mut CarriedEvidence,
+    layer: &Descriptor,
+    bytes: Vec<u8>,
+    limits: &Limits,
+    pool: &CertificatePool,
+) {
+    let Ok(piece) = Carried::read(layer, limits, pool, |_| Ok::<_, Infallible>(bytes));
+    if let Some(piece) = piece {
+        piece.add_to(evidence);
     }
 }
 
@@ -228,7 +231,7 @@ impl FoundSeal {
                 // The envelope comes next.
                 found = Some(read_signature(manifest, limits, &pool, |_| Ok::<_, StoreError>(bytes))?);
             } else if blob.media_type == names::CRL || blob.media_type == names::OCSP {
-                take_in(&mut evidence, blob.media_type == names::OCSP, bytes, limits);
+                take_in(&mut evidence, blob, bytes, limits, &pool);
             }
         }
         let missing = || StoreError::from_diagnostic(SealError::Malformed { digest: members.manifest().digest });

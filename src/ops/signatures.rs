@@ -85,44 +85,66 @@ pub fn carried_evidence<'m, E: Send>(
         .collect();
     let layers: Vec<(&Descriptor, &Arc<Manifest>)> = layers.into_values().collect();
     let pieces = try_map_in_parallel(&layers, |(layer, manifest)| {
-        read_carried(layer, limits, pool, |most| fetch(layer, manifest, most))
+        Carried::read(layer, limits, pool, |most| fetch(layer, manifest, most))
     })?;
     let mut evidence = CarriedEvidence::default();
-    for piece in pieces.into_iter().flatten() {
-        match piece {
-            Carried::Revocation(Piece::Crl(crl)) => evidence.insert(crl),
-            Carried::Revocation(Piece::Ocsp(response)) => evidence.insert_ocsp(&response),
-            Carried::Token(token) => evidence.insert_token(*token),
-        }
-    }
+    pieces.into_iter().flatten().for_each(|piece| piece.add_to(&mut evidence));
     Ok(evidence)
 }
 
-/// Evidence as it is carried.
-enum Carried {
+/// One piece of evidence as it is carried, for any signature: an artifact's or a seal's.
+pub(super) enum Carried {
+    /// A CRL or an OCSP response.
     Revocation(Piece),
+    /// A timestamp token.
     Token(Box<TimestampToken>),
 }
 
-/// Reads one layer of an evidence manifest; what is too large or malformed counts as not there.
-fn read_carried<E>(
-    layer: &Descriptor,
-    limits: &Limits,
-    pool: &CertificatePool,
-    fetch: impl Fn(u64) -> Result<Vec<u8>, E>,
-) -> Result<Option<Carried>, E> {
+impl Carried {
+    /// Reads the layer of an evidence manifest whose bytes `fetch` brings, told how many there may be. What is malformed,
+    /// or larger than such a thing is read, counts as not there.
+    ///
+    /// # Errors
+    /// Those of `fetch`.
+    pub(super) fn read<E>(
+        layer: &Descriptor,
+        limits: &Limits,
+        pool: &CertificatePool,
+        fetch: impl FnOnce(u64) -> Result<Vec<u8>, E>,
+    ) -> Result<Option<Self>, E> {
+        if !is_read(layer, limits) {
+            return Ok(None);
+        }
+        Ok(match layer.media_type.as_str() {
+            names::TIMESTAMP => {
+                let token = TimestampToken::read(&fetch(limits.token_bytes())?, limits, pool);
+                token.ok().map(|token| Self::Token(Box::new(token)))
+            }
+            names::OCSP => {
+                let response = OcspResponse::read(fetch(limits.ocsp_bytes)?, limits, pool);
+                response.ok().map(|response| Self::Revocation(Piece::Ocsp(response)))
+            }
+            _ => Crl::from_der(fetch(limits.crl_bytes)?).ok().map(|crl| Self::Revocation(Piece::Crl(crl))),
+        })
+    }
+
+    /// Puts it with the evidence that judging is given.
+    pub(super) fn add_to(self, evidence: &mut CarriedEvidence) {
+        match self {
+            Self::Revocation(Piece::Crl(crl)) => evidence.insert(crl),
+            Self::Revocation(Piece::Ocsp(response)) => evidence.insert_ocsp(&response),
+            Self::Token(token) => evidence.insert_token(*token),
+        }
+    }
+}
+
+/// Whether a piece of evidence is read, by its size. A CRL always is: one that is larger than is read is an error of
+/// whoever brings it, because an authority publishes it in that size, while nobody needs such a response or token.
+fn is_read(layer: &Descriptor, limits: &Limits) -> bool {
     match layer.media_type.as_str() {
-        names::TIMESTAMP if layer.size > limits.token_bytes() => Ok(None),
-        names::TIMESTAMP => {
-            let token = TimestampToken::read(&fetch(limits.token_bytes())?, limits, pool);
-            Ok(token.ok().map(|token| Carried::Token(Box::new(token))))
-        }
-        names::OCSP if layer.size > limits.ocsp_bytes => Ok(None),
-        names::OCSP => {
-            let response = OcspResponse::read(fetch(limits.ocsp_bytes)?, limits, pool);
-            Ok(response.ok().map(|response| Carried::Revocation(Piece::Ocsp(response))))
-        }
-        _ => Ok(Crl::from_der(fetch(limits.crl_bytes)?).ok().map(|crl| Carried::Revocation(Piece::Crl(crl)))),
+        names::TIMESTAMP => layer.size <= limits.token_bytes(),
+        names::OCSP => layer.size <= limits.ocsp_bytes,
+        _ => true,
     }
 }
 
@@ -192,14 +214,61 @@ pub fn check_amount<'m>(
             return Err(SignatureFlood::TooMany { subject: signature.subject, limit: limits.signatures });
         }
     }
-    // Envelopes and OCSP responses that are too large are not read; each signature is read by itself.
+    // What is too large is not read; each signature is read by itself.
     let envelopes = signatures.iter().filter_map(|signature| envelope_of(&signature.manifest));
     let envelopes = envelopes.map(|envelope| envelope.size).filter(|size| *size <= limits.envelope_bytes);
-    let is_read = |layer: &&Descriptor| layer.media_type != names::OCSP || layer.size <= limits.ocsp_bytes;
-    let tokens =
-        |manifest: &'m Arc<Manifest>| token_layers(manifest).filter(|layer| layer.size <= limits.token_bytes());
-    let layers = manifests.flat_map(|manifest| evidence_layers(manifest).filter(is_read).chain(tokens(manifest)));
+    let layers = manifests
+        .flat_map(|manifest| evidence_layers(manifest).chain(token_layers(manifest)))
+        .filter(|layer| is_read(layer, limits));
     let evidence: BTreeMap<Digest, u64> = layers.map(|layer| (layer.digest, layer.size)).chain(added).collect();
     let found = envelopes.chain(evidence.into_values()).fold(0, u64::saturating_add);
     if found > MOST_BYTES { Err(SignatureFlood::TooMuch { found, limit: MOST_BYTES }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CRL: &[u8] = include_bytes!("../../testdata/cases/revocation/signing-crl-point-matches/one.crl");
+    const OCSP: &[u8] = include_bytes!("../../testdata/cases/revocation/signing-fresh-ocsp-max-age-exactly/one.ocsp");
+
+    fn size(bytes: &[u8]) -> u64 {
+        u64::try_from(bytes.len()).unwrap()
+    }
+
+    /// What is read of a layer of this type, where OCSP responses and tokens may have so many bytes; or how many bytes
+    /// were asked for.
+    fn read(media_type: &str, bytes: &[u8], small: u64) -> (usize, Option<u64>) {
+        let limits = Limits { ocsp_bytes: small, envelope_bytes: small, ..Limits::default() };
+        let (mut asked, mut evidence) = (None, CarriedEvidence::default());
+        let fetch = |most| {
+            asked = Some(most);
+            Ok::<_, StoreError>(bytes.to_vec())
+        };
+        let layer = Descriptor::of(media_type, bytes);
+        let piece = Carried::read(&layer, &limits, &CertificatePool::default(), fetch).unwrap();
+        piece.into_iter().for_each(|piece| piece.add_to(&mut evidence));
+        (evidence.len(), asked)
+    }
+
+    #[test]
+    fn a_response_or_token_that_is_too_large_is_not_even_brought() {
+        assert_eq!(read(names::OCSP, OCSP, size(OCSP)), (1, Some(size(OCSP))));
+        assert_eq!(read(names::OCSP, OCSP, size(OCSP) - 1), (0, None));
+        assert_eq!(read(names::TIMESTAMP, OCSP, size(OCSP)), (0, Some(size(OCSP))), "it is no token");
+        assert_eq!(read(names::TIMESTAMP, OCSP, size(OCSP) - 1), (0, None));
+        assert_eq!(read(names::CRL, CRL, 1), (1, Some(Limits::default().crl_bytes)), "a CRL has a limit of its own");
+        assert_eq!(read(names::CRL, OCSP, 1), (0, Some(Limits::default().crl_bytes)), "it is no CRL");
+    }
+
+    #[test]
+    fn only_what_is_read_is_counted() {
+        let limits = Limits { ocsp_bytes: 10, envelope_bytes: 20, ..Limits::default() };
+        for (media_type, at_most) in [(names::OCSP, 10), (names::TIMESTAMP, 20)] {
+            let layer = |size| Descriptor::new(media_type, Digest::sha256(b"x"), size);
+            assert!(is_read(&layer(at_most), &limits), "{media_type}");
+            assert!(!is_read(&layer(at_most + 1), &limits), "{media_type}");
+        }
+        assert!(is_read(&Descriptor::new(names::CRL, Digest::sha256(b"x"), u64::MAX), &limits));
+    }
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::closure::{Closure, ClosureError, Closures, NotarySignature, WalkOptions, walk_each};
-use super::file;
+use super::file::{self, SignedFile};
 use super::gather::{Gatherer, Piece, Sources};
-use super::integrity::{ByteCount, Ledger, Sound};
+use super::integrity::{ByteCount, Claims, Ledger, Sound};
 use super::progress::{Progress, Stage};
 use super::seal::{FoundSeal, SealDemand, SealOutcome, SealTerms, SubjectSeal};
 use super::signatures::{SignatureFlood, carried_evidence, check_amount, fetch_blob, read_signature};
@@ -157,6 +157,8 @@ pub struct Judged {
     artifacts: Vec<VerifiedRoot>,
     /// Each artifact's, once.
     closures: Vec<Closure>,
+    /// What the judgement took somebody's word for, to be shown with the bytes.
+    claims: Claims,
 }
 
 impl Judged {
@@ -172,7 +174,7 @@ impl Judged {
 
     /// What of the source must be sound.
     pub fn ledger(&self) -> Ledger {
-        Ledger::of(&self.closures)
+        Ledger::of(&self.closures).claiming(self.claims.clone())
     }
 
     /// Complete, now that all bytes were checked.
@@ -230,7 +232,7 @@ pub fn judge(
     if let Some(stray) = subject.listed.iter().find(|digest| !reached.contains(digest)) {
         return Err(VerifyError::Stray { digest: *stray });
     }
-    let mut artifacts: Vec<VerifiedRoot> = match depth {
+    let (mut artifacts, claims): (Vec<VerifiedRoot>, Claims) = match depth {
         Depth::Integrity => {
             let unjudged = |root: &RootToVerify| VerifiedRoot {
                 root: root.clone(),
@@ -238,7 +240,7 @@ pub fn judge(
                 parts: Vec::new(),
                 unjudged: 0,
             };
-            subject.roots.iter().map(unjudged).collect()
+            (subject.roots.iter().map(unjudged).collect(), Claims::new())
         }
         Depth::Judge(judging) => judge_all(subject, &closures, judging, limits)?,
     };
@@ -247,7 +249,7 @@ pub fn judge(
     {
         artifacts.iter_mut().for_each(|root| root.overrule(&verdict));
     }
-    Ok(Judged { seal, artifacts, closures: closures.into_distinct() })
+    Ok(Judged { seal, artifacts, closures: closures.into_distinct(), claims })
 }
 
 /// Reads the seal whole, and judges it if anything is judged.
@@ -280,7 +282,7 @@ struct Dossier<'a> {
     /// The signatures of its closure, by what they sign.
     signatures: BTreeMap<Digest, Vec<FoundSignature>>,
     /// Where it has the name of a file: its signatures, each with the file as its hash describes it.
-    file: Option<Vec<(Descriptor, FoundSignature)>>,
+    file: Option<SignedFile>,
 }
 
 /// One root, and what was read of it.
@@ -297,7 +299,7 @@ fn judge_all(
     closures: &Closures,
     judging: &Judging<'_>,
     limits: &Limits,
-) -> Result<Vec<VerifiedRoot>, VerifyError> {
+) -> Result<(Vec<VerifiedRoot>, Claims), VerifyError> {
     let distinct = closures.distinct();
     // All of it is held at once, so all of it counts, each signature and each piece of evidence once.
     let signatures = distinct.iter().flat_map(Closure::notary_signatures);
@@ -330,13 +332,17 @@ fn judge_all(
     check_judgements(&cases, limits)?;
     let evidence = gather_evidence(subject.store, &dossiers, judging, limits, &memo)?;
     let terms = judging.terms(&evidence, &judging.user_metadata, limits);
+    let mut claims = Claims::new();
+    for (blob, claim) in dossiers.iter().filter_map(|dossier| dossier.file.as_ref()).flat_map(|file| &file.claims) {
+        claims.entry(*blob).or_default().insert(*claim);
+    }
     let judged = map_in_parallel(&cases, |case| case.judge(judging, &terms, &memo));
     if !memo.tries().is_exceeded() {
-        return Ok(judged);
+        return Ok((judged, claims));
     }
     // What was tried before the account was empty depended on the threads; one after the other it depends on the bundle.
     let memo = memo.with_new_account(limits);
-    Ok(cases.iter().map(|case| case.judge(judging, &terms, &memo)).collect())
+    Ok((cases.iter().map(|case| case.judge(judging, &terms, &memo)).collect(), claims))
 }
 
 /// Each name has a judgement of its own, with all that is found, and the report tells every one.
@@ -391,7 +397,7 @@ impl Case<'_> {
         let Dossier { closure, signatures, file } = self.dossier;
         // An artifact may have names of either kind.
         let is_file = self.root.reference.as_ref().is_some_and(file::is_file);
-        if let Some(all) = file.as_ref().filter(|_| is_file) {
+        if let Some(SignedFile { signatures: all, .. }) = file.as_ref().filter(|_| is_file) {
             let signed = all.get(..terms.limits.judged_signatures).unwrap_or(all);
             let statement = judging.trust.files.as_ref();
             let outcome = evaluate_file(&self.root.descriptor, &self.scope, signed, statement, terms, memo);

@@ -1,43 +1,39 @@
 //! Certificate revocation lists (RFC 5280 §5), read without an allocation per entry: a list of a million entries costs its
 //! bytes and, once it is asked often, an index of eight octets an entry.
+//!
+//! `list` reads what stands around the entries, `entry` the entries, `lookup` finds one, `index` finds it faster,
+//! `verify` turns a CRL into a proof, `delta` joins changes to their base, `lines` shows everything and believes nothing.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use der::Tag;
-use der::asn1::ObjectIdentifier;
 
 use super::algorithm::SignatureAlgorithm;
-use super::asn1_time::{parse_time, read_optional_time, read_time};
 use super::chain::shown;
-use super::extension::{self, Extension, ExtensionsError, read_extensions};
-use super::general_name::GeneralName;
 use super::remembered::CheckedUnder;
-use super::revocation::{ReasonCode, reason_code};
-use super::tlv::{Cursor, Tlv, constructed, is_shortest, only};
-use super::{
-    Certificate, CrlError, IssuingDistributionPoint, Name, Revocation, RevocationReason, SerialNumber, WeakHashes,
-    scope,
-};
+use super::tlv::{Cursor, only};
+use super::{Certificate, CrlError, IssuingDistributionPoint, Name, SerialNumber, scope};
 use crate::digest::Digest;
 use crate::time::UnixTime;
 
 mod delta;
+mod entry;
 mod index;
 mod lines;
+mod list;
+mod lookup;
+mod verify;
 
+use entry::count_entries;
 use index::SerialIndex;
+use list::{Extensions, TbsCertList};
 
 pub use delta::{DeltaEntry, VerifiedDelta};
 pub use lines::{CrlLine, LineSays};
-
-const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
-const DELTA_CRL_INDICATOR: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.27");
-const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
-const REASON_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
-const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
-const CERTIFICATE_ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.29");
+pub use verify::{CrlEntry, VerifiedCrl};
+pub(crate) use verify::{SignerUsage, Verified};
 
 /// A CRL that can be read; nothing about its signature is known yet. Cheap to clone.
 #[derive(Clone)]
@@ -58,18 +54,6 @@ struct Inner {
     digest: OnceLock<Digest>,
     checked: CheckedUnder,
     index: SerialIndex,
-}
-
-/// The extensions of the list that are interpreted.
-#[derive(Default)]
-struct Extensions {
-    number: Option<SerialNumber>,
-    number_is_critical: bool,
-    base_crl_number: Option<SerialNumber>,
-    idp: Option<IssuingDistributionPoint>,
-    freshest_urls: Vec<String>,
-    /// The first critical one that is not interpreted.
-    unsupported: Option<ObjectIdentifier>,
 }
 
 impl fmt::Debug for Crl {
@@ -201,91 +185,6 @@ impl Crl {
         self.idp().is_some_and(|idp| idp.indirect)
     }
 
-    /// Checks that `issuer` may sign CRLs and signed this one, and that it needs nothing that is not supported. Times are not
-    /// looked at.
-    ///
-    /// # Errors
-    /// Another issuer, one that may not sign CRLs, a wrong or weak signature, an unknown critical extension, a delta CRL, an
-    /// indirect CRL.
-    pub fn verify(&self, issuer: &Certificate) -> Result<VerifiedCrl, CrlError> {
-        self.verify_signature(issuer)?;
-        if self.is_delta() {
-            return Err(CrlError::Delta { issuer: shown(issuer.subject()) });
-        }
-        Ok(VerifiedCrl { crl: self.clone(), issuer: issuer.clone() })
-    }
-
-    /// As [`Crl::verify`], for a list of changes.
-    ///
-    /// # Errors
-    /// Those of [`Crl::verify`], or it is a complete CRL.
-    pub fn verify_delta(&self, issuer: &Certificate) -> Result<VerifiedDelta, CrlError> {
-        self.verify_signature(issuer)?;
-        if !self.is_delta() {
-            return Err(CrlError::NotDelta { issuer: shown(issuer.subject()) });
-        }
-        Ok(VerifiedDelta { crl: self.clone(), issuer: issuer.clone() })
-    }
-
-    /// As [`Crl::verify`] and [`Crl::verify_delta`] by RFC 5280 alone: an indirect CRL is understood, and whoever has the name
-    /// and the key may sign, CA or not, where `usage` allows it (§6.3.3 f and g). Whether to believe the signer is the
-    /// caller's business.
-    pub(crate) fn verify_general(
-        &self,
-        signer: &Certificate,
-        usage: SignerUsage,
-        weak: WeakHashes,
-    ) -> Result<Verified, CrlError> {
-        let name = || shown(signer.subject());
-        if !signer.subject().matches(self.issuer()) {
-            return Err(CrlError::IssuerMismatch { expected: name(), found: shown(self.issuer()) });
-        }
-        if usage == SignerUsage::Counts && signer.key_usage().is_some_and(|usage| !usage.crl_sign()) {
-            return Err(CrlError::IssuerMayNotSign { issuer: name() });
-        }
-        self.verify_signed_by(signer, weak)?;
-        self.check_entry_extensions()?;
-        let (crl, issuer) = (self.clone(), signer.clone());
-        Ok(if self.is_delta() {
-            Verified::Delta(VerifiedDelta { crl, issuer })
-        } else {
-            Verified::Complete(VerifiedCrl { crl, issuer })
-        })
-    }
-
-    fn verify_signature(&self, issuer: &Certificate) -> Result<(), CrlError> {
-        let name = || shown(issuer.subject());
-        if issuer.subject() != self.issuer() {
-            return Err(CrlError::IssuerMismatch { expected: name(), found: shown(self.issuer()) });
-        }
-        if !issuer.may_sign_crls() {
-            return Err(CrlError::IssuerMayNotSign { issuer: name() });
-        }
-        self.verify_signed_by(issuer, WeakHashes::Refused)?;
-        if self.is_indirect() {
-            return Err(CrlError::Indirect { issuer: name() });
-        }
-        Ok(())
-    }
-
-    /// The signature, and that nothing critical is left unread.
-    fn verify_signed_by(&self, signer: &Certificate, weak: WeakHashes) -> Result<(), CrlError> {
-        let issuer = || shown(signer.subject());
-        let verified = match self.0.algorithm.sha1(weak) {
-            // Not remembered: it must not count where SHA-1 does not.
-            Some(scheme) => signer.public_key().verify_sha1(scheme, self.tbs(), &self.0.signature),
-            None => self.0.algorithm.scheme().and_then(|scheme| {
-                let check = || signer.public_key().verify(scheme, self.tbs(), &self.0.signature);
-                self.0.checked.once(signer, check)
-            }),
-        };
-        verified.map_err(|source| CrlError::Signature { issuer: issuer(), source })?;
-        match self.0.extensions.unsupported {
-            Some(oid) => Err(CrlError::UnsupportedExtension { issuer: issuer(), extension: oid.to_string() }),
-            None => Ok(()),
-        }
-    }
-
     /// Whether `certificate` is in its scope, by its own word: nothing is said about who signed it.
     pub(crate) fn covers(&self, certificate: &Certificate) -> Result<(), CrlError> {
         let scope = if certificate.issuer() != self.issuer() {
@@ -303,387 +202,4 @@ impl Crl {
     fn entries(&self) -> &[u8] {
         self.0.der.get(self.0.entries.clone()).unwrap_or_default()
     }
-
-    /// What it says of a certificate of `issuer`. What is listed twice is as bad as both lines together.
-    fn find(&self, serial: &SerialNumber, issuer: &Name) -> Result<Option<Line>, CrlError> {
-        let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
-        let mut found: Option<Line> = None;
-        let indirect = self.is_indirect();
-        let mut take = |entry: &Entry<'_>| -> Result<(), CrlError> {
-            let line = read_line(entry, indirect).map_err(failed)?;
-            found = Some(found.map_or(line, |known| known.and(line)));
-            Ok(())
-        };
-        if indirect {
-            self.visit_indirect(serial, issuer, take)?;
-        } else if self.issuer().matches(issuer) {
-            self.0.index.visit(self.entries(), self.entry_count(), serial.as_bytes(), &mut take)?;
-        }
-        Ok(found)
-    }
-
-    /// Walks the whole list: an entry of an indirect CRL is of the issuer that it, or the last one before it, names
-    /// (RFC 5280 §5.3.3).
-    fn visit_indirect(
-        &self,
-        serial: &SerialNumber,
-        issuer: &Name,
-        mut visit: impl FnMut(&Entry<'_>) -> Result<(), CrlError>,
-    ) -> Result<(), CrlError> {
-        let failed = |why| CrlError::Entry { serial: serial.to_string(), why };
-        let mut entries = Entries::of(self.entries());
-        let mut named: Option<&[u8]> = None;
-        while let Some((_, entry)) = entries.next()? {
-            named = entry_extension(&entry, CERTIFICATE_ISSUER)?.or(named);
-            if entry.serial != serial.as_bytes() {
-                continue;
-            }
-            let is_ours = match named {
-                Some(names) => names_issuer(names, issuer).map_err(failed)?,
-                None => self.issuer().matches(issuer),
-            };
-            if is_ours {
-                visit(&entry)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// RFC 5280 §5.3: a list with a critical entry extension that nobody knows says nothing of any certificate. Walks the
-    /// whole list.
-    fn check_entry_extensions(&self) -> Result<(), CrlError> {
-        let indirect = self.is_indirect();
-        let mut entries = Entries::of(self.entries());
-        while let Some((_, entry)) = entries.next()? {
-            let list = entry.extensions.map_or(&[][..], |list| list.value);
-            // BOOLEAN TRUE: without it nothing can be critical, and nearly all entries are done with.
-            if !list.windows(3).any(|octets| octets == [1, 1, 0xff]) {
-                continue;
-            }
-            let known = [REASON_CODE, INVALIDITY_DATE];
-            let unknown = read_extensions(list).map_err(list_error)?.into_iter().find(|extension| {
-                extension.critical
-                    && !known.contains(&extension.oid)
-                    && !(indirect && extension.oid == CERTIFICATE_ISSUER)
-            });
-            if let Some(extension) = unknown {
-                let (issuer, extension) = (shown(self.issuer()), extension.oid.to_string());
-                return Err(CrlError::UnsupportedExtension { issuer, extension });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether keyUsage of a CRL's signer counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SignerUsage {
-    Counts,
-    /// Of a trust anchor that is a name and a key, there is no usage.
-    Unknown,
-}
-
-/// A CRL whose signature holds.
-#[derive(Clone)]
-pub(crate) enum Verified {
-    Complete(VerifiedCrl),
-    Delta(VerifiedDelta),
-}
-
-/// The value of one extension of an entry, without an allocation.
-fn entry_extension<'a>(entry: &Entry<'a>, wanted: ObjectIdentifier) -> der::Result<Option<&'a [u8]>> {
-    let mut list = Cursor::new(entry.extensions.map_or(&[][..], |list| list.value))?;
-    while !list.is_finished() {
-        let mut fields = list.enter(Tag::Sequence)?;
-        if fields.expect(Tag::ObjectIdentifier)?.value == wanted.as_bytes() {
-            fields.optional(Tag::Boolean)?;
-            return Ok(Some(fields.expect(Tag::OctetString)?.value));
-        }
-    }
-    Ok(None)
-}
-
-/// Whether `GeneralNames` name that issuer.
-fn names_issuer(names: &[u8], issuer: &Name) -> Result<bool, &'static str> {
-    let names = only(names, Tag::Sequence).and_then(|list| GeneralName::read_all(list.value, extension::MOST_POINTS));
-    let names = names.map_err(|_| "its certificate issuer is malformed")?;
-    Ok(names.iter().any(|name| matches!(name, GeneralName::Directory(name) if name.matches(issuer))))
-}
-
-struct TbsCertList<'a> {
-    algorithm: Tlv<'a>,
-    issuer: Name,
-    this_update: UnixTime,
-    next_update: Option<UnixTime>,
-    entries: &'a [u8],
-    /// Octets of the TBS behind the entries.
-    behind_entries: usize,
-    extensions: Extensions,
-}
-
-impl<'a> TbsCertList<'a> {
-    /// ```text
-    /// TBSCertList ::= SEQUENCE { version INTEGER OPTIONAL, signature AlgorithmIdentifier, issuer Name, thisUpdate Time,
-    ///     nextUpdate Time OPTIONAL, revokedCertificates SEQUENCE OF ... OPTIONAL, crlExtensions [0] OPTIONAL }
-    /// ```
-    fn read(tbs: &Tlv<'a>) -> Result<Self, CrlError> {
-        let mut cursor = Cursor::new(tbs.value)?;
-        match cursor.optional(Tag::Integer)? {
-            Some(Tlv { value: [1], .. }) => {}
-            _ => return Err(CrlError::Version),
-        }
-        let algorithm = cursor.expect(Tag::Sequence)?;
-        let issuer = Name::read(&mut cursor)?;
-        let this_update = read_time(&mut cursor)?;
-        let next_update = read_optional_time(&mut cursor)?;
-        let entries = cursor.optional(Tag::Sequence)?.map_or(&[][..], |entries| entries.value);
-        let field = cursor.optional(constructed(0))?;
-        cursor.finish()?;
-        Ok(Self {
-            algorithm,
-            issuer,
-            this_update,
-            next_update,
-            entries,
-            behind_entries: field.map_or(0, |field| field.raw.len()),
-            extensions: field.map(|field| Extensions::read(field.value)).transpose()?.unwrap_or_default(),
-        })
-    }
-}
-
-impl Extensions {
-    fn read(explicit: &[u8]) -> Result<Self, CrlError> {
-        let mut found = Self::default();
-        for extension in read_extensions(only(explicit, Tag::Sequence)?.value).map_err(list_error)? {
-            found.take(&extension).map_err(|_| malformed(extension.oid))?;
-        }
-        Ok(found)
-    }
-
-    fn take(&mut self, extension: &Extension) -> der::Result<()> {
-        let value = extension.value.as_slice();
-        match extension.oid {
-            CRL_NUMBER => {
-                self.number = Some(number(value)?);
-                self.number_is_critical = extension.critical;
-            }
-            DELTA_CRL_INDICATOR => self.base_crl_number = Some(number(value)?),
-            ISSUING_DISTRIBUTION_POINT => self.idp = Some(IssuingDistributionPoint::parse(value)?),
-            extension::FRESHEST_CRL => {
-                let points = extension::public_points(value)?;
-                self.freshest_urls = points.into_iter().flat_map(|point| point.urls).collect();
-            }
-            other if extension.critical => self.unsupported = self.unsupported.or(Some(other)),
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-fn list_error(error: ExtensionsError) -> CrlError {
-    match error {
-        ExtensionsError::Malformed(source) => CrlError::Malformed { source },
-        ExtensionsError::Duplicate(oid) => malformed(oid),
-    }
-}
-
-fn malformed(oid: ObjectIdentifier) -> CrlError {
-    CrlError::MalformedExtension { extension: oid.to_string() }
-}
-
-fn number(value: &[u8]) -> der::Result<SerialNumber> {
-    let mut cursor = Cursor::new(value)?;
-    let number = SerialNumber::read(&mut cursor)?;
-    cursor.finish()?;
-    Ok(number)
-}
-
-/// One entry: `SEQUENCE { userCertificate INTEGER, revocationDate Time, crlEntryExtensions SEQUENCE OPTIONAL }`.
-struct Entry<'a> {
-    serial: &'a [u8],
-    date: Tlv<'a>,
-    extensions: Option<Tlv<'a>>,
-}
-
-impl<'a> Entry<'a> {
-    fn read(cursor: &mut Cursor<'a>) -> der::Result<Self> {
-        let mut fields = cursor.enter(Tag::Sequence)?;
-        let serial = fields.integer()?;
-        let date = fields.any()?;
-        let extensions = fields.optional(Tag::Sequence)?;
-        fields.finish()?;
-        Ok(Self { serial, date, extensions })
-    }
-}
-
-/// Entries one behind the other, each with its offset.
-struct Entries<'a> {
-    all: &'a [u8],
-    offset: usize,
-}
-
-impl<'a> Entries<'a> {
-    const fn of(all: &'a [u8]) -> Self {
-        Self { all, offset: 0 }
-    }
-
-    fn next(&mut self) -> der::Result<Option<(usize, Entry<'a>)>> {
-        let offset = self.offset;
-        let rest = self.all.get(offset..).unwrap_or_default();
-        if rest.is_empty() {
-            return Ok(None);
-        }
-        let (entry, length) = match usual_entry(rest) {
-            Some(found) => found,
-            None => {
-                let mut cursor = Cursor::new(rest)?;
-                (Entry::read(&mut cursor)?, cursor.position())
-            }
-        };
-        self.offset = offset.saturating_add(length);
-        Ok(Some((offset, entry)))
-    }
-}
-
-/// The entry at the front and its length, if every length in it is below 128 and its date is a UTCTime or a
-/// GeneralizedTime: so are all real ones, and there may be a million. Whatever is not so is left to [`Entry::read`].
-fn usual_entry(bytes: &[u8]) -> Option<(Entry<'_>, usize)> {
-    let (entry, _) = short(bytes)?;
-    let (serial, rest) = short(entry.value)?;
-    let (date, rest) = short(rest)?;
-    let extensions = if rest.is_empty() { None } else { short(rest).filter(|(_, rest)| rest.is_empty()) };
-    let whole = rest.is_empty() || extensions.is_some();
-    let tags = entry.tag == Tag::Sequence
-        && serial.tag == Tag::Integer
-        && is_shortest(serial.value)
-        && matches!(date.tag, Tag::UtcTime | Tag::GeneralizedTime)
-        && extensions.is_none_or(|(list, _)| list.tag == Tag::Sequence);
-    let extensions = extensions.map(|(list, _)| list);
-    (whole && tags).then_some((Entry { serial: serial.value, date, extensions }, entry.raw.len()))
-}
-
-/// A value of less than 128 octets under one of the four tags that entries are made of, and what is behind it.
-fn short(bytes: &[u8]) -> Option<(Tlv<'_>, &[u8])> {
-    let (tag, length) = match bytes {
-        [tag, length @ 0..=127, ..] => (*tag, usize::from(*length)),
-        _ => return None,
-    };
-    let tag = match tag {
-        0x02 => Tag::Integer,
-        0x17 => Tag::UtcTime,
-        0x18 => Tag::GeneralizedTime,
-        0x30 => Tag::Sequence,
-        _ => return None,
-    };
-    let (raw, rest) = bytes.split_at_checked(length.saturating_add(2))?;
-    Some((Tlv { tag, value: raw.get(2..)?, raw }, rest))
-}
-
-fn count_entries(entries: &[u8]) -> der::Result<usize> {
-    let mut entries = Entries::of(entries);
-    let mut count = 0_usize;
-    while entries.next()?.is_some() {
-        count = count.saturating_add(1);
-    }
-    Ok(count)
-}
-
-/// A base CRL whose signature holds under the issuer's key.
-#[derive(Debug, Clone)]
-pub struct VerifiedCrl {
-    crl: Crl,
-    issuer: Certificate,
-}
-
-impl VerifiedCrl {
-    /// The CRL.
-    pub fn crl(&self) -> &Crl {
-        &self.crl
-    }
-
-    /// The certificate under whose key the signature holds.
-    pub fn issuer(&self) -> &Certificate {
-        &self.issuer
-    }
-
-    /// Checks that `certificate` is in the scope of the CRL: the same issuer, and what the issuing distribution point says
-    /// (RFC 5280 §6.3.3 b).
-    ///
-    /// # Errors
-    /// [`CrlError::OutOfScope`] with what it covers instead.
-    pub fn covers(&self, certificate: &Certificate) -> Result<(), CrlError> {
-        self.crl.covers(certificate)
-    }
-
-    /// What it says of the serial number. Only meaningful for a certificate that it [covers](Self::covers). Walks the list
-    /// the first times, then makes an index of eight octets an entry.
-    ///
-    /// # Errors
-    /// The entry is there but cannot be interpreted.
-    pub fn lookup(&self, serial: &SerialNumber) -> Result<CrlEntry, CrlError> {
-        self.lookup_of(serial, self.crl.issuer())
-    }
-
-    /// As [`VerifiedCrl::lookup`], for a certificate of `issuer`: an indirect CRL lists those of several.
-    pub(crate) fn lookup_of(&self, serial: &SerialNumber, issuer: &Name) -> Result<CrlEntry, CrlError> {
-        match self.crl.find(serial, issuer)? {
-            None => Ok(CrlEntry::NotListed),
-            Some(Line::Revoked(revocation)) => Ok(CrlEntry::Revoked(revocation)),
-            Some(Line::Removed(_)) => {
-                Err(CrlError::Entry { serial: serial.to_string(), why: "removeFromCRL belongs into delta CRLs only" })
-            }
-        }
-    }
-}
-
-/// What one entry says.
-#[derive(Clone, Copy)]
-enum Line {
-    Revoked(Revocation),
-    /// A hold, or a certificate that has expired: no longer listed since then.
-    Removed(UnixTime),
-}
-
-impl Line {
-    /// What two entries about one certificate say together. No honest list has them, so nothing good comes of it.
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Revoked(one), Self::Revoked(other)) => Self::Revoked(one.and(&other)),
-            (revoked @ Self::Revoked(_), Self::Removed(_)) | (Self::Removed(_), revoked @ Self::Revoked(_)) => revoked,
-            (Self::Removed(one), Self::Removed(other)) => Self::Removed(one.min(other)),
-        }
-    }
-}
-
-fn read_line(entry: &Entry<'_>, indirect: bool) -> Result<Line, &'static str> {
-    let date = parse_time(&entry.date).map_err(|_| "its revocation date is malformed")?;
-    let mut revocation = Revocation { date, reason: RevocationReason::Unspecified, invalidity_date: None };
-    let mut removed = false;
-    let content = entry.extensions.map_or(&[][..], |list| list.value);
-    for extension in read_extensions(content).map_err(|_| "its extensions are malformed")? {
-        match extension.oid {
-            REASON_CODE => match reason_code(&extension.value)? {
-                ReasonCode::Reason(reason) => revocation.reason = reason,
-                ReasonCode::RemoveFromCrl => removed = true,
-            },
-            INVALIDITY_DATE => {
-                let time = only(&extension.value, Tag::GeneralizedTime).and_then(|time| parse_time(&time));
-                revocation.invalidity_date = Some(time.map_err(|_| "its invalidity date is malformed")?);
-            }
-            CERTIFICATE_ISSUER if indirect => {}
-            CERTIFICATE_ISSUER => return Err("it is of another issuer (indirect CRL)"),
-            _ if extension.critical => return Err("it has an unknown critical extension"),
-            _ => {}
-        }
-    }
-    Ok(if removed { Line::Removed(date) } else { Line::Revoked(revocation) })
-}
-
-/// What a CRL says of one serial number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrlEntry {
-    /// It is not on the list.
-    NotListed,
-    /// It is revoked.
-    Revoked(Revocation),
 }

@@ -26,8 +26,9 @@ impl SignatureArtifact {
     /// The withdrawn form, which is not written.
     pub fn build(form: SignatureManifestForm, subject: &Descriptor, envelope: Envelope) -> Result<Self, SigningError> {
         let thumbprints: Vec<_> = envelope.certificates.iter().map(|der| Digest::sha256(der)).collect();
+        let (signing_time, added) = (envelope.signing_time, &envelope.annotations);
         let manifest =
-            SignatureManifest::build(form, subject, &envelope.descriptor, &thumbprints, envelope.signing_time)?;
+            SignatureManifest::build(form, subject, &envelope.descriptor, &thumbprints, signing_time, added)?;
         let parsed = Manifest::parse(&Descriptor::of(MediaType::OCI_MANIFEST, &manifest), manifest.as_slice())?;
         let empty = Descriptor::of(MediaType::OCI_EMPTY, SignatureManifest::CONFIG);
         let config = parsed.config().map_or(empty, Descriptor::bare);

@@ -68,6 +68,8 @@ pub struct Envelope {
     pub signing_time: UnixTime,
     /// The DER certificates in it, leaf first.
     pub certificates: Vec<Vec<u8>>,
+    /// What its maker wants said in the manifest that carries it (conformance 1.13). Nobody signs that.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl Envelope {
@@ -80,7 +82,7 @@ impl Envelope {
     ) -> Result<Self, SigningError> {
         let descriptor = Descriptor::of(kind.media_type(), &bytes);
         check::envelope(&descriptor.media_type, &bytes)?;
-        Ok(Self { descriptor, bytes, signing_time, certificates })
+        Ok(Self { descriptor, bytes, signing_time, certificates, annotations: BTreeMap::new() })
     }
 }
 

@@ -47,6 +47,7 @@ pub fn with_timestamp(media_type: &MediaType, bytes: &[u8], token: &[u8]) -> Res
         bytes: stamped,
         signing_time: signing_time.unwrap_or(crate::time::UnixTime::from_seconds(0)),
         certificates: envelope.certificates().certificates().iter().map(|one| one.der().to_vec()).collect(),
+        annotations: std::collections::BTreeMap::new(),
     })
 }
 

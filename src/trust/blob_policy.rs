@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::statement::{SignatureVerification, read_core};
+use super::statement::{SignatureVerification, read_core, read_statements};
 use super::{PolicyError, PolicyKind, PolicyStatement, StatementProblem, TrustStoreName};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::shorten;
-use crate::json::{self, Object};
+use crate::json::Object;
 
 /// A valid policy document for blobs, whose statements are chosen by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,13 +39,10 @@ impl BlobPolicyDocument {
     /// # Errors
     /// The first rule that is broken, and the statement that breaks it.
     pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
-        let kind = PolicyKind::Blob;
-        let Object(document): Object<Document> =
-            json::from_slice(bytes).map_err(|source| PolicyError::Json { kind, source })?;
-        kind.check_version(document.version.as_deref())?;
+        let found: Vec<Statement> = read_statements(bytes, PolicyKind::Blob)?;
         let mut statements: Vec<PolicyStatement> = Vec::new();
         let mut global = None;
-        for (position, Object(statement)) in (1..).zip(document.trust_policies.unwrap_or_default()) {
+        for (position, statement) in (1..).zip(found) {
             let name = PolicyError::require_name(statement.name.clone(), position)?;
             if statement.global_policy == Some(true)
                 && let Some(first) = global.replace(statements.len())
@@ -54,9 +51,6 @@ impl BlobPolicyDocument {
                 return Err(StatementProblem::GlobalRepeated { other }.in_statement(&name));
             }
             statements.push(statement.check(name.clone()).map_err(|problem| problem.in_statement(&name))?);
-        }
-        if statements.is_empty() {
-            return Err(PolicyError::Empty { kind });
         }
         PolicyError::check_names(&statements)?;
         Ok(Self { statements, global })
@@ -101,13 +95,6 @@ impl BlobPolicyDocument {
         let names: Vec<String> = self.statements.iter().map(|statement| format!("{:?}", statement.name())).collect();
         shorten(&names.join(", "))
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Document {
-    version: Option<String>,
-    trust_policies: Option<Vec<Object<Statement>>>,
 }
 
 #[derive(Deserialize)]

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::statement::{SignatureVerification, read_core};
+use super::statement::{SignatureVerification, read_core, read_statements};
 use super::{Dialect, PolicyError, PolicyKind, PolicyStatement, Scope, StatementProblem, TrustStoreName};
 use crate::digest::shorten;
-use crate::json::{self, Object};
+use crate::json::Object;
 use crate::oci::Repository;
 
 /// A valid policy document: which statement applies to which repository.
@@ -53,18 +53,12 @@ impl PolicyDocument {
     /// # Errors
     /// As [`PolicyDocument::parse`].
     pub fn parse_as(bytes: &[u8], dialect: Dialect) -> Result<Self, PolicyError> {
-        let kind = PolicyKind::Oci;
-        let Object(document): Object<Document> =
-            json::from_slice(bytes).map_err(|source| PolicyError::Json { kind, source })?;
-        kind.check_version(document.version.as_deref())?;
+        let found: Vec<Statement> = read_statements(bytes, PolicyKind::Oci)?;
         let mut statements = Vec::new();
-        for (position, Object(statement)) in (1..).zip(document.trust_policies.unwrap_or_default()) {
+        for (position, statement) in (1..).zip(found) {
             let name = PolicyError::require_name(statement.name.clone(), position)?;
-            let found = statement.check(name.clone(), dialect);
-            statements.push(found.map_err(|problem| problem.in_statement(&name))?);
-        }
-        if statements.is_empty() {
-            return Err(PolicyError::Empty { kind });
+            let checked = statement.check(name.clone(), dialect);
+            statements.push(checked.map_err(|problem| problem.in_statement(&name))?);
         }
         PolicyError::check_names(statements.iter().map(|(_, statement)| statement))?;
         check_scopes(&statements)?;
@@ -115,13 +109,6 @@ fn check_scopes(statements: &[(Vec<Scope>, PolicyStatement)]) -> Result<(), Poli
         }
     }
     Ok(())
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Document {
-    version: Option<String>,
-    trust_policies: Option<Vec<Object<Statement>>>,
 }
 
 #[derive(Deserialize)]

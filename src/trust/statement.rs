@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::{LevelName, StatementProblem, StoreNameError, TrustStoreName, TrustedIdentities, VerificationLevel};
+use super::{
+    LevelName, PolicyError, PolicyKind, StatementProblem, StoreNameError, TrustStoreName, TrustedIdentities,
+    VerificationLevel,
+};
 use crate::digest::shorten;
-use crate::json::Object;
+use crate::json::{self, Object};
 
 /// One statement: what it takes to trust a signature. It does not say of what; that is the document's matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,25 @@ impl TimestampTrigger {
             Self::Always => "always",
             Self::AfterCertExpiry => "afterCertExpiry",
         }
+    }
+}
+
+/// A document of either kind. It holds what serde may not flatten: unknown members are refused everywhere.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Document<S> {
+    version: Option<String>,
+    trust_policies: Option<Vec<Object<S>>>,
+}
+
+/// The statements of a document, of which there is one at least.
+pub(super) fn read_statements<S: DeserializeOwned>(bytes: &[u8], kind: PolicyKind) -> Result<Vec<S>, PolicyError> {
+    let Object(document): Object<Document<S>> =
+        json::from_slice(bytes).map_err(|source| PolicyError::Json { kind, source })?;
+    kind.check_version(document.version.as_deref())?;
+    match document.trust_policies {
+        Some(statements) if !statements.is_empty() => Ok(statements.into_iter().map(|Object(one)| one).collect()),
+        _ => Err(PolicyError::Empty { kind }),
     }
 }
 

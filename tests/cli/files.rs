@@ -3,8 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::common::Ended;
+use super::common::{Ended, contents};
+use super::forge::{Blob, Tar};
 use super::signers::World;
+use bulla::digest::Digest;
+use serde_json::{Value, json};
+
 use crate::openssl::{Key, Use};
 
 fn sign(world: &World, key: &str, more: &[&str]) -> Ended {
@@ -186,4 +190,220 @@ fn a_file_that_was_not_signed_stays_where_it_is() {
     world.user.bulla(&["export", "file:dir/file.txt", "-o", "x.tar"]).fails(1, &["envelope-malformed"]);
     let named = ["export", "file:dir/bare.txt", "--as", "registry.example/team/app:1.0", "-o", "x.tar"];
     world.user.bulla(&named).refuses(2, &["usage-invalid"]);
+}
+
+/// Judged by the two policies, of which each trusts a signer of its own.
+struct Policies(World);
+
+impl Policies {
+    /// The world's signer may sign files and nothing else, `images` may sign images and nothing else.
+    fn new(test: &str) -> Option<Self> {
+        let world = World::new(test, Key::P256)?;
+        let images = world.pki.chain("images", Key::P256, Use::Signing);
+        world.publish_crls(&images);
+        world.give_key("images", &images.leaf);
+        world.user.put("trust/ca/images/root.pem", world.pki.pem(&images.root));
+        let mut policy = world.user.json("policy.json");
+        policy["trustPolicies"][0]["trustStores"] = json!(["ca:images"]);
+        policy["trustPolicies"][0]["trustedIdentities"] = json!(["*"]);
+        world.user.put("policy.json", policy.to_string());
+        Some(Self(world))
+    }
+
+    fn judge(&self, words: &[&str]) -> Ended {
+        let trust = ["--trust-store", "trust", "--policy", "policy.json", "--blob-policy", "blobs.json"];
+        self.0.user.bulla(&[words, &trust[..], &["--format", "json"]].concat())
+    }
+
+    /// Whatever it is called on the command line, nothing of it is trusted, and nothing gets in.
+    fn refuse(&self, name: &str, bundle: &[u8], code: &str) {
+        self.0.user.put("forged.tar", bundle);
+        for more in [&[][..], &["--scope", super::signers::SCOPE], &["--scope", "file.local/file-txt"]] {
+            let report = self.judge(&[&["verify", "forged.tar"], more].concat()).ends(1).json();
+            let artifact = &report["artifacts"][0];
+            assert_eq!(
+                (&artifact["verdict"], &artifact["reference"]),
+                (&json!("rejected"), &json!(name)),
+                "{report:#}"
+            );
+            assert!(report.to_string().contains(code), "{code}: {report:#}");
+            for destination in ["oci:in", "docker-archive:in", "file:in"] {
+                let status = self.judge(&[&["import", "forged.tar", "--to", destination], more].concat()).status;
+                assert!([1, 2].contains(&status), "{destination}: {status}");
+            }
+        }
+        let inside = self.0.user.path("in");
+        assert!(!inside.exists() || contents(&inside).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_file_is_no_image_and_an_image_no_file_whatever_a_bundle_calls_them() {
+    let Some(policies) = Policies::new("a_file_is_no_image_and_an_image_no_file") else { return };
+    let world = &policies.0;
+    world.user.put("dir/file.txt", "content");
+    sign(world, "signer", &[]).ends(0);
+    world.user.bulla(&["export", "file:dir/file.txt", "-o", "file.tar"]).ends(0);
+    let sign_image = ["sign", "layout:1.0", "--key-file", "images.key", "--cert-file", "images.crt"];
+    world.user.bulla(&sign_image).ends(0);
+    let image_name = format!("{}:1.0", super::signers::SCOPE);
+    world.user.bulla(&["export", "oci:layout:1.0", "--as", &image_name, "-o", "image.tar"]).ends(0);
+    // As they are, each is good under its policy.
+    let good = |bundle: &str| policies.judge(&["verify", bundle]).ends(0).json()["artifacts"][0].clone();
+    let (file, image) = (good("file.tar"), good("image.tar"));
+    assert!(file["reference"].as_str().unwrap().starts_with("file.local/file-txt@"), "{file:#}");
+    // The other's name, and so the other's policy; where both trust the signer too.
+    let both = |store: &str| {
+        for name in ["policy.json", "blobs.json"] {
+            let mut policy = world.user.json(name);
+            policy["trustPolicies"][0]["trustStores"] = json!([store]);
+            policy["trustPolicies"][0]["trustedIdentities"] = json!(["*"]);
+            world.user.put(name, policy.to_string());
+        }
+    };
+    let file_as_image = Tar::parse(&world.user.get("file.tar")).relabelled(&image_name);
+    let file_name = format!("file.local/file-txt@{}", image["digest"].as_str().unwrap());
+    let image_as_file = Tar::parse(&world.user.get("image.tar")).relabelled(&file_name);
+    policies.refuse(&image_name, &file_as_image, "target-mismatch");
+    policies.refuse(&file_name, &image_as_file, "signature-absent");
+    both("ca:e2e");
+    policies.refuse(&image_name, &file_as_image, "target-mismatch");
+    both("ca:images");
+    policies.refuse(&file_name, &image_as_file, "signature-absent");
+}
+
+#[test]
+fn whose_signature_counts_is_the_policys_word_where_file_and_image_are_the_same_bytes() {
+    let Some(policies) = Policies::new("whose_signature_counts_is_the_policys_word") else { return };
+    let world = &policies.0;
+    let sign_image = ["sign", "layout:1.0", "--key-file", "images.key", "--cert-file", "images.crt"];
+    world.user.bulla(&sign_image).ends(0);
+    let manifest = world.bytes(&world.root);
+    let of_image = world.bytes(&world.signatures()[0]["layers"][0]);
+    // The image's manifest as a file, with the image's signature beside it.
+    world.user.put("dir/file.txt", &manifest);
+    world.user.put("dir/file.txt.jws.sig", &of_image);
+    world.user.bulla(&["export", "file:dir/file.txt", "-o", "file.tar"]).ends(0);
+    let refused = policies.judge(&["verify", "file.tar"]).ends(1);
+    assert!(refused.stdout.contains("chain-untrusted"), "{refused:?}");
+    // A signature on that file, of who may sign files, beside the image: to the letter what one on the image would be.
+    let media_type = ["--media-type", world.root["mediaType"].as_str().unwrap(), "--force"];
+    sign(world, "signer", &media_type).ends(0);
+    verify(world, "dir/file.txt.jws.sig", &[]).ends(0);
+    let of_file = Blob::new("application/jose+json", world.user.get("dir/file.txt.jws.sig"));
+    let mut signature = world.signatures()[0].clone();
+    let entries = world.entries();
+    let old = entries.iter().find(|entry| world.blob(entry) == signature).unwrap().clone();
+    signature["layers"][0] = of_file.descriptor();
+    let signature = Blob::new("application/vnd.oci.image.manifest.v1+json", signature.to_string());
+    for blob in [&of_file, &signature] {
+        world.user.put(&format!("layout/{}", bulla::oci::blob_path(&Digest::sha256(&blob.content))), &blob.content);
+    }
+    let mut new = signature.descriptor();
+    new["artifactType"] = old["artifactType"].clone();
+    let kept: Vec<Value> = entries.into_iter().filter(|entry| *entry != old).chain([new]).collect();
+    world.user.put("layout/index.json", json!({"schemaVersion": 2, "manifests": kept}).to_string());
+    let image = ["verify", "layout:1.0", "--scope", super::signers::SCOPE];
+    let refused = policies.judge(&image).ends(1);
+    assert!(refused.stdout.contains("chain-untrusted"), "{refused:?}");
+    // It is the policy alone that stood in the way.
+    let mut policy = world.user.json("policy.json");
+    policy["trustPolicies"][0]["trustStores"] = json!(["ca:e2e"]);
+    world.user.put("policy.json", policy.to_string());
+    policies.judge(&image).ends(0);
+}
+
+/// Judges a bundle on standard input by the world's policies.
+fn piped(world: &World, words: &[&str], bytes: &[u8]) -> Ended {
+    let trust = ["--trust-store", "trust", "--blob-policy", "blobs.json"];
+    let words = [words, &trust[..]].concat();
+    Ended::of(&words, world.user.command(&words).write_stdin(bytes))
+}
+
+#[test]
+fn files_come_through_a_pipe_whatever_the_hash_of_their_signatures() {
+    let Some(world) = World::new("files_come_through_a_pipe", Key::P256) else { return };
+    // Two files of the same content, which is a layer only once; and one that is no layer to the bundle, because its own
+    // configuration is the same.
+    let contents_of =
+        [("dir/a.bin", "content".repeat(100_000)), ("dir/b.bin", "content".repeat(100_000)), ("dir/c", "{}".into())];
+    let mut export = vec!["export".to_owned()];
+    let at = bulla::time::UnixTime::from_seconds(crate::openssl::now() + 600).to_string();
+    for (name, content) in &contents_of {
+        world.user.put(name, content);
+        export.push(format!("file:{name}"));
+    }
+    for (key, format) in [(Key::P256, "jws"), (Key::P384, "cose"), (Key::P521, "jws")] {
+        let name = format!("{key:?}").to_lowercase();
+        world.give_key(&name, &world.pki.leaf(&name, &world.signer.inter, key, Use::Signing, 90));
+        let (file, certificates) = (format!("{name}.key"), format!("{name}.crt"));
+        for (signed, _) in &contents_of {
+            let sign = ["blob", "sign", signed, "--key-file", &file, "--cert-file", &certificates, "--force"];
+            world.user.bulla(&[&sign[..], &["--signature-format", format]].concat()).ends(0);
+        }
+        for (bundle, compression) in [("x.tar", "none"), ("x.tar.zst", "zstd")] {
+            let export: Vec<&str> = export.iter().map(String::as_str).collect();
+            world.user.bulla(&[&export[..], &["-o", bundle, "--compression", compression]].concat()).ends(0);
+            let bytes = world.user.get(bundle);
+            let report = piped(&world, &["verify", "-", "--format", "json", "--at", &at], &bytes).ends(0).json();
+            let words = ["--format", "json", "--at", &at, "--trust-store", "trust", "--blob-policy", "blobs.json"];
+            let file = world.user.bulla(&[&["verify", bundle], &words[..]].concat()).ends(0).json();
+            for member in ["verdict", "artifacts", "integrity"] {
+                assert_eq!(report[member], file[member], "{key:?} {member}");
+            }
+            // All but the end: names are given when everything was right.
+            piped(&world, &["import", "-", "--to", "file:cut"], &bytes[..bytes.len() - 600]).ends(3);
+            assert!(contents(&world.user.path("cut")).is_empty(), "{key:?}");
+            piped(&world, &["import", "-", "--to", "file:out", "--receipt", "r.json"], &bytes).ends(0);
+            for (name, content) in &contents_of {
+                let name = name.replace("dir/", "out/");
+                assert_eq!(world.user.get(&name), content.as_bytes(), "{name}");
+                for signature in [format!("{name}.jws.sig"), format!("{name}.cose.sig")] {
+                    let original = signature.replace("out/", "dir/");
+                    assert_eq!(world.user.path(&signature).exists(), world.user.path(&original).exists());
+                }
+            }
+            assert_eq!(world.user.json("r.json")["imported"].as_array().unwrap().len(), 3);
+            piped(&world, &["import", "-", "--to", "file:out"], &bytes).refuses(2, &["already-exists"]);
+            fs::remove_dir_all(world.user.path("out")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_is_claimed_of_a_file_is_held_against_it() {
+    let Some(world) = World::new("what_is_claimed_of_a_file", Key::P384) else { return };
+    world.user.put("dir/file.txt", "content");
+    sign(&world, "signer", &[]).ends(0);
+    world.user.bulla(&["export", "file:dir/file.txt", "-o", "good.tar"]).ends(0);
+    // Somebody exchanges the file, and leaves the digest that was signed as a claim.
+    world.user.put("dir/file.txt", "contend");
+    world.user.bulla(&["export", "file:dir/file.txt", "-o", "bad.tar"]).ends(0);
+    let claim = |name: &str| {
+        let tar = Tar::parse(&world.user.get(name));
+        let carrier =
+            tar.0.iter().find(|entry| entry.content.windows(22).any(|text| text == b"vnd.bulla.file.digests"));
+        let carrier: Value = serde_json::from_slice(&carrier.unwrap().content).unwrap();
+        carrier["layers"][0]["annotations"]["vnd.bulla.file.digests"].as_str().unwrap().to_owned()
+    };
+    let (good, bad) = (claim("good.tar"), claim("bad.tar"));
+    assert!(good.starts_with("sha384:") && good != bad, "{good} {bad}");
+    let trust = ["--trust-store", "trust", "--blob-policy", "blobs.json"];
+    let verify = |bundle: &str| world.user.bulla(&[&["verify", bundle], &trust[..]].concat());
+    verify("good.tar").ends(0);
+    verify("bad.tar").ends(1).prints(&["target-mismatch"]);
+    let lying = Tar::parse(&world.user.get("bad.tar")).rewritten(&bad, &good);
+    world.user.put("lying.tar", &lying);
+    verify("lying.tar").refuses(3, &["blob-digest-mismatch"]);
+    piped(&world, &["verify", "-"], &lying).refuses(3, &["blob-digest-mismatch"]);
+    let import = |bundle: &str| world.user.bulla(&[&["import", bundle, "--to", "file:in"], &trust[..]].concat());
+    import("lying.tar").refuses(3, &["blob-digest-mismatch"]);
+    piped(&world, &["import", "-", "--to", "file:in"], &lying).refuses(3, &["blob-digest-mismatch"]);
+    assert!(contents(&world.user.path("in")).is_empty());
+    // Without a claim, a file is read before it is judged, and a pipe cannot be.
+    let silent = Tar::parse(&world.user.get("good.tar")).rewritten(&good, "");
+    world.user.put("silent.tar", &silent);
+    verify("silent.tar").ends(0);
+    piped(&world, &["import", "-", "--to", "file:in"], &silent).refuses(3, &["bundle-manifest-invalid"]);
+    import("silent.tar").ends(0);
 }

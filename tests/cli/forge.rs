@@ -150,6 +150,39 @@ impl Tar {
         copy.0[3] = Entry::blob(inventory.as_bytes());
         copy.bytes()
     }
+
+    /// A bundle whose only artifact has another name, everywhere and consistently.
+    pub fn relabelled(&self, name: &str) -> Vec<u8> {
+        let mut inventory: BundleInventory = serde_json::from_value(self.inventory()).unwrap();
+        inventory.roots[0].reference = name.parse().unwrap();
+        assemble(inventory, self.0[4..].iter().map(|entry| entry.content.as_slice()))
+    }
+
+    /// A bundle in one of whose manifests this text is another. Everything that refers to it is fitted to it.
+    pub fn rewritten(&self, from: &str, to: &str) -> Vec<u8> {
+        let text = |entry: &Entry| String::from_utf8(entry.content.clone()).ok();
+        let mut contents: Vec<Vec<u8>> = self.0[3..].iter().map(|entry| entry.content.clone()).collect();
+        let place = self.0[3..].iter().position(|entry| text(entry).is_some_and(|text| text.contains(from)));
+        let place = place.unwrap_or_else(|| panic!("no {from}"));
+        let mut changed = vec![(place, String::from_utf8(contents[place].clone()).unwrap().replace(from, to))];
+        while let Some((place, new)) = changed.pop() {
+            let old = std::mem::replace(&mut contents[place], new.into_bytes());
+            let [was, is] = [&old, &contents[place]].map(|content| Digest::sha256(content).to_string());
+            let sizes = [old.len(), contents[place].len()].map(|size| format!(",\"size\":{size}"));
+            let fit = |text: &str| {
+                text.replace(&format!("{was}\"{}", sizes[0]), &format!("{is}\"{}", sizes[1])).replace(&was, &is)
+            };
+            for (place, content) in contents.iter().enumerate() {
+                let Some(text) = std::str::from_utf8(content).ok().filter(|text| text.contains(&was)) else { continue };
+                match changed.iter_mut().find(|(other, _)| *other == place) {
+                    Some((_, pending)) => *pending = fit(pending),
+                    None => changed.push((place, fit(text))),
+                }
+            }
+        }
+        let inventory = serde_json::from_slice(&contents.remove(0)).unwrap();
+        assemble(inventory, contents.iter().map(Vec::as_slice))
+    }
 }
 
 /// Puts digest and size of `new` where those of `old` stand.
@@ -197,7 +230,7 @@ pub fn bundle(blobs: &[Blob]) -> Vec<u8> {
         BlobRecord { digest, size, media_type, manifest }
     };
     let root = record(&blobs[0]);
-    let mut inventory = BundleInventory {
+    let inventory = BundleInventory {
         schema_version: 1,
         media_type: names::BUNDLE.into(),
         features: Vec::new(),
@@ -219,6 +252,11 @@ pub fn bundle(blobs: &[Blob]) -> Vec<u8> {
         blobs: blobs.iter().map(record).collect(),
         totals: Totals::default(),
     };
+    assemble(inventory, blobs.iter().map(|blob| blob.content.as_slice()))
+}
+
+/// A bundle of this inventory, in order, and these blobs.
+fn assemble<'a>(mut inventory: BundleInventory, blobs: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
     inventory.normalise();
     let manifest = inventory.bundle_manifest().unwrap();
     let index = inventory.index(&manifest.descriptor).to_bytes().unwrap();
@@ -229,8 +267,8 @@ pub fn bundle(blobs: &[Blob]) -> Vec<u8> {
         Entry::blob(&manifest.inventory),
     ];
     for record in &inventory.blobs {
-        let found = blobs.iter().find(|blob| Digest::sha256(&blob.content) == record.digest);
-        entries.push(Entry::blob(found.map_or(b"{}".as_slice(), |blob| &blob.content)));
+        let found = blobs.clone().find(|blob| Digest::sha256(blob) == record.digest);
+        entries.push(Entry::blob(found.unwrap_or(b"{}")));
     }
     Tar(entries).bytes()
 }

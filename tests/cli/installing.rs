@@ -1,8 +1,9 @@
 //! `bulla plugin install|list|uninstall`. The plugins are scripts: a shell is all they need.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use super::common::{Ended, User, there};
 
@@ -128,4 +129,110 @@ fn packages_hold_one_program_and_are_what_was_promised() {
     let from = |arguments: &[&str]| plugin(&user, &[&["install", "--url"], arguments].concat());
     from(&["https://127.0.0.1:9/notation-vault"]).fails(2, &["usage-invalid"]);
     from(&["http://127.0.0.1:9/notation-vault", "--sha256sum", &digest]).fails(2, &["usage-invalid"]);
+}
+
+#[test]
+fn an_installation_that_is_killed_leaves_the_old_plugin_and_is_cleared_away_by_the_next() {
+    let user = User::new();
+    package(&user, "1.0.0");
+    install(&user, &["in/notation-vault"]).ends(0);
+    let plugins = user.home().join(".config/notation/plugins");
+    // It never says who it is, so that the installation is killed with everything written and nothing in its place.
+    user.put(
+        "in/notation-vault",
+        "#!/bin/sh\necho $$ > \"$HOME/pid.new\"\nmv \"$HOME/pid.new\" \"$HOME/pid\"\nexec sleep 30\n",
+    );
+    let mut killed = Command::new(env!("CARGO_BIN_EXE_bulla"));
+    killed.args(["plugin", "install", "--force", "--file", "in/notation-vault"]).current_dir(user.folder());
+    let mut killed = killed.env_clear().env("HOME", user.home()).env("PATH", "/usr/bin:/bin").spawn().unwrap();
+    let pid = user.home().join("pid");
+    while !pid.exists() {
+        assert!(killed.try_wait().unwrap().is_none(), "it waits for the plugin");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(Command::new("kill").arg(fs::read_to_string(&pid).unwrap().trim()).status().unwrap().success());
+    assert_eq!(fs::read_dir(&plugins).unwrap().count(), 2, "the old one, and what was left");
+    plugin(&user, &["list"]).ends(0).prints(&["vault", "1.0.0"]);
+    package(&user, "2.0.0");
+    install(&user, &["in/notation-vault"]).ends(0).prints(&["from version 1.0.0 to 2.0.0"]);
+    assert_eq!(fs::read_dir(&plugins).unwrap().count(), 1);
+    plugin(&user, &["list"]).ends(0).prints(&["2.0.0"]);
+}
+
+/// An HTTPS server of openssl's that serves the user's files, with a certificate of an authority of its own.
+struct HttpsServer {
+    process: Child,
+    address: String,
+}
+
+impl HttpsServer {
+    fn start(user: &User) -> Self {
+        let openssl = |arguments: &str| {
+            let mut command = Command::new("openssl");
+            command.args(arguments.split(' ')).current_dir(user.folder());
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
+        openssl(&format!(
+            "req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=ca -addext keyUsage=critical,keyCertSign"
+        ));
+        let leaf = "-addext basicConstraints=critical,CA:FALSE -addext subjectAltName=IP:127.0.0.1";
+        openssl(&format!("req -x509 -CA ca.pem -CAkey ca.key {key} -keyout tls.key -out tls.pem -subj /CN=tls {leaf}"));
+        let mut command = Command::new("openssl");
+        command.args("s_server -accept 127.0.0.1:0 -cert tls.pem -key tls.key -WWW".split(' '));
+        command.current_dir(user.folder()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let address = lines.find_map(|line| line.unwrap().strip_prefix("ACCEPT ").map(str::to_owned)).unwrap();
+        // What it says afterwards is of no interest, but it must be able to say it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, address }
+    }
+}
+
+impl Drop for HttpsServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_plugin_comes_over_https_from_whom_the_users_authorities_vouch_for() {
+    // Conformance 11.29.
+    const TEST: &str = "a_plugin_comes_over_https_from_whom_the_users_authorities_vouch_for";
+    if !there(TEST, "openssl") || !there(TEST, "tar") {
+        return;
+    }
+    let user = User::new();
+    package(&user, "1.0.0");
+    let mut tar = Command::new("tar");
+    tar.args(["-czf", "vault.tar.gz", "-C", "in", "notation-vault"]).current_dir(user.folder());
+    assert!(tar.status().unwrap().success());
+    let server = HttpsServer::start(&user);
+    let install = |name: &str, digest: &str, authorities: Option<&str>| {
+        let url = format!("https://{}/{name}", server.address);
+        let arguments = ["plugin", "install", "--url", &url, "--sha256sum", digest];
+        let mut command = user.command(&arguments);
+        if let Some(file) = authorities {
+            command.env("SSL_CERT_FILE", file);
+        }
+        Ended::of(&arguments, &mut command)
+    };
+    let digest = |name: &str| bulla::digest::Digest::sha256(&user.get(name)).hex();
+    let folder = user.home().join(".config/notation/plugins/vault");
+    // Nobody vouches for the server; the server has something else; the server does not have it.
+    install("vault.tar.gz", &digest("vault.tar.gz"), None).refuses(4, &["network-failed"]).says(&["SSL_CERT_FILE"]);
+    install("vault.tar.gz", &"0".repeat(64), Some("ca.pem")).refuses(3, &["plugin-package-invalid"]);
+    install("vault.tar.gz", &digest("vault.tar.gz"), Some("none.pem")).ends(4);
+    assert!(!folder.exists());
+    install("vault.tar.gz", &digest("vault.tar.gz"), Some("ca.pem")).ends(0).prints(&["plugin vault, version 1.0.0"]);
+    plugin(&user, &["list"]).ends(0).prints(&["vault", "1.0.0"]);
+    // The program itself, whose name is the last part of the address.
+    package(&user, "1.1.0");
+    let program = "in/notation-vault";
+    install(program, &digest(program), Some("ca.pem")).ends(0).prints(&["from version 1.0.0 to 1.1.0"]);
 }

@@ -2,46 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 
 use serde_json::Value;
 
 use super::common::Ended;
 use super::signers::World;
 use crate::openssl::Key;
-
-/// The built plugin. Where `cargo test` was told to build a single test program, it is built now.
-pub fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let deps = std::env::current_exe().unwrap();
-        let target = deps.parent().unwrap().parent().unwrap();
-        let program = target.join("examples/notation-test");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plugin/program.rs");
-        let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-        if changed(&program) < changed(&source) {
-            let mut cargo = Command::new(env!("CARGO"));
-            cargo.args(["build", "--offline", "--quiet", "--example", "notation-test", "--target-dir"]);
-            cargo.arg(target.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR"));
-            assert!(cargo.status().unwrap().success(), "the test plugin does not build");
-        }
-        program
-    })
-}
-
-/// Puts a program where the plugin `name` lies below `libexec`.
-pub fn install(libexec: &Path, name: &str) -> PathBuf {
-    let folder = libexec.join("plugins").join(name);
-    fs::create_dir_all(&folder).unwrap();
-    let target = folder.join(format!("notation-{name}"));
-    // A copy that another test's child still holds open for writing could not be run.
-    if fs::hard_link(program(), &target).is_err() {
-        fs::copy(program(), &target).unwrap();
-    }
-    target
-}
+use crate::plugin::{install, program};
 
 /// A world whose signer's key is behind the plugin `test`.
 struct Behind {
@@ -239,7 +206,16 @@ fn a_plugin_makes_whole_envelopes() {
     assert_eq!(asked["payloadType"], "application/vnd.cncf.notary.payload.v1+json");
     assert_eq!(asked["signatureEnvelopeType"], "application/jose+json");
     assert!(asked.get("expiryDurationInSeconds").is_none(), "{asked}");
-    sign(&["--expiry", "1h"], &[&format!("expiry={}", now(3600))]).ends(0);
+    // Conformance 1.13, 11.17: what it annotates goes into the manifest, and to where the layout lists it; what follows from
+    // the envelope wins.
+    let annotations = behind.world.signatures()[0]["annotations"].clone();
+    assert_eq!((annotations["from"].as_str(), annotations.as_object().unwrap().len()), (Some("test"), 3));
+    assert_eq!(behind.world.entries()[1]["annotations"], annotations);
+    sign(&["--expiry", "1h"], &[&format!("expiry={}", now(3600)), "annotations=overriding"]).ends(0);
+    let overriding = behind.world.signatures()[1]["annotations"].clone();
+    let thumbprints = "io.cncf.notary.x509chain.thumbprint#S256";
+    assert_eq!([&overriding["from"], &overriding[thumbprints]], [&annotations["from"], &annotations[thumbprints]]);
+    assert!(overriding["org.opencontainers.image.created"] != "never" && annotations[thumbprints] != "[]");
     assert_eq!(behind.record()[1]["request"]["expiryDurationInSeconds"], 3600);
     behind.world.verify("layout:1.0").ends(0);
     let before = behind.world.entries();
@@ -249,6 +225,8 @@ fn a_plugin_makes_whole_envelopes() {
         ("payload=annotation", "changes or drops the annotation \"build\""),
         ("payload=member", "has the member \"extra\""),
         ("payload=top", "has the member \"extra\""),
+        ("annotations=many", "asks for annotations of 131076 bytes"),
+        ("annotations=numbers", "malformed"),
         ("fault=wrong-type", "an envelope of the type \"application/cose\""),
         ("chain=root.pem", "cannot be used"),
     ] {

@@ -117,6 +117,7 @@ fn the_manifest_writer_gives_the_bytes_of_the_reference() {
             &Descriptor::of(case.kind().media_type(), &case.envelope),
             &thumbprints,
             envelope.claims().signing_time.unwrap(),
+            &std::collections::BTreeMap::new(),
         );
         let written = String::from_utf8(written.unwrap()).unwrap();
         assert_eq!(written, std::str::from_utf8(case.manifest.bytes()).unwrap(), "{}", case.name());

@@ -4,7 +4,9 @@
 //! - `key`, `chain`: files in PEM; `spec`: the kind of the key (EC-256)
 //! - `capabilities`: the ends of their names, with commas (RAW); `version`: its version (1.0.0); `contract` (1.0)
 //! - `record`: a file to which every request is appended
+//! - `scheme`: `authority` is the signing authority's, for its envelopes
 //! - `fault`: what to do wrong, perhaps only `at` one command
+//! - `annotations`: what its envelopes are annotated with: `overriding`, `many`, `numbers`
 //! - `identity`, `revocation`: `no` is a bad result, `absent` none; `processed`: attributes with commas
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
@@ -154,8 +156,26 @@ impl Plugin {
         }
     }
 
-    /// A whole JWS, by hand.
+    /// A whole envelope, by hand.
     fn envelope(&self) -> Value {
+        let kind = self.request["signatureEnvelopeType"].as_str().unwrap();
+        let payload = self.payload().to_string();
+        let envelope = match kind {
+            "application/cose" => self.cose(payload.as_bytes()),
+            _ => self.jws(payload.as_bytes()),
+        };
+        let annotations = match self.told("annotations") {
+            Some("overriding") => json!({"from": self.name, "io.cncf.notary.x509chain.thumbprint#S256": "[]",
+                "org.opencontainers.image.created": "never"}),
+            Some("many") => json!({"from": "x".repeat(1 << 17)}),
+            Some("numbers") => json!({"from": 7}),
+            _ => json!({"from": self.name}),
+        };
+        json!({"signatureEnvelope": BASE64_STANDARD.encode(envelope), "signatureEnvelopeType": kind,
+            "annotations": annotations})
+    }
+
+    fn payload(&self) -> Value {
         let mut payload: Value =
             serde_json::from_slice(&BASE64_STANDARD.decode(self.request["payload"].as_str().unwrap()).unwrap())
                 .unwrap();
@@ -170,36 +190,71 @@ impl Plugin {
             Some("url") => target["urls"] = json!(["https://more.example"]),
             _ => {}
         }
-        let chain: Vec<String> = self.chain().iter().map(|der| BASE64_STANDARD.encode(der)).collect();
-        let mut protected = json!({"alg": "ES256", "cty": self.request["payloadType"],
-            "crit": ["io.cncf.notary.signingScheme"], "io.cncf.notary.signingScheme": "notary.x509",
-            "io.cncf.notary.signingTime": self.told("time").unwrap()});
+        payload
+    }
+
+    /// What is signed beside the payload, and which of that is critical.
+    fn attributes(&self) -> (Vec<(&'static str, Attribute<'_>)>, Vec<&'static str>) {
+        let (scheme, time) = match self.told("scheme") {
+            Some("authority") => ("notary.x509.signingAuthority", "io.cncf.notary.authenticSigningTime"),
+            _ => ("notary.x509", "io.cncf.notary.signingTime"),
+        };
+        let mut signed = vec![
+            ("io.cncf.notary.signingScheme", Attribute::Text(scheme)),
+            (time, Attribute::Time(self.told("time").unwrap())),
+        ];
+        let mut critical = vec!["io.cncf.notary.signingScheme"];
+        critical.extend((scheme != "notary.x509").then_some(time));
         if let Some(expiry) = self.told("expiry") {
-            protected["io.cncf.notary.expiry"] = expiry.into();
-            protected["crit"].as_array_mut().unwrap().push("io.cncf.notary.expiry".into());
+            signed.push(("io.cncf.notary.expiry", Attribute::Time(expiry)));
+            critical.push("io.cncf.notary.expiry");
         }
-        if let Some(plugin) = self.told("wants") {
-            protected["io.cncf.notary.verificationPlugin"] = plugin.into();
-            protected["crit"].as_array_mut().unwrap().push("io.cncf.notary.verificationPlugin".into());
-        }
-        for (told, name) in
-            [("least", "io.cncf.notary.verificationPluginMinVersion"), ("critical", "com.example.critical")]
-        {
+        for (told, name) in [
+            ("wants", "io.cncf.notary.verificationPlugin"),
+            ("least", "io.cncf.notary.verificationPluginMinVersion"),
+            ("critical", "com.example.critical"),
+        ] {
             if let Some(value) = self.told(told) {
-                protected[name] = value.into();
-                protected["crit"].as_array_mut().unwrap().push(name.into());
+                signed.push((name, Attribute::Text(value)));
+                critical.push(name);
             }
         }
-        if let Some(value) = self.told("note") {
-            protected["com.example.note"] = value.into();
+        signed.extend(self.told("note").map(|note| ("com.example.note", Attribute::Text(note))));
+        (signed, critical)
+    }
+
+    fn jws(&self, payload: &[u8]) -> Vec<u8> {
+        let (signed, critical) = self.attributes();
+        let chain: Vec<String> = self.chain().iter().map(|der| BASE64_STANDARD.encode(der)).collect();
+        let mut protected = json!({"alg": "ES256", "cty": self.request["payloadType"], "crit": critical});
+        for (name, value) in signed {
+            protected[name] = value.text().into();
         }
-        let encode = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-        let (protected, payload) = (encode(&protected), encode(&payload));
+        let protected = BASE64_URL_SAFE_NO_PAD.encode(protected.to_string());
+        let payload = BASE64_URL_SAFE_NO_PAD.encode(payload);
         let signature = BASE64_URL_SAFE_NO_PAD.encode(self.sign(format!("{protected}.{payload}").as_bytes()));
-        let envelope = json!({"payload": payload, "protected": protected, "signature": signature,
-            "header": {"x5c": chain, "io.cncf.notary.signingAgent": "test-plugin/1"}});
-        json!({"signatureEnvelope": BASE64_STANDARD.encode(envelope.to_string()),
-            "signatureEnvelopeType": "application/jose+json", "annotations": {"from": self.name}})
+        let header = json!({"x5c": chain, "io.cncf.notary.signingAgent": "test-plugin/1"});
+        json!({"payload": payload, "protected": protected, "signature": signature, "header": header})
+            .to_string()
+            .into_bytes()
+    }
+
+    /// `COSE_Sign1`, by hand too (RFC 9052 §4.2).
+    fn cose(&self, payload: &[u8]) -> Vec<u8> {
+        let (signed, critical) = self.attributes();
+        let critical: Vec<Vec<u8>> = critical.iter().map(|name| text(name)).collect();
+        // alg: ES256, crit, content type.
+        let mut protected = vec![
+            (head(0, 1), head(1, 6)),
+            (head(0, 2), array(&critical)),
+            (head(0, 3), text(self.request["payloadType"].as_str().unwrap())),
+        ];
+        protected.extend(signed.iter().map(|(name, value)| (text(name), value.cbor())));
+        let protected = octets(&map(&protected));
+        let signature = self.sign(&array(&[text("Signature1"), protected.clone(), octets(b""), octets(payload)]));
+        let chain: Vec<Vec<u8>> = self.chain().iter().map(|der| octets(der)).collect();
+        let unprotected = [(head(0, 33), array(&chain)), (text("io.cncf.notary.signingAgent"), text("test-plugin/1"))];
+        [head(6, 18), array(&[protected, map(&unprotected), octets(payload), octets(&signature)])].concat()
     }
 
     fn verify(&self) -> Value {
@@ -216,6 +271,65 @@ impl Plugin {
         let processed = self.told("processed").map(|text| text.split(',').collect::<Vec<_>>());
         json!({"verificationResults": results, "processedAttributes": processed})
     }
+}
+
+/// The value of a signed attribute.
+enum Attribute<'a> {
+    Text(&'a str),
+    /// RFC 3339.
+    Time(&'a str),
+}
+
+impl Attribute<'_> {
+    const fn text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Time(text) => text,
+        }
+    }
+
+    /// Times are seconds under tag 1 (RFC 8949 §3.4.2).
+    fn cbor(&self) -> Vec<u8> {
+        match self {
+            Self::Text(value) => text(value),
+            Self::Time(time) => {
+                let time: jiff::Timestamp = time.parse().unwrap();
+                [head(6, 1), head(0, u64::try_from(time.as_second()).unwrap())].concat()
+            }
+        }
+    }
+}
+
+/// The head of a CBOR item in its shortest form (RFC 8949 §3).
+fn head(major: u8, value: u64) -> Vec<u8> {
+    let bytes = value.to_be_bytes();
+    match value {
+        0..24 => vec![major << 5 | bytes[7]],
+        24..0x100 => vec![major << 5 | 24, bytes[7]],
+        0x100..0x1_0000 => [&[major << 5 | 25], &bytes[6..]].concat(),
+        0x1_0000..0x1_0000_0000 => [&[major << 5 | 26], &bytes[4..]].concat(),
+        _ => [&[major << 5 | 27], &bytes[..]].concat(),
+    }
+}
+
+fn length(major: u8, count: usize) -> Vec<u8> {
+    head(major, u64::try_from(count).unwrap())
+}
+
+fn octets(bytes: &[u8]) -> Vec<u8> {
+    [length(2, bytes.len()), bytes.to_vec()].concat()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [length(3, text.len()), text.as_bytes().to_vec()].concat()
+}
+
+fn array(items: &[Vec<u8>]) -> Vec<u8> {
+    [length(4, items.len()), items.concat()].concat()
+}
+
+fn map(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+    let pairs_of = pairs.iter().flat_map(|(label, value)| [label.as_slice(), value]);
+    [length(5, pairs.len()), pairs_of.collect::<Vec<_>>().concat()].concat()
 }
 
 fn hash_of(spec: &str) -> &'static str {

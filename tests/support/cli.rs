@@ -91,6 +91,11 @@ impl User {
         Ended::new(arguments, child.wait_with_output().unwrap())
     }
 
+    /// Runs `bulla` with a file or pipe as its standard input.
+    pub fn bulla_from(&self, input: Stdio, arguments: &[&str]) -> Ended {
+        Ended::new(arguments, self.command(&[], arguments).stdin(input).output().unwrap())
+    }
+
     /// The user's home.
     pub fn home(&self) -> &Path {
         self.home.path()

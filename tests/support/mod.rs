@@ -4,5 +4,6 @@ pub mod cli;
 pub mod content;
 pub mod http;
 pub mod openssl;
+pub mod plugin;
 pub mod registry;
 pub mod tools;

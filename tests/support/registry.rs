@@ -10,7 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -19,6 +19,12 @@ use std::thread;
 use base64::Engine as _;
 use bulla::digest::{Algorithm, Digest};
 use serde_json::{Value, json};
+
+#[path = "registry/wire.rs"]
+mod wire;
+
+pub use wire::{Reply, Seen};
+use wire::{form, read_head, send};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
@@ -76,82 +82,6 @@ impl Default for Options {
             mount: true,
             expect: true,
         }
-    }
-}
-
-/// A request as it came.
-#[derive(Debug, Clone)]
-pub struct Seen {
-    pub method: String,
-    /// With the query.
-    pub target: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-}
-
-impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-    fn path(&self) -> &str {
-        self.target.split('?').next().unwrap()
-    }
-    fn query(&self, name: &str) -> Option<String> {
-        let (_, query) = self.target.split_once('?')?;
-        form(query).into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
-    }
-}
-
-fn form(text: &str) -> Vec<(String, String)> {
-    text.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (unescape(k), unescape(v))).collect()
-}
-
-fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::new();
-    let mut i = 0;
-    while i < bytes.len() {
-        if bytes[i] == b'%' {
-            out.push(u8::from_str_radix(&text[i + 1..i + 3], 16).unwrap());
-            i += 3;
-        } else {
-            out.push(if bytes[i] == b'+' { b' ' } else { bytes[i] });
-            i += 1;
-        }
-    }
-    String::from_utf8(out).unwrap()
-}
-
-/// An answer.
-#[derive(Debug, Clone, Default)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-    /// Send only this much of the body that the headers announce, then hang up.
-    pub cut: Option<usize>,
-}
-
-impl Reply {
-    pub fn new(status: u16) -> Self {
-        Self { status, ..Self::default() }
-    }
-    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.headers.retain(|(found, _)| !found.eq_ignore_ascii_case(name));
-        self.headers.push((name.to_owned(), value.into()));
-        self
-    }
-    pub fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(found, _)| !found.eq_ignore_ascii_case(name));
-        self
-    }
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = body.into();
-        self
-    }
-    pub fn error(status: u16, code: &str, message: &str) -> Self {
-        let body = json!({"errors": [{"code": code, "message": message}]}).to_string();
-        Self::new(status).header("content-type", "application/json").body(body)
     }
 }
 
@@ -587,42 +517,4 @@ fn referrer(digest: &Digest, (media_type, bytes): &(String, Vec<u8>), subject: &
         "mediaType": media_type, "digest": digest.to_string(), "size": bytes.len(),
         "artifactType": artifact_type, "annotations": document["annotations"],
     }))
-}
-
-fn read_head(reader: &mut BufReader<TcpStream>) -> Option<Seen> {
-    let mut line = String::new();
-    if reader.read_line(&mut line).ok()? == 0 {
-        return None;
-    }
-    let mut words = line.split_whitespace().map(str::to_owned);
-    let (method, target) = (words.next()?, words.next()?);
-    let mut headers = Vec::new();
-    loop {
-        line.clear();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
-        headers.push((name.to_owned(), value.trim().to_owned()));
-    }
-    Some(Seen { method, target, headers, body: Vec::new() })
-}
-
-fn send(writer: &mut TcpStream, method: &str, reply: &Reply) -> Option<()> {
-    let mut head = format!("HTTP/1.1 {} Status\r\n", reply.status);
-    for (name, value) in &reply.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    let given = reply
-        .headers
-        .iter()
-        .any(|(name, _)| ["content-length", "transfer-encoding"].iter().any(|known| name.eq_ignore_ascii_case(known)));
-    if !given && reply.status != 204 {
-        head.push_str(&format!("content-length: {}\r\n", reply.body.len()));
-    }
-    head.push_str("\r\n");
-    writer.write_all(head.as_bytes()).ok()?;
-    if method != "HEAD" {
-        let end = reply.cut.unwrap_or(reply.body.len()).min(reply.body.len());
-        writer.write_all(&reply.body[..end]).ok()?;
-    }
-    writer.flush().ok()
 }

@@ -17,6 +17,7 @@ pub(crate) mod timestamp;
 
 use std::path::PathBuf;
 
+use bulla::limits::Limits;
 use bulla::oci::{Platform, Reference, Repository};
 use bulla::time::UnixTime;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -159,21 +160,17 @@ pub(crate) struct Verify {
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
     /// Check the bytes alone; judge no signature
-    #[arg(long, conflicts_with_all = ["trust_store", "policy", "strict_notation_policy", "at", "freshness", "scope", "crls", "user_metadata", "offline", "require_seal", "ignore_seal", "seal_scope"])]
+    #[arg(long, conflicts_with_all = ["trust_store", "policy", "strict_notation_policy", "at", "freshness", "scope", "crls", "user_metadata", "offline", "plugin_config", "require_seal", "ignore_seal", "seal_scope"])]
     pub(crate) integrity_only: bool,
     #[command(flatten)]
     pub(crate) files: FileJudging,
     #[command(flatten)]
     pub(crate) judging: Judging,
-    /// How many signatures of an artifact are judged at most; one good one suffices
-    #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_SIGNATURES, value_parser = parse_count)]
-    pub(crate) max_signatures: usize,
+    #[command(flatten)]
+    pub(crate) most: MostSignatures,
     /// The target is PATH:TAG or PATH@DIGEST of an OCI layout; --scope says under which repository to judge it
     #[arg(long, requires = "scope")]
     pub(crate) oci_layout: bool,
-    /// What a verification plugin is told
-    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
-    pub(crate) plugin_config: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) output: Output,
     #[command(flatten)]
@@ -182,6 +179,23 @@ pub(crate) struct Verify {
 
 /// How many signatures Notation looks at (conformance 1.27).
 const DEFAULT_SIGNATURES: usize = 100;
+
+/// How many signatures may decide.
+#[derive(Debug, Args)]
+pub(crate) struct MostSignatures {
+    /// How many signatures of an artifact are judged at most; one good one suffices
+    #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_SIGNATURES, value_parser = parse_count)]
+    pub(crate) max_signatures: usize,
+}
+
+impl MostSignatures {
+    /// More than the usual number of signatures is a flood unless the operator expects them.
+    pub(crate) fn limits(&self) -> Limits {
+        let usual = Limits::default();
+        let signatures = usual.signatures.max(self.max_signatures);
+        Limits { judged_signatures: self.max_signatures, signatures, ..usual }
+    }
+}
 
 /// How to judge the files of a bundle.
 #[derive(Debug, Args)]
@@ -225,6 +239,9 @@ pub(crate) struct Judging {
     /// Metadata that a signature must carry
     #[arg(short = 'm', long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
     pub(crate) user_metadata: Vec<(String, String)>,
+    /// What a verification plugin is told
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
+    pub(crate) plugin_config: Vec<(String, String)>,
     /// Never fetch revocation data (a bundle is always judged without the network)
     #[arg(long)]
     pub(crate) offline: bool,
@@ -256,6 +273,8 @@ pub(crate) struct Import {
     pub(crate) files: FileJudging,
     #[command(flatten)]
     pub(crate) judging: Judging,
+    #[command(flatten)]
+    pub(crate) most: MostSignatures,
     #[command(flatten)]
     pub(crate) output: Output,
     #[command(flatten)]

@@ -1,5 +1,7 @@
 //! What plugins answer to requests for signatures, held against what was asked (conformance 11.13 to 11.17).
 
+use std::collections::BTreeMap;
+
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
@@ -104,6 +106,8 @@ impl GeneratedSignature {
 pub struct GeneratedEnvelope {
     /// The envelope.
     pub bytes: Vec<u8>,
+    /// What the plugin wants said in the signature manifest (conformance 1.13, 11.17).
+    pub annotations: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -111,13 +115,18 @@ pub struct GeneratedEnvelope {
 struct EnvelopeDocument {
     signature_envelope: Base64,
     signature_envelope_type: String,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 impl GeneratedEnvelope {
+    /// Bytes that all annotations may have together. They become part of a manifest, of which registries take 4 MiB and
+    /// readers of a seal 256 KiB; real ones have a few hundred bytes.
+    pub const ANNOTATION_BYTES: usize = 64 << 10;
+
     /// Reads the answer to the request for an envelope of that format.
     ///
     /// # Errors
-    /// Malformed, or of another format.
+    /// Malformed, of another format, or with too much to annotate.
     pub fn parse(bytes: &[u8], asked: EnvelopeType) -> Result<Self, PluginAnswerError> {
         let document: EnvelopeDocument = read(bytes, Command::GenerateEnvelope)?;
         let asked = asked.media_type();
@@ -125,7 +134,13 @@ impl GeneratedEnvelope {
             let found = shorten(&document.signature_envelope_type);
             return Err(PluginAnswerError::EnvelopeType { found, asked });
         }
-        Ok(Self { bytes: document.signature_envelope.0 })
+        let annotations = document.annotations.unwrap_or_default();
+        let found =
+            annotations.iter().map(|(key, value)| key.len().saturating_add(value.len())).fold(0, usize::saturating_add);
+        if found > Self::ANNOTATION_BYTES {
+            return Err(PluginAnswerError::Annotations { found, limit: Self::ANNOTATION_BYTES });
+        }
+        Ok(Self { bytes: document.signature_envelope.0, annotations })
     }
 }
 
@@ -169,5 +184,24 @@ mod tests {
         }
         // URL-safe base64 is another alphabet.
         assert!(matches!(parse("k", "ECDSA-SHA-256", "__4="), Err(PluginAnswerError::Json { .. })));
+    }
+
+    #[test]
+    fn annotations_are_texts_and_few() {
+        // Conformance 1.13, 11.17.
+        let parse = |annotations: serde_json::Value| {
+            let document = json!({"signatureEnvelope": "MAA=", "annotations": annotations,
+                "signatureEnvelopeType": EnvelopeType::Jws.media_type()});
+            GeneratedEnvelope::parse(document.to_string().as_bytes(), EnvelopeType::Jws).map(|read| read.annotations)
+        };
+        assert_eq!(parse(json!({"a": "b"})).unwrap(), BTreeMap::from([("a".to_owned(), "b".to_owned())]));
+        assert!(parse(json!(null)).unwrap().is_empty() && parse(json!({})).unwrap().is_empty());
+        for bad in [json!({"a": 1}), json!(["a"]), json!("a")] {
+            assert!(matches!(parse(bad.clone()), Err(PluginAnswerError::Json { .. })), "{bad}");
+        }
+        let long = |size| parse(json!({"key": "x".repeat(size - 3)}));
+        assert!(long(GeneratedEnvelope::ANNOTATION_BYTES).is_ok());
+        let found = GeneratedEnvelope::ANNOTATION_BYTES + 1;
+        assert!(matches!(long(found), Err(PluginAnswerError::Annotations { found: told, .. }) if told == found));
     }
 }

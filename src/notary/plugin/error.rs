@@ -157,6 +157,14 @@ pub enum PluginAnswerError {
         /// The annotation.
         key: String,
     },
+    /// More annotations than a manifest has room for (conformance 11.17).
+    #[error("it asks for annotations of {found} bytes; at most {limit} are taken")]
+    Annotations {
+        /// How many bytes keys and values have.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// A member of the payload that nobody asked for (conformance 2.27).
     #[error("the payload that it signed has the member {member:?}, which has no place there")]
     Member {

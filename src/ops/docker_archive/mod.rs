@@ -22,7 +22,7 @@ use crate::oci::{Descriptor, IndexDocument, LayoutDocument, Manifest, Platform, 
 use crate::ops::closure::{Closure, WalkOptions, walk_each};
 use crate::ops::import::{Admission, AdmissionGround, Mapping};
 use crate::ops::integrity::Ledger;
-use crate::ops::progress::{Cancelled, Progress, Stage, counted, proceed};
+use crate::ops::progress::{Progress, Stage, counted, or_cancelled, proceed};
 use crate::store::stream::{BundleHead, BundleTail};
 use crate::store::{ContentKind, ContentStore, RawContent, copy_to};
 
@@ -86,7 +86,7 @@ pub fn write(
     out: impl Write,
     progress: &Arc<dyn Progress>,
 ) -> Result<DockerArchiveReport, DockerArchiveError> {
-    or_cancelled(run(store, None, admissions, options, limits, out, progress), progress)
+    or_cancelled(run(store, None, admissions, options, limits, out, progress), progress.as_ref())
 }
 
 /// The same, from a bundle that comes through a pipe: its layers have the order of the archive that is written.
@@ -102,17 +102,7 @@ pub fn write_stream(
     out: impl Write,
     progress: &Arc<dyn Progress>,
 ) -> Result<DockerArchiveReport, DockerArchiveError> {
-    or_cancelled(run(head, Some(Rest { head, tail }), admissions, options, limits, out, progress), progress)
-}
-
-fn or_cancelled(
-    result: Result<DockerArchiveReport, DockerArchiveError>,
-    progress: &Arc<dyn Progress>,
-) -> Result<DockerArchiveReport, DockerArchiveError> {
-    match result {
-        Err(_) if progress.cancelled() => Err(DockerArchiveError::Cancelled(Cancelled)),
-        result => result,
-    }
+    or_cancelled(run(head, Some(Rest { head, tail }), admissions, options, limits, out, progress), progress.as_ref())
 }
 
 /// What comes through a pipe behind what is known already.

@@ -16,7 +16,7 @@ use crate::oci::{Descriptor, Manifest, Reference, Repository, annotation};
 use crate::ops::closure::{self, Referrer, WalkOptions, walk_each};
 use crate::ops::collect::naming_part;
 use crate::ops::integrity::Ledger;
-use crate::ops::progress::{Cancelled, Progress, Stage, proceed};
+use crate::ops::progress::{Progress, Stage, or_cancelled, proceed};
 use crate::store::stream::{BundleHead, BundleTail};
 use crate::store::{ContentSink, ContentStore, Publication, StoreError};
 use crate::verification::TrustedArtifact;
@@ -188,7 +188,7 @@ pub fn import(
     limits: &Limits,
     progress: &Arc<dyn Progress>,
 ) -> Result<ImportReport, ImportError> {
-    or_cancelled(run(Cargo::Store(store), admissions, destination, options, limits, progress), progress)
+    or_cancelled(run(Cargo::Store(store), admissions, destination, options, limits, progress), progress.as_ref())
 }
 
 /// Imports what was admitted from a bundle that comes through a pipe, in one go. Names are given when all of it was
@@ -205,14 +205,7 @@ pub fn import_stream(
     limits: &Limits,
     progress: &Arc<dyn Progress>,
 ) -> Result<ImportReport, ImportError> {
-    or_cancelled(run(Cargo::Stream(head, tail), admissions, destination, options, limits, progress), progress)
-}
-
-fn or_cancelled<T>(result: Result<T, ImportError>, progress: &Arc<dyn Progress>) -> Result<T, ImportError> {
-    match result {
-        Err(_) if progress.cancelled() => Err(ImportError::Cancelled(Cancelled)),
-        result => result,
-    }
+    or_cancelled(run(Cargo::Stream(head, tail), admissions, destination, options, limits, progress), progress.as_ref())
 }
 
 /// Where content comes from.

@@ -1,6 +1,7 @@
 //! Delta CRLs (RFC 5280 §5.2.4): what has changed since a base.
 
-use super::{Crl, CrlEntry, Line, VerifiedCrl};
+use super::entry::Line;
+use super::{Crl, CrlEntry, VerifiedCrl};
 use crate::pki::chain::shown;
 use crate::pki::{Certificate, CrlError, Name, Revocation, RevocationReason, SerialNumber};
 use crate::time::UnixTime;

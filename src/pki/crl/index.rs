@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Entries, Entry};
+use super::entry::{Entries, Entry};
 
 /// How often a list is walked before it is worth an index: making one costs about as much as two walks.
 const MOST_WALKS: u32 = 2;
@@ -139,7 +139,7 @@ mod tests {
     /// Whatever the quick reading takes, the thorough one takes too and finds the same in it.
     #[test]
     fn the_quick_reading_is_the_thorough_one() {
-        use super::super::usual_entry;
+        use super::super::entry::usual_entry;
         use crate::pki::tlv::Cursor;
         let plain = entry(7, 26);
         let with_reason = [&[0x30, 32][..], &plain[2..], &[0x30, 12, 0x30, 10, 6, 3, 0x55, 0x1d, 0x15, 4, 3, 10, 1, 4]];

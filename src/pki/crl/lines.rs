@@ -2,7 +2,8 @@
 
 use der::Tag;
 
-use super::{CERTIFICATE_ISSUER, Crl, Entry, Line, entry_extension, read_line};
+use super::Crl;
+use super::entry::{CERTIFICATE_ISSUER, Entry, Line, entry_extension, read_line};
 use crate::pki::extension::MOST_POINTS;
 use crate::pki::general_name::GeneralName;
 use crate::pki::tlv::{Cursor, only};

@@ -1,6 +1,6 @@
 //! Where plugins lie: `plugins/NAME/notation-NAME` in Notation's libexec directory (conformance 11.01).
 
-use std::fs;
+use std::fs::{self, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -43,23 +43,33 @@ impl PluginDirectory {
     /// # Errors
     /// It is not there, or is no regular file.
     pub fn find(&self, name: &PluginName) -> Result<Plugin, PluginError> {
-        let folder = self.folder(name);
-        let program = folder.join(name.program());
-        let not_there = || PluginError::Missing { plugin: name.clone(), folder: self.0.clone() };
-        let kind = |path: &Path| match fs::symlink_metadata(path) {
-            Ok(metadata) => Ok(metadata.file_type()),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                Err(not_there())
-            }
-            Err(source) => Err(PluginError::Unreadable { path: path.to_owned(), source }),
-        };
-        if !kind(&folder)?.is_dir() {
-            return Err(PluginError::NotRegular { path: folder });
-        }
-        if !kind(&program)?.is_file() {
+        let program = self.check_folder(name)?.join(name.program());
+        if !self.kind(name, &program)?.is_file() {
             return Err(PluginError::NotRegular { path: program });
         }
         Ok(Plugin::new(name.clone(), program, Bounds::default()))
+    }
+
+    /// The folder of a plugin, which is there and no link, whatever is in it.
+    ///
+    /// # Errors
+    /// It is not there, or is no folder.
+    pub fn check_folder(&self, name: &PluginName) -> Result<PathBuf, PluginError> {
+        let folder = self.folder(name);
+        match self.kind(name, &folder)?.is_dir() {
+            true => Ok(folder),
+            false => Err(PluginError::NotRegular { path: folder }),
+        }
+    }
+
+    fn kind(&self, name: &PluginName, path: &Path) -> Result<FileType, PluginError> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(metadata.file_type()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Err(PluginError::Missing { plugin: name.clone(), folder: self.0.clone() })
+            }
+            Err(source) => Err(PluginError::Unreadable { path: path.to_owned(), source }),
+        }
     }
 
     /// Every folder with the name of a plugin, by name; links are passed over (conformance 11.02).

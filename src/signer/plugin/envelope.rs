@@ -77,7 +77,8 @@ impl EnvelopeSource for EnvelopePlugin {
         };
         let read = |bytes: &[u8]| GeneratedEnvelope::parse(bytes, kind);
         let answer = self.key.plugin.ask(Command::GenerateEnvelope, &request, read)?;
-        self.checked(kind, answer.bytes, target, &annotations)
+        let envelope = self.checked(kind, answer.bytes, target, &annotations)?;
+        Ok(Envelope { annotations: answer.annotations, ..envelope })
     }
 }
 
@@ -116,6 +117,7 @@ impl EnvelopePlugin {
             bytes,
             signing_time: whole_seconds(time),
             certificates: authentic.chain().certificates().iter().map(|one| one.der().to_vec()).collect(),
+            annotations: BTreeMap::new(),
         })
     }
 }

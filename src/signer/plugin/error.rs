@@ -26,7 +26,15 @@ pub enum PluginError {
         /// What is there.
         path: PathBuf,
     },
-    /// What is installed cannot be looked at.
+    /// Two folders cannot be exchanged in one step there.
+    #[error("the plugin {plugin} cannot be replaced in one step: the file system of {} does not allow it", path.display())]
+    NotReplaceable {
+        /// The plugin.
+        plugin: PluginName,
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// What is installed, or to be, cannot be read or written.
     #[error("{}: {source}", path.display())]
     Unreadable {
         /// What.
@@ -124,6 +132,7 @@ impl Diagnostic for PluginError {
         match self {
             Self::Missing { .. } | Self::NotRegular { .. } => DiagnosticCode::PluginMissing,
             Self::Unreadable { source, .. } => io_code(source),
+            Self::NotReplaceable { .. } => DiagnosticCode::AlreadyExists,
             Self::Timestamp { .. } => DiagnosticCode::UsageInvalid,
             Self::Unsuitable { .. } => DiagnosticCode::PluginUnsuitable,
             Self::Json(error) => error.code(),
@@ -135,6 +144,9 @@ impl Diagnostic for PluginError {
         match self {
             Self::Missing { .. } => {
                 Some("bulla plugin install installs one, bulla plugin list shows those that are there".into())
+            }
+            Self::NotReplaceable { plugin, .. } => {
+                Some(format!("bulla plugin uninstall {plugin} first; what is installed is unchanged"))
             }
             Self::NotRegular { .. } => Some("put the program itself there, not a link".into()),
             Self::Start { .. } => {

@@ -4,12 +4,14 @@
 mod directory;
 mod envelope;
 mod error;
+mod installer;
 mod process;
 mod raw;
 
 pub use directory::{InstalledPlugin, PluginDirectory};
 pub use envelope::EnvelopePlugin;
 pub use error::PluginError;
+pub use installer::{PluginInstaller, StagedPlugin};
 pub use process::{Bounds, Plugin};
 pub use raw::RawPlugin;
 

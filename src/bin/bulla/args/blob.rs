@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::policy::PolicyImport;
 use super::sign::{AuthorityOptions, SignatureOptions};
 use super::signing::KeyOptions;
-use super::{Judging, SignatureView, parse_key_value};
+use super::{Judging, SignatureView};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Blob {
@@ -60,9 +60,6 @@ pub(crate) struct BlobVerify {
     /// Judge under the statement of this name, in place of the global one
     #[arg(long, value_name = "NAME")]
     pub(crate) policy_name: Option<String>,
-    /// What a verification plugin is told
-    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
-    pub(crate) plugin_config: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) judging: Judging,
 }

@@ -4,15 +4,13 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use std::collections::BTreeMap;
-
 use bulla::archive::OutputFile;
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::oci::Location;
 use bulla::ops::closure::WalkOptions;
 use bulla::ops::docker_archive::{self, DockerArchiveOptions};
-use bulla::ops::file::{extract, is_file};
+use bulla::ops::file::{extract, extract_stream, is_file};
 use bulla::ops::import::{
     Admission, AdmissionGround, Allow, Destination, ImportOptions, ImportReport, ImportedRoot, Mapping, Tally, import,
     import_stream,
@@ -37,7 +35,7 @@ use crate::settings::Network;
 use crate::terminal;
 
 pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
-    let limits = Limits::default();
+    let limits = arguments.most.limits();
     let destination = To::parse(&arguments.to)?;
     let network = Network::new(&arguments.registry, &[&arguments.to], &limits);
     let mut opened = open(&arguments.bundle, &network, &limits)?;
@@ -52,8 +50,7 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
     check_kinds(&destination, &opened)?;
     let mapping = mapping(arguments, &destination, &opened)?;
     let bars = Bars::new();
-    let (judged, account) =
-        judge(&opened, &arguments.judging, &arguments.files, BTreeMap::new(), &network, &limits, bars.as_ref())?;
+    let (judged, account) = judge(&opened, &arguments.judging, &arguments.files, &network, &limits, bars.as_ref())?;
     // An import that cannot be accounted for is not begun.
     let file = arguments.receipt.as_deref().map(OutputFile::create).transpose()?;
     let admissions = admissions(judged.artifacts(), &arguments.allow);
@@ -241,7 +238,7 @@ struct Errand<'a> {
 impl Errand<'_> {
     fn run(&self, destination: &To, opened: &mut Opened) -> Result<ImportReport, CommandError> {
         if let (Some(pipe), Some(ledger)) = (&opened.pipe, &self.options.ledger) {
-            ledger.checked_head(&pipe.head);
+            ledger.checked_head(&pipe.head)?;
         }
         match destination {
             To::Layout(path) => {
@@ -262,22 +259,25 @@ impl Errand<'_> {
         })
     }
 
-    /// Files with their signatures, beside each other in a folder. Everything was read and checked before the first is
-    /// written.
-    fn write_files(&self, folder: &Path, opened: &Opened) -> Result<ImportReport, CommandError> {
-        if opened.pipe.is_some() {
-            let message = "files are written after all of the bundle was checked, which standard input does not allow";
-            return Err(CommandError::new(DiagnosticCode::UsageInvalid, message)
-                .with_hint("write the bundle to a file first and give that"));
-        }
-        let store = opened.store.as_ref();
-        if let Some(ledger) = &self.options.ledger {
-            ledger.settle(store, self.progress.as_ref())?;
-        }
+    /// Files with their signatures, beside each other in a folder. Everything was read and checked before the first has its
+    /// name.
+    fn write_files(&self, folder: &Path, opened: &mut Opened) -> Result<ImportReport, CommandError> {
+        let Some(ledger) = &self.options.ledger else {
+            return Err(CommandError::new(DiagnosticCode::InternalError, "no ledger"));
+        };
+        let artifacts: Vec<_> = self.admissions.iter().map(|admission| admission.descriptor().clone()).collect();
         std::fs::create_dir_all(folder).map_err(|error| CommandError::io(folder, &error))?;
+        let files = match &mut opened.pipe {
+            Some(pipe) => extract_stream(&pipe.head, &mut pipe.tail, &artifacts, folder, ledger, self.limits)?,
+            None => {
+                let store = opened.store.as_ref();
+                ledger.settle(store, self.progress.as_ref())?;
+                let extracted = artifacts.iter().map(|artifact| extract(store, artifact, folder, self.limits));
+                extracted.collect::<Result<_, _>>()?
+            }
+        };
         let mut report = ImportReport::default();
-        for admission in self.admissions {
-            let files = extract(store, admission.descriptor(), folder, self.limits)?;
+        for (admission, files) in self.admissions.iter().zip(files) {
             for file in &files {
                 let size = file.metadata().map_or(0, |metadata| metadata.len());
                 report.copied.blobs = report.copied.blobs.saturating_add(1);

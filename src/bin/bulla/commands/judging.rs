@@ -7,6 +7,7 @@ use bulla::code::DiagnosticCode;
 use bulla::config::{self, ConfigDirectory};
 use bulla::limits::Limits;
 use bulla::oci::Repository;
+use bulla::ops::plugins::InstalledPlugins;
 use bulla::pki::Crl;
 use bulla::report::v1::{Clock, ClockSource, NetworkUse};
 use bulla::time::UnixTime;
@@ -24,6 +25,7 @@ pub(crate) struct Terms {
     pub(crate) clock: Clock,
     pub(crate) supplied: Vec<Crl>,
     pub(crate) user_metadata: BTreeMap<String, String>,
+    pub(crate) plugins: Option<InstalledPlugins>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -67,6 +69,8 @@ impl Terms {
             clock: Clock::new(at, source, arguments.freshness, arguments.revocation_time, network),
             supplied: settings::supplied_crls(&arguments.crls, limits)?,
             user_metadata: unique(&arguments.user_metadata, "--user-metadata")?,
+            // What a plugin is told is checked also where no signature asks for one.
+            plugins: settings::installed_plugins(unique(&arguments.plugin_config, "--plugin-config")?),
             warnings: loaded.ignored.iter().map(ToString::to_string).collect(),
         })
     }

@@ -1,7 +1,5 @@
 //! `bulla verify TARGET`
 
-use std::collections::BTreeMap;
-
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::oci::{Reference, Repository};
@@ -16,18 +14,16 @@ use bulla::report::v1::{Clock, NetworkUse, Notice, Report, Source as Place, Word
 use bulla::verification::Verdict;
 use bulla::verification::VerificationPlugins;
 
-use super::judging::{Terms, unique};
+use super::judging::Terms;
 use crate::args::{self, Format, Verify};
 use crate::error::{CommandError, Status};
 use crate::locate::{Notation, Opened, open_as};
 use crate::progress::Bars;
-use crate::settings::{self, Network};
+use crate::settings::Network;
 use crate::terminal;
 
 pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
-    let limits = limits(arguments.max_signatures);
-    // What a verification plugin is told is checked also where no signature asks for one.
-    let told = unique(&arguments.plugin_config, "--plugin-config")?;
+    let limits = arguments.most.limits();
     let network = Network::new(&arguments.registry, &[&arguments.target], &limits);
     let mut opened = open_as(Notation::of(arguments.oci_layout), &arguments.target, &network, &limits)?;
     let progress = Bars::new();
@@ -38,7 +34,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
         Report::new(opened.place.clone(), None, &judged.verified(sound), notices)
     } else {
         let (judged, account) =
-            judge(&opened, &arguments.judging, &arguments.files, told, &network, &limits, progress.as_ref())?;
+            judge(&opened, &arguments.judging, &arguments.files, &network, &limits, progress.as_ref())?;
         account.report(&complete(judged, &mut opened, progress.as_ref())?)
     };
     progress.done();
@@ -58,7 +54,8 @@ fn complete(judged: Judged, opened: &mut Opened, progress: &dyn Progress) -> Res
 /// Ends the reading of a pipe with what is known, and closes it.
 pub(crate) fn refuse(judged: Judged, ledger: &Ledger, opened: &mut Opened) -> Verification {
     if let Some(pipe) = opened.pipe.take() {
-        ledger.checked_head(&pipe.head);
+        // It proves nothing any more, so it need not succeed.
+        let _ = ledger.checked_head(&pipe.head);
         terminal::say("note: the layers were not read: what comes before them decides");
     }
     judged.refused(ledger.progress())
@@ -73,16 +70,10 @@ pub(crate) fn read_all(ledger: &Ledger, opened: &mut Opened, progress: &dyn Prog
     Ok(match &mut opened.pipe {
         None => ledger.settle(opened.store.as_ref(), progress)?,
         Some(pipe) => {
-            ledger.checked_head(&pipe.head);
+            ledger.checked_head(&pipe.head)?;
             ledger.settle_stream(&mut pipe.tail, progress)?
         }
     })
-}
-
-/// More than the usual number of signatures is a flood unless the operator expects them.
-fn limits(max_signatures: usize) -> Limits {
-    let usual = Limits::default();
-    Limits { judged_signatures: max_signatures, signatures: usual.signatures.max(max_signatures), ..usual }
 }
 
 /// The bytes alone were asked for, so that they are sound is success; nothing is said of trust.
@@ -130,7 +121,6 @@ pub(crate) fn judge(
     opened: &Opened,
     arguments: &args::Judging,
     files: &args::FileJudging,
-    told: BTreeMap<String, String>,
     network: &Network,
     limits: &Limits,
     progress: &dyn Progress,
@@ -158,7 +148,6 @@ pub(crate) fn judge(
     for warning in &terms.warnings {
         terminal::say(&format!("warning: {warning}"));
     }
-    let plugins = settings::installed_plugins(told);
     let judging = Judging {
         trust: &terms.trust,
         at: terms.at,
@@ -168,7 +157,7 @@ pub(crate) fn judge(
         seal: seal.clone(),
         user_metadata: terms.user_metadata.clone(),
         supplied: &terms.supplied,
-        plugins: plugins.as_ref().map(|plugins| -> &dyn VerificationPlugins { plugins }),
+        plugins: terms.plugins.as_ref().map(|plugins| -> &dyn VerificationPlugins { plugins }),
         live,
     };
     let judged = ops::verify::judge(&subject, &Depth::Judge(judging), limits, progress)?;

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &BlobVerify) -> Result<Status, CommandError> {
         terminal::say(&format!("warning: {ignored}"));
     }
     let network = Network::anywhere(&limits);
-    let plugins = settings::installed_plugins(unique(&arguments.plugin_config, "--plugin-config")?);
+    let plugins = settings::installed_plugins(unique(&judging.plugin_config, "--plugin-config")?);
     let terms = BlobJudging {
         statement,
         stores: &stores.stores,

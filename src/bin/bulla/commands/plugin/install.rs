@@ -1,15 +1,15 @@
 //! `bulla plugin install SOURCE`
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use bulla::code::DiagnosticCode;
 use bulla::digest::Digest;
 use bulla::limits::Limits;
 use bulla::notary::plugin::{PluginConfig, PluginMetadata};
-use bulla::signer::plugin::{Plugin, PluginDirectory, PluginError};
+use bulla::signer::plugin::{Plugin, PluginDirectory, PluginError, PluginInstaller, StagedPlugin};
 use semver::Version;
 
 use super::package::{MOST_BYTES, Package};
@@ -31,9 +31,11 @@ pub(super) fn run(arguments: &PluginInstall) -> Result<(), CommandError> {
     let name = arguments.source.rsplit('/').next().unwrap_or_default();
     let package = Package::read(name, bytes)?;
     let directory = settings::plugins()?;
-    let (staged, metadata) = stage(&directory, &package)?;
+    let installer = PluginInstaller::of(&directory)?;
+    let staged = installer.stage()?;
+    let metadata = fill(&staged, &package)?;
     let before = if arguments.force { None } else { newer_than_installed(&directory, &metadata)? };
-    replace(&directory, &metadata, staged)?;
+    staged.install(&metadata.name)?;
     let (name, version) = (&metadata.name, &metadata.version);
     terminal::print(|out| match before {
         Some(before) => writeln!(out, "Successfully updated plugin {name} from version {before} to {version}"),
@@ -66,11 +68,7 @@ fn download(arguments: &PluginInstall) -> Result<Vec<u8>, CommandError> {
 }
 
 /// Writes the files beside the plugins, out of the way, and asks the program who it is: what does not work is not installed.
-fn stage(directory: &PluginDirectory, package: &Package) -> Result<(tempfile::TempDir, PluginMetadata), CommandError> {
-    let root = directory.path();
-    DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(|error| CommandError::io(root, &error))?;
-    let staged = tempfile::Builder::new().prefix(".bulla-install ").tempdir_in(root);
-    let staged = staged.map_err(|error| CommandError::io(root, &error))?;
+fn fill(staged: &StagedPlugin<'_>, package: &Package) -> Result<PluginMetadata, CommandError> {
     for file in &package.files {
         let path = staged.path().join(&file.name);
         let failed = |error: std::io::Error| CommandError::io(&path, &error);
@@ -82,8 +80,7 @@ fn stage(directory: &PluginDirectory, package: &Package) -> Result<(tempfile::Te
         fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(failed)?;
     }
     let program = staged.path().join(package.plugin.program());
-    let metadata = Plugin::at(package.plugin.clone(), program).metadata(&PluginConfig::new())?;
-    Ok((staged, metadata))
+    Ok(Plugin::at(package.plugin.clone(), program).metadata(&PluginConfig::new())?)
 }
 
 fn version(metadata: &PluginMetadata) -> Result<Version, CommandError> {
@@ -109,18 +106,4 @@ fn newer_than_installed(directory: &PluginDirectory, new: &PluginMetadata) -> Re
     }
     let message = format!("version {} of the plugin {} is installed; this is {}", there.version, new.name, new.version);
     Err(CommandError::new(DiagnosticCode::AlreadyExists, message).with_hint("--force installs it nevertheless"))
-}
-
-/// Puts the new folder in the place of the old one; what was in the old one is gone.
-fn replace(directory: &PluginDirectory, new: &PluginMetadata, staged: tempfile::TempDir) -> Result<(), CommandError> {
-    let target = directory.folder(&new.name);
-    let failed = |error: std::io::Error| CommandError::io(&target, &error);
-    fs::set_permissions(staged.path(), Permissions::from_mode(0o755)).map_err(failed)?;
-    match target.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(&target).map_err(failed)?,
-        Ok(_) => fs::remove_file(&target).map_err(failed)?,
-        Err(_) => {}
-    }
-    let staged = staged.keep();
-    fs::rename(&staged, &target).inspect_err(|_| drop(fs::remove_dir_all(&staged))).map_err(failed)
 }

@@ -3,10 +3,8 @@
 mod install;
 mod package;
 
-use std::fs;
-
 use bulla::notary::plugin::{PluginConfig, PluginName};
-use bulla::signer::plugin::PluginError;
+use bulla::signer::plugin::PluginInstaller;
 
 use super::table::write_table;
 use crate::args::plugin::{Plugin, PluginUninstall};
@@ -44,16 +42,11 @@ fn list() -> Result<(), CommandError> {
 fn uninstall(arguments: &PluginUninstall) -> Result<(), CommandError> {
     let directory = settings::plugins()?;
     let name = PluginName::new(&arguments.name)?;
-    let folder = directory.folder(&name);
     // What is there may not work: that is a reason to remove it.
-    match folder.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => {}
-        Ok(_) => return Err(PluginError::NotRegular { path: folder }.into()),
-        Err(_) => return Err(PluginError::Missing { plugin: name, folder: directory.path().to_owned() }.into()),
-    }
+    directory.check_folder(&name)?;
     if !arguments.yes && terminal::confirm(&format!("Remove the plugin {name}?"))? == Answer::No {
         return Ok(());
     }
-    fs::remove_dir_all(&folder).map_err(|error| CommandError::io(&folder, &error))?;
+    PluginInstaller::of(&directory)?.remove(&name)?;
     terminal::print(|out| writeln!(out, "Successfully uninstalled plugin {name}"))
 }
