@@ -174,7 +174,7 @@ impl Judged {
 
     /// What of the source must be sound.
     pub fn ledger(&self) -> Ledger {
-        Ledger::of(&self.closures).claiming(self.claims.clone())
+        Ledger::of(&self.closures, self.claims.clone())
     }
 
     /// Complete, now that all bytes were checked.
