@@ -388,7 +388,6 @@ pub(super) fn resolve(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
