@@ -192,7 +192,7 @@ codes! {
     }
     // ── to know ─────────────────────────────────────────────────────────────────────────────────────────────────
     Notice: {
-        NamesAreClaims = "names-are-claims", "The bundle is not sealed: which name belongs to which digest is what its carrier says.";
+        NamesAreClaims = "names-are-claims", "No trusted seal vouches for the bundle: which name belongs to which digest is what its carrier says.";
         SealIgnored = "seal-ignored", "The bundle is sealed and --ignore-seal was given: the seal was not judged, so names are what the bundle's carrier says.";
         EvidenceMissing = "evidence-missing", "The bundle was exported without some revocation data, on the operator's word.";
         RevokedAfterSigning = "revoked-after-signing", "A certificate was revoked after the authenticated signing time, and --revocation-time point-in-time lets the signature stand.";

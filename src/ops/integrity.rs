@@ -60,25 +60,25 @@ impl Sound {
 }
 
 impl Ledger {
-    /// Everything in the closures, each once. Manifests were hashed when they were read, so only blobs are open.
-    pub fn of(closures: &[Closure]) -> Self {
+    /// Everything in the closures, each once. Manifests were hashed when they were read, so only blobs are open, and what
+    /// more is claimed of whichever of the two.
+    pub fn of(closures: &[Closure], claims: Claims) -> Self {
         let (mut count, mut blobs, mut done) = (ByteCount::default(), BTreeMap::new(), BTreeSet::new());
         for closure in closures {
             for manifest in closure.manifests.values().filter(|manifest| done.insert(manifest.descriptor().digest)) {
                 count.count(manifest.descriptor());
             }
-            for blob in closure.blobs.values().filter(|blob| done.insert(blob.digest)) {
-                count.count(blob);
-                blobs.insert(blob.digest, blob.clone());
+            for blob in closure.blobs.values() {
+                let is_new = done.insert(blob.digest);
+                if is_new {
+                    count.count(blob);
+                }
+                if is_new || claims.contains_key(&blob.digest) {
+                    blobs.entry(blob.digest).or_insert_with(|| blob.clone());
+                }
             }
         }
-        Self { count, blobs, claims: Claims::new(), checked: Mutex::default() }
-    }
-
-    /// The same, where these blobs must be what is claimed of them too.
-    #[must_use]
-    pub fn claiming(self, claims: Claims) -> Self {
-        Self { claims, ..self }
+        Self { count, blobs, claims, checked: Mutex::default() }
     }
 
     /// Notes that this content of the source was read to its end and is what its digest says. Where more is claimed of it,
@@ -245,5 +245,40 @@ impl io::Write for Hashed<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::limits::Limits;
+    use crate::oci::{IndexDocument, MediaType};
+    use crate::ops::closure::{WalkOptions, walk};
+    use crate::ops::progress::NoProgress;
+    use crate::store::fetch_manifest;
+    use crate::store::memory::MemoryStore;
+
+    /// The digest of a manifest was held against it when it was read, but nothing else that is claimed of the same bytes.
+    #[test]
+    fn what_is_claimed_of_a_blob_that_is_a_manifest_too_is_checked() {
+        let store = MemoryStore::new();
+        let limits = Limits::default();
+        let bytes = crate::json::to_vec(&IndexDocument::new(Vec::new())).unwrap();
+        let root = store.insert_manifest(MediaType::OCI_INDEX, bytes.clone());
+        let mut closure = walk(&store, &root, &WalkOptions::default(), &limits, &NoProgress).unwrap();
+        let manifest = fetch_manifest(&store, &root, &limits).unwrap().unwrap();
+        closure.manifests.insert(root.digest, Arc::new(manifest));
+        closure.blobs.insert(root.digest, Descriptor::of("text/plain", &bytes));
+        let settled = |claim: Option<&[u8]>| {
+            let claims =
+                claim.map(|bytes| (root.digest, BTreeSet::from([crate::digest::Algorithm::Sha384.digest(bytes)])));
+            let ledger = Ledger::of(&[closure.clone()], claims.into_iter().collect());
+            ledger.settle(&store, &NoProgress).map(Sound::count)
+        };
+        let count = settled(None).unwrap();
+        assert_eq!((count.blobs, settled(Some(&bytes)).unwrap()), (1, count));
+        assert!(matches!(settled(Some(b"other")), Err(StoreError::DigestMismatch { .. })));
     }
 }

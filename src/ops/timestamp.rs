@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::closure::{ClosureError, NotarySignature, WalkOptions, walk};
 use super::progress::Progress;
 use super::sign::put;
-use super::signatures::fetch_blob;
+use super::signatures::{SignatureFlood, check_amount, fetch_blob};
 use crate::archive::{EMPTY_CONFIG, empty_config, names};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
@@ -60,8 +60,11 @@ pub fn candidates(
 ) -> Result<(Vec<Candidate>, Vec<PassedOver>), StampError> {
     let closure = walk(store, root, options, limits, progress)?;
     let (mut found, mut passed) = (Vec::new(), Vec::new());
-    for signature in closure.notary_signatures() {
-        match Candidate::read(store, &signature, stamp, limits)? {
+    let signatures = closure.notary_signatures();
+    // All envelopes are held at once.
+    check_amount(&signatures, closure.manifests.values(), std::iter::empty(), limits)?;
+    for signature in &signatures {
+        match Candidate::read(store, signature, stamp, limits)? {
             Ok(candidate) => found.push(candidate),
             Err(reason) => passed.push(PassedOver { signature: signature.manifest.descriptor().digest, reason }),
         }
@@ -172,6 +175,9 @@ pub enum StampError {
     /// Content is missing, or does not fit together.
     #[error(transparent)]
     Closure(#[from] ClosureError),
+    /// More signatures or evidence than could be judged.
+    #[error(transparent)]
+    Flood(#[from] SignatureFlood),
     /// There is no token.
     #[error(transparent)]
     Signing(#[from] SigningError),
@@ -185,6 +191,7 @@ impl Diagnostic for StampError {
         match self {
             Self::Store(error) => error.code(),
             Self::Closure(error) => error.code(),
+            Self::Flood(error) => error.code(),
             Self::Signing(error) => error.code(),
             Self::Json(error) => error.code(),
         }
@@ -194,6 +201,7 @@ impl Diagnostic for StampError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Closure(error) => error.hint(),
+            Self::Flood(error) => error.hint(),
             Self::Signing(error) => error.hint(),
             Self::Json(_) => None,
         }

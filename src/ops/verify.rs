@@ -174,7 +174,16 @@ impl Judged {
 
     /// What of the source must be sound.
     pub fn ledger(&self) -> Ledger {
-        Ledger::of(&self.closures).claiming(self.claims.clone())
+        Ledger::of(&self.closures, self.claims.clone())
+    }
+
+    /// Whether an artifact is trusted only if bytes that were not read are what is claimed of them: then reading must go
+    /// on, whatever became of the others.
+    pub fn rests_on_claims(&self) -> bool {
+        let is_trusted = |root: &VerifiedRoot| {
+            root.outcome.as_ref().is_some_and(|outcome| matches!(outcome.verdict, Verdict::Trusted(_)))
+        };
+        !self.claims.is_empty() && self.artifacts.iter().any(is_trusted)
     }
 
     /// Complete, now that all bytes were checked.
@@ -183,7 +192,7 @@ impl Judged {
     }
 
     /// What is known where reading ended with the judgement, because there was no reason to go on: `checked` alone was
-    /// read.
+    /// read. Not for what [rests on claims](Self::rests_on_claims).
     pub fn refused(self, checked: ByteCount) -> Verification {
         Verification { seal: self.seal, integrity: checked, artifacts: self.artifacts }
     }

@@ -198,7 +198,7 @@ impl Inspection {
     pub fn new(source: Source, inventory: Option<&BundleInventory>, roots: &[InspectedRoot]) -> Self {
         let mut notices = Vec::new();
         if let Some(inventory) = inventory {
-            let message = "the bundle is not sealed: names and tags are what its carrier says".to_owned();
+            let message = "no seal is judged here: names and tags are what the bundle's carrier says".to_owned();
             notices.push(Notice { code: DiagnosticCode::NamesAreClaims, message });
             notices.extend(gaps(inventory));
         }

@@ -400,6 +400,12 @@ fn what_is_claimed_of_a_file_is_held_against_it() {
     import("lying.tar").refuses(3, &["blob-digest-mismatch"]);
     piped(&world, &["import", "-", "--to", "file:in"], &lying).refuses(3, &["blob-digest-mismatch"]);
     assert!(contents(&world.user.path("in")).is_empty());
+    // Nor is it called trusted where another's fault would end the reading.
+    world.user.put("dir/other.txt", "unsigned");
+    world.user.bulla(&["export", "file:dir/file.txt", "file:dir/other.txt", "-o", "two.tar"]).ends(0);
+    let two = Tar::parse(&world.user.get("two.tar"));
+    piped(&world, &["verify", "-"], &two.rewritten(&bad, &good)).refuses(3, &["blob-digest-mismatch"]);
+    piped(&world, &["verify", "-"], &two.bytes()).ends(1);
     // Without a claim, a file is read before it is judged, and a pipe cannot be.
     let silent = Tar::parse(&world.user.get("good.tar")).rewritten(&good, "");
     world.user.put("silent.tar", &silent);

@@ -95,6 +95,10 @@ fn a_sealed_bundle_says_who_sealed_it_with_every_key_and_format() {
     let world = &sealing.world;
     let subject = sealing.sealer.leaf.subject();
     world.user.bulla(&["verify", "jws.tar"]).says(0, &[&format!("seal: TRUSTED by {subject} (policy seals)")]);
+    // To look is not to judge, and what is not judged is not denied.
+    let inspected =
+        world.user.bulla(&["inspect", "jws.tar"]).says(0, &["note[names-are-claims]: no seal is judged here"]);
+    assert!(!inspected.text().contains("not sealed"), "{inspected:?}");
     // The receipt tells; the seal itself goes nowhere.
     let import = ["import", "cose.tar.zst", "--to", "oci:in", "--receipt", "r.json", "--require-seal"];
     world.user.bulla(&import).ends(0);
@@ -316,4 +320,26 @@ fn other_tools_read_a_sealed_bundle_as_they_read_any() {
     assert!(ended.json().get("seal").is_none());
     let listed = sealing.world.user.bulla(&["inspect", "unpacked", "--format", "json"]).ends(0).json();
     assert_eq!(listed["roots"].as_array().unwrap().len(), 1, "{listed:#}");
+}
+
+/// Whoever has an artifact signed that is a bundle manifest has a seal on that bundle.
+#[test]
+fn no_bundle_is_sealed_by_who_thinks_that_he_signs_an_artifact() {
+    const TEST: &str = "no_bundle_is_sealed_by_who_thinks_that_he_signs_an_artifact";
+    let Some(sealing) = Sealing::new(TEST) else { return };
+    if !tools::there(TEST, &["tar"]) {
+        return;
+    }
+    let (user, folder) = (&sealing.world.user, sealing.world.user.folder());
+    let bundle = sealing.world.export("l");
+    std::fs::create_dir(folder.join("unpacked")).unwrap();
+    tools::must("tar", &["xf", &bundle, "-C", "unpacked"], &folder);
+    let index = user.json("unpacked/index.json");
+    let kind = json!("application/vnd.bulla.bundle.v1+json");
+    let manifests = index["manifests"].as_array().unwrap();
+    let manifest = manifests.iter().find(|entry| entry["artifactType"] == kind).unwrap();
+    let place = format!("unpacked@{}", manifest["digest"].as_str().unwrap());
+    let sign = ["sign", &place, "--key-file", "sealer.key", "--cert-file", "sealer.pem"];
+    user.bulla(&sign).says(2, &["error[usage-invalid]", "is the manifest of a bundle", "bulla export --seal"]);
+    assert_eq!(user.json("unpacked/index.json"), index);
 }

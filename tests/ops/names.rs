@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bulla::code::{Diagnostic, DiagnosticCode};
 use bulla::limits::Limits;
 use bulla::oci::{Descriptor, MediaType, Target};
+use bulla::ops::closure::WalkOptions;
 use bulla::ops::evidence_export::find_carried_crls;
 use bulla::ops::import::{Destination, ImportOptions, import};
 use bulla::ops::inspect::{Node, inspect};
 use bulla::ops::progress::{NoProgress, Progress};
 use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
+use bulla::ops::timestamp::{Stamp, candidates};
 use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, Verification, VerifyError, verify};
 use bulla::store::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError};
 use bulla::trust::{PolicyDocument, Trust, TrustStores};
@@ -122,6 +124,19 @@ fn signatures_times_names_are_bounded() {
     assert!(judge(&store, &index, &limits(all)).is_ok());
     let error = judge(&store, &index, &limits(all - 1)).unwrap_err();
     assert_eq!(error.code(), DiagnosticCode::ClosureTooLarge, "{error}");
+}
+
+#[test]
+fn as_many_are_stamped_as_could_be_judged() {
+    let (store, index) = counting();
+    let options = WalkOptions::default();
+    let found = |signatures| {
+        let limits = Limits { signatures, ..Limits::default() };
+        candidates(&store, &index, Stamp::All, &options, &limits, &NoProgress).map_err(|error| error.code())
+    };
+    let (stamped, passed) = found(1_000).unwrap();
+    assert!(stamped.len() + passed.len() > 0);
+    assert_eq!(found(0).unwrap_err(), DiagnosticCode::ClosureTooLarge);
 }
 
 /// A tree repeats what its branches share: however it is cut into artifacts, it is no larger.

@@ -5,7 +5,9 @@ pub mod authority;
 
 use std::sync::Arc;
 
+use crate::archive::names;
 use crate::code::{Diagnostic, DiagnosticCode};
+use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::notary::{EnvelopeType, SignatureManifest, SignatureManifestForm};
 use crate::oci::Descriptor;
@@ -39,9 +41,13 @@ pub fn sign(
     Ok(SignatureArtifact::build(request.form, &subject, envelope)?)
 }
 
-/// The descriptor of a manifest that is there, by its own bytes.
+/// The descriptor of a manifest that is there, by its own bytes. A signature on the manifest of a bundle is a seal, and who
+/// seals a bundle means to: nobody who signs what others push gives them one.
 fn present(store: &dyn ContentStore, target: &Descriptor, limits: &Limits) -> Result<Descriptor, SignError> {
     match fetch_manifest(store, target, limits)? {
+        Some(manifest) if manifest.artifact_type().is_some_and(|kind| *kind == names::BUNDLE) => {
+            Err(SignError::Bundle { digest: manifest.descriptor().digest })
+        }
         Some(manifest) => {
             Ok(Descriptor::new(manifest.media_type().clone(), manifest.descriptor().digest, manifest.descriptor().size))
         }
@@ -90,6 +96,12 @@ pub enum SignError {
     /// The key, the chain, or the timestamp.
     #[error(transparent)]
     Signing(#[from] SigningError),
+    /// What is to be signed says what a bundle holds.
+    #[error("{digest} is the manifest of a bundle, and a signature on it would be a seal")]
+    Bundle {
+        /// Its digest.
+        digest: Digest,
+    },
 }
 
 impl Diagnostic for SignError {
@@ -97,6 +109,7 @@ impl Diagnostic for SignError {
         match self {
             Self::Store(error) => error.code(),
             Self::Signing(error) => error.code(),
+            Self::Bundle { .. } => DiagnosticCode::UsageInvalid,
         }
     }
 
@@ -104,6 +117,7 @@ impl Diagnostic for SignError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Signing(error) => error.hint(),
+            Self::Bundle { .. } => Some("bulla export --seal seals a bundle".into()),
         }
     }
 }
