@@ -18,7 +18,7 @@ use crate::world::{SCOPE, World};
 const CHART: &str = "registry.example/chart";
 
 /// A sealed bundle of a signed image, a signed index for two platforms, and a signed artifact that is no image: as a file
-/// (`all.tar`), unpacked (`unpacked`), and imported (`imported`).
+/// (`all.tar`), unpacked (`unpacked`), and imported (`imported`). To the index's signature refer both its evidence and a note.
 struct Shelf {
     world: World,
     /// Tag, repository and descriptor of each root.
@@ -49,7 +49,9 @@ impl Shelf {
         for (tag, _, root) in &roots {
             content.tag(tag, root);
             let signature = world.sign(&mut content, root);
-            content.referrer(&signature, "application/vnd.example.note", tag.as_bytes());
+            if *tag == "v2" {
+                content.referrer(&signature, "application/vnd.example.note", b"a note");
+            }
         }
         content.write_layout(&world.user.path("l"));
         let manifest: Value = serde_json::from_slice(&content.blobs[digest(&roots[0].2)]).unwrap();
