@@ -356,9 +356,10 @@ fn kept(names: &[&str]) -> Vec<&'static str> {
 fn by_chain(case: &Case, names: &[&str]) -> Result<World, &'static str> {
     let leaf: Certificate = material::certificate(names.first().ok_or("no certificates")?).map_err(|_| "the leaf")?;
     let key = key_of(leaf.der()).ok_or("a certificate whose key signs nothing here")?;
-    let target = json!({"mediaType": "a/b", "digest": Digest::sha256(b""), "size": 0});
-    let envelope = crate::generate::envelope_over(&json!({ "targetArtifact": target }).to_string(), key, &kept(names));
-    let mut world = World::new(case, "registry.example/cases", "a/b", Vec::new());
+    let artifact = fs::read(folder().join("pki/artifact.json")).unwrap();
+    let mut world = World::new(case, "registry.example/cases", MediaType::OCI_MANIFEST, artifact);
+    let payload = json!({ "targetArtifact": world.target }).to_string();
+    let envelope = crate::generate::envelope_over(&payload, key, &kept(names));
     world.attach(JWS, envelope);
     Ok(world)
 }
