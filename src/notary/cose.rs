@@ -14,6 +14,7 @@ use crate::pki::{CertificateChain, CertificatePool};
 use crate::time::UnixTime;
 
 mod cbor;
+mod common;
 mod shown;
 
 pub use cbor::CborError;
@@ -39,6 +40,7 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits, pool: &CertificatePool) -> Re
     let mut protected = bucket(PROTECTED, decode(PROTECTED, &protected_bytes)?)?;
     let mut unprotected = bucket(UNPROTECTED, unprotected)?;
     refuse_repeated(&protected, &unprotected)?;
+    common::check(&protected, &unprotected)?;
     // Conformance 4.12: either header may carry the chain, not both.
     let x5chain = integer_label(iana::HeaderParameter::X5Chain);
     let chain = protected.remove(&x5chain).or_else(|| unprotected.remove(&x5chain));

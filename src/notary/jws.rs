@@ -122,9 +122,9 @@ fn read_protected(bytes: &[u8]) -> Result<(SignatureAlgorithm, SignedAttributes)
         SigningScheme::find(&scheme).ok_or_else(|| EnvelopeError::SchemeUnsupported { scheme: shorten(&scheme) })?;
     let content_type = take_text(&mut members, CTY)?;
     let critical = take_critical(&mut members)?;
-    let signing_time = take_time(&mut members, attribute::SIGNING_TIME)?;
-    let authentic_signing_time = take_time(&mut members, attribute::AUTHENTIC_SIGNING_TIME)?;
-    let expiry = take_time(&mut members, attribute::EXPIRY)?;
+    let signing_time = take_signing_time(&mut members, attribute::SIGNING_TIME)?;
+    let authentic_signing_time = take_signing_time(&mut members, attribute::AUTHENTIC_SIGNING_TIME)?;
+    let expiry = take_time(&mut members, attribute::EXPIRY)?.filter(|time| *time != UnixTime::GO_ZERO);
     let extended = members
         .into_iter()
         .map(|(name, value)| {
@@ -168,14 +168,27 @@ fn take_critical(members: &mut Map<String, Value>) -> Result<Vec<String>, Envelo
         .collect()
 }
 
-/// RFC 3339 with any offset; null and Go's zero time mean that there is none (conformance 3.13, 3.15).
+/// Go's zero time stands for no expiry (conformance 3.15). As a time of signing it would be present for one reader and absent
+/// for another, so that a scheme's rules about which times there are could be got round (conformance 3.14).
+fn take_signing_time(
+    members: &mut Map<String, Value>,
+    member: &'static str,
+) -> Result<Option<UnixTime>, EnvelopeError> {
+    let problem = "is Go's zero time, which is none";
+    match take_time(members, member)? {
+        Some(UnixTime::GO_ZERO) => Err(EnvelopeError::Member { member, problem }),
+        time => Ok(time),
+    }
+}
+
+/// RFC 3339 with any offset; null means that there is none (conformance 3.13).
 fn take_time(members: &mut Map<String, Value>, member: &'static str) -> Result<Option<UnixTime>, EnvelopeError> {
     let problem = "is not a time in RFC 3339 form";
     match members.remove(member) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => {
             let time: UnixTime = text.parse().map_err(|_| EnvelopeError::Member { member, problem })?;
-            Ok(Some(time).filter(|time| *time != UnixTime::GO_ZERO))
+            Ok(Some(time))
         }
         Some(_) => Err(EnvelopeError::Member { member, problem }),
     }

@@ -20,6 +20,8 @@ mod generate;
 mod judging;
 mod kinds;
 mod outcome;
+#[path = "../suites/random.rs"]
+mod random;
 #[path = "../support/registry.rs"]
 mod registry;
 mod runner;

@@ -91,8 +91,15 @@ impl<'a> Reader<'a> {
             5 => self.map(number, depth.saturating_add(1)),
             // ciborium makes integers of bignums: one value in two forms.
             _ if matches!(number, 2 | 3) => Err(CborError::Unsupported),
+            // A time that is no number (RFC 8949 §3.4.2).
+            _ if number == 1 && !self.begins_with_number() => Err(CborError::Unsupported),
             _ => self.item(depth.saturating_add(1)),
         }
+    }
+
+    /// Whether an integer or a floating-point number comes next.
+    fn begins_with_number(&self) -> bool {
+        self.rest.first().is_some_and(|initial| matches!((initial >> 5, initial & 0x1f), (0 | 1, _) | (7, 25..=27)))
     }
 
     /// `number` pairs. The form being the shortest everywhere, equal keys have equal bytes.

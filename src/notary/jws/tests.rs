@@ -70,6 +70,8 @@ fn protected_headers_that_break_the_format() {
         ("3.09 cty", lacking("cty"), EnvelopeMalformed),
         ("3.10 crit", lacking("crit"), EnvelopeMalformed),
         ("2.10 scheme", lacking(attribute::SIGNING_SCHEME), EnvelopeMalformed),
+        ("3.14 Go's zero", changed(attribute::SIGNING_TIME, r#""0001-01-01T00:00:00Z""#), EnvelopeMalformed),
+        ("3.14 Go's zero", changed(attribute::AUTHENTIC_SIGNING_TIME, r#""0001-01-01T00:00:00Z""#), EnvelopeMalformed),
         ("3.07 none", changed("alg", r#""none""#), AlgorithmUnsupported),
         ("3.07 HMAC", changed("alg", r#""HS256""#), AlgorithmUnsupported),
         ("3.07 PKCS#1", changed("alg", r#""RS256""#), AlgorithmUnsupported),

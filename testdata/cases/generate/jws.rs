@@ -247,6 +247,18 @@ fn times(book: &mut Book) {
             json!({ AUTHENTIC: SIGNED_TEXT }),
             refused(MALFORMED),
         ),
+        (
+            "2.12 3.14 3.15",
+            "the other scheme's time as Go's zero",
+            json!({ AUTHENTIC: "0001-01-01T00:00:00Z" }),
+            refused(MALFORMED),
+        ),
+        (
+            "2.11 3.14 3.15",
+            "Go's zero time as signing time",
+            json!({ TIME: "0001-01-01T00:00:00Z" }),
+            refused(MALFORMED),
+        ),
     ] {
         add(book, facts, title, Jws::plain().with(members).bytes(), expect);
     }
@@ -283,6 +295,12 @@ fn times(book: &mut Book) {
             accepted().shows(json!({ "scheme": AUTHORITY, "authenticSigningTime": SIGNED_TEXT, "signingTime": null })),
         ),
         ("2.11 3.14", "a signing authority with a signing time", json!({ TIME: SIGNED_TEXT }), refused(MALFORMED)),
+        (
+            "2.11 3.14 3.15",
+            "a signing authority with Go's zero time as signing time",
+            json!({ TIME: "0001-01-01T00:00:00Z" }),
+            refused(MALFORMED),
+        ),
         (
             "2.12 3.14",
             "a signing authority without its time",

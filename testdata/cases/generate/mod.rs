@@ -19,6 +19,7 @@ mod cose;
 mod envelope;
 mod jws;
 mod manifest;
+pub(crate) mod odd;
 mod policy;
 mod sign;
 mod trust;

@@ -2,7 +2,9 @@
 //! differ, a table says why.
 
 mod evidence;
+mod odd;
 mod program;
+mod shown;
 mod table;
 mod worlds;
 
@@ -42,8 +44,8 @@ impl Clocks {
     }
 }
 
-/// What Notation says of a world.
-fn ask(program: &Path, world: &World, case: &Case) -> (Said, String) {
+/// A registry on loopback with the world's content.
+fn serve(world: &World) -> Registry {
     let registry = Registry::start(Options::default());
     // oras takes the type of an index only where nothing stands behind it.
     registry.change("GET", "/referrers/", usize::MAX, |reply| reply.header("content-type", MediaType::OCI_INDEX));
@@ -54,6 +56,12 @@ fn ask(program: &Path, world: &World, case: &Case) -> (Said, String) {
     for blob in &world.blobs {
         registry.blob(repository, blob);
     }
+    registry
+}
+
+/// What Notation says of a world.
+fn ask(program: &Path, world: &World, case: &Case) -> (Said, String) {
+    let registry = serve(world);
     for answer in &world.answers {
         registry.answer("*", &answer.url, usize::MAX, Reply::new(200).body(answer.content.clone()));
     }

@@ -110,6 +110,14 @@ pub(super) struct Ended {
     pub(super) said: String,
 }
 
+impl Ended {
+    /// The JSON document that it printed, whatever it said beside it.
+    pub(super) fn document(&self) -> Option<serde_json::Value> {
+        let (begin, end) = (self.said.find('{')?, self.said.rfind('}')?);
+        serde_json::from_str(self.said.get(begin..=end)?).ok()
+    }
+}
+
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         let said = [output.stdout, output.stderr].concat();

@@ -18,11 +18,12 @@ use crate::facts::folder;
 use crate::kinds::{config, material, vector, verdict};
 
 /// The time of cases that have none, because their verdict doesn't depend on it.
-const ANY_TIME: i64 = 1_781_524_800; // 2026-06-15T12:00:00Z
+pub(super) const ANY_TIME: i64 = 1_781_524_800; // 2026-06-15T12:00:00Z
 /// The trust store of a world that needs one.
 const STORE: &str = "cases";
 const SIGNATURE: &str = "application/vnd.cncf.notary.signature";
-const JWS: &str = "application/jose+json";
+pub(super) const JWS: &str = "application/jose+json";
+pub(super) const COSE: &str = "application/cose";
 
 /// What Notation is given.
 pub(super) struct World {
@@ -294,10 +295,15 @@ fn envelope(case: &Case) -> Result<World, &'static str> {
     let mut bytes = case.read(inputs["envelope"].as_str().unwrap()).map_err(|_| "a file that is not there")?;
     let pad = inputs["pad"].as_u64().and_then(|pad| usize::try_from(pad).ok()).unwrap_or_default();
     bytes.resize(bytes.len() + pad, b' ');
+    Ok(around(case, inputs["mediaType"].as_str().unwrap(), bytes))
+}
+
+/// An envelope over no bytes of the type `a/b`, at the level audit.
+pub(super) fn around(case: &Case, media_type: &str, envelope: Vec<u8>) -> World {
     let mut world = World::new(case, "registry.example/cases", "a/b", Vec::new());
-    world.attach(inputs["mediaType"].as_str().unwrap(), bytes);
-    world.trusts(&["root"], &audit(), &json!(["*"]))?;
-    Ok(world)
+    world.attach(media_type, envelope);
+    world.trusts(&["root"], &audit(), &json!(["*"])).unwrap();
+    world
 }
 
 /// The payload in an envelope over what it speaks of, or over what the case compares it with.
@@ -356,9 +362,10 @@ fn kept(names: &[&str]) -> Vec<&'static str> {
 fn by_chain(case: &Case, names: &[&str]) -> Result<World, &'static str> {
     let leaf: Certificate = material::certificate(names.first().ok_or("no certificates")?).map_err(|_| "the leaf")?;
     let key = key_of(leaf.der()).ok_or("a certificate whose key signs nothing here")?;
-    let target = json!({"mediaType": "a/b", "digest": Digest::sha256(b""), "size": 0});
-    let envelope = crate::generate::envelope_over(&json!({ "targetArtifact": target }).to_string(), key, &kept(names));
-    let mut world = World::new(case, "registry.example/cases", "a/b", Vec::new());
+    let artifact = fs::read(folder().join("pki/artifact.json")).unwrap();
+    let mut world = World::new(case, "registry.example/cases", MediaType::OCI_MANIFEST, artifact);
+    let payload = json!({ "targetArtifact": world.target }).to_string();
+    let envelope = crate::generate::envelope_over(&payload, key, &kept(names));
     world.attach(JWS, envelope);
     Ok(world)
 }
