@@ -214,7 +214,9 @@ mod tests {
             ("endless array", &[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], Truncated),
             ("endless map", &[0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], Truncated),
             ("deep arrays", &[0x81; 100_000], TooDeep),
-            ("deep tags", &[0xc1; 100_000], TooDeep),
+            ("deep tags", &[0xc4; 100_000], TooDeep),
+            ("a time that is a text", &[0xc1, 0x61, b'x'], Unsupported),
+            ("a time that is true", &[0xc1, 0xf5], Unsupported),
             ("deep maps", &[0xa1; 100_000], TooDeep),
         ] {
             assert_eq!(decode(bytes), Err(error), "{what}");

@@ -276,7 +276,7 @@ fn envelopes_that_break_the_format() {
     // Conformance 4.12: the chain may stand in the protected header alone.
     assert_eq!(code(&envelope(&moved, &unprotected().without(33))), DiagnosticCode::CertificateMalformed);
     // And what is not signed may be odd, as long as it is not the chain or the token (2.22, 4.13).
-    for (label, value) in [(attribute::SIGNING_AGENT, Value::from(1)), ("com.example.x", tag(1, "x"))] {
+    for (label, value) in [(attribute::SIGNING_AGENT, Value::from(1)), ("com.example.x", tag(4, "x"))] {
         assert_eq!(code(&with(label.into(), value)), DiagnosticCode::CertificateMalformed, "{label}");
     }
 }

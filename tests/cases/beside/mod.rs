@@ -139,8 +139,11 @@ impl Compared<'_> {
     }
 }
 
+/// A case, what Notation is given of it, and what bulla says.
+type Asked<'a> = (&'a Case, World, Said);
+
 /// Every case that can be put to Notation, with what bulla says of it; and how many cannot, by the reason.
-fn questions(cases: &[Case]) -> (Vec<(&Case, World, Said)>, BTreeMap<&'static str, usize>) {
+fn questions(cases: &[Case]) -> (Vec<Asked<'_>>, BTreeMap<&'static str, usize>) {
     let (mut questions, mut left_out) = (Vec::new(), BTreeMap::new());
     for case in cases {
         match worlds::of(case) {
@@ -152,7 +155,7 @@ fn questions(cases: &[Case]) -> (Vec<(&Case, World, Said)>, BTreeMap<&'static st
 }
 
 /// Asks Notation everything, on all cores.
-fn compare<'a>(questions: &[(&'a Case, World, Said)], clocks: &Clocks) -> Vec<Compared<'a>> {
+fn compare<'a>(questions: &[Asked<'a>], clocks: &Clocks) -> Vec<Compared<'a>> {
     let (next, compared) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {

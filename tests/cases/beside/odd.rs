@@ -19,7 +19,7 @@ use crate::random::Random;
 use crate::{runner, tools};
 
 /// What bulla says where it alone refuses, and why that is right (see [`super::table`]).
-const STRICTER: [(&str, &str); 11] = [
+const STRICTER: [(&str, &str); 13] = [
     ("for no plugin", "2.18"),
     ("which some take for", "3.02"),
     ("unknown field", "3.02"),
@@ -31,6 +31,8 @@ const STRICTER: [(&str, &str); 11] = [
     ("repeats a label of the protected header", "RFC 9052 §3: Go's library takes the one in either"),
     ("is not a time in whole seconds under the tag 1", "4.05, 4.08"),
     ("timestampSignature\" is not a byte string", "4.13"),
+    ("which the signing scheme notary.x509", "4.08"),
+    ("is marked as critical, but it is absent or must not be critical", "4.06"),
 ];
 
 /// What Notation says where it alone refuses.

@@ -193,8 +193,11 @@ fn signed(case: &Case) -> Result<World, &'static str> {
     Ok(world)
 }
 
+/// Manifests with their media types, blobs, and the descriptors of the manifests.
+type Reachable = (Vec<(String, Vec<u8>)>, Vec<Vec<u8>>, Vec<Descriptor>);
+
 /// Everything that the index of a layout leads to.
-fn reachable(layout: &Path) -> (Vec<(String, Vec<u8>)>, Vec<Vec<u8>>, Vec<Descriptor>) {
+fn reachable(layout: &Path) -> Reachable {
     let read = |digest: &str| fs::read(layout.join("blobs").join(digest.replacen(':', "/", 1))).ok();
     let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
     let (mut manifests, mut blobs, mut listed) = (Vec::new(), Vec::new(), Vec::new());
