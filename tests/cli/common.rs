@@ -200,19 +200,9 @@ impl std::fmt::Debug for Ended {
     }
 }
 
-/// Whether a tool is there. Where it is not, the test says that it is skipped; `BULLA_TEST_TOOLS=required`, as
-/// `.ci/run` sets it, makes that a failure.
+/// Whether a tool is on the PATH; see [`crate::skip::unless`].
 pub fn there(test: &str, tool: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|folder| folder.join(tool).is_file());
-    if !found {
-        let without = std::env::var("BULLA_TEST_WITHOUT").unwrap_or_default();
-        let wanted = !without.split_whitespace().any(|named| named == tool);
-        let required = std::env::var("BULLA_TEST_TOOLS").as_deref() == Ok("required");
-        assert!(!(wanted && required), "{test}: {tool} is missing");
-        crate::skip::tool(format_args!("{test}: {tool} is missing"));
-    }
-    found
+    crate::skip::unless(test, &[tool])
 }
 
 /// Judges a document by a schema of `schemas/`.

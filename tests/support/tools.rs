@@ -2,37 +2,16 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// Whether all these tools are on the PATH. Where one is not, the test is skipped, and says so; with
-/// `BULLA_TEST_TOOLS=required`, as `.ci/run` sets it, that is a failure, unless the tool is among the words of
-/// `BULLA_TEST_WITHOUT`: `.ci/run` names there what it could not fetch from the newer Debian suites.
+/// Whether all these tools are on the PATH; see [`crate::skip::unless`].
 pub fn there(test: &str, tools: &[&str]) -> bool {
-    let missing = tools.iter().find(|tool| which(tool).is_none());
-    match missing {
-        None => true,
-        Some(tool) if not_to_be_had(tool) => {
-            skip_always(test, &format!("{tool} is not to be had"));
-            false
-        }
-        Some(tool) => {
-            skip(test, &format!("{tool} is missing"));
-            false
-        }
-    }
-}
-
-/// No Debian suite has regctl: its test runs where somebody built it.
-fn not_to_be_had(tool: &str) -> bool {
-    if tool == "regctl" {
-        return true;
-    }
-    std::env::var("BULLA_TEST_WITHOUT").is_ok_and(|tools| tools.split_whitespace().any(|named| named == tool))
+    crate::skip::unless(test, tools)
 }
 
 /// Says that a test, or a part of one, does not run.
@@ -44,11 +23,6 @@ pub fn skip(test: &str, why: &str) {
 /// repository.
 pub fn skip_always(test: &str, why: &str) {
     crate::skip::always(format_args!("{test}: {why}"));
-}
-
-fn which(tool: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(tool)).find(|file| file.is_file())
 }
 
 /// Runs a tool; its output, whatever became of it.

@@ -14,8 +14,7 @@ use bulla::time::UnixTime;
 
 /// The program on the PATH.
 pub(super) fn installed() -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap();
-    let found = std::env::split_paths(&path).map(|folder| folder.join("notation")).find(|file| file.is_file());
+    let found = crate::skip::find("notation");
     found.expect("whoever asks has looked whether it is there")
 }
 
