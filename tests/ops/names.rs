@@ -1,6 +1,6 @@
 //! One artifact under many names costs what it costs once: whoever makes a bundle gives it as many as he likes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,16 +13,16 @@ use bulla::ops::evidence_export::find_carried_crls;
 use bulla::ops::import::{Destination, ImportOptions, import};
 use bulla::ops::inspect::{Node, inspect};
 use bulla::ops::progress::{NoProgress, Progress};
-use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
+use bulla::ops::seal::SubjectSeal;
 use bulla::ops::timestamp::{Stamp, candidates};
-use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, Verification, VerifyError, verify};
+use bulla::ops::verify::{Depth, RootToVerify, Subject, Verification, VerifyError, verify};
 use bulla::store::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError};
-use bulla::trust::{PolicyDocument, Trust, TrustStores};
-use bulla::verification::{Freshness, RevocationReading};
+use bulla::trust::TrustStores;
 
 use crate::collect::NOW;
 use crate::import::admit;
 use crate::memory::{Memory, Sample, sample};
+use crate::revocation::{judging, strict};
 
 /// Counts the manifests that are read.
 struct Counting {
@@ -57,22 +57,8 @@ fn roots(index: &Descriptor) -> Vec<RootToVerify> {
 }
 
 fn judge(store: &dyn ContentStore, index: &Descriptor, limits: &Limits) -> Result<Verification, VerifyError> {
-    let policy = serde_json::json!({"version": "1.0", "trustPolicies": [{"name": "all", "registryScopes": ["*"],
-        "signatureVerification": {"level": "strict"}, "trustStores": ["ca:x"], "trustedIdentities": ["*"]}]});
-    let policy = PolicyDocument::parse(&serde_json::to_vec(&policy).unwrap()).unwrap();
-    let trust = Trust { policy, files: None, stores: TrustStores::default() };
-    let judging = Judging {
-        plugins: None,
-        trust: &trust,
-        at: NOW,
-        freshness: Freshness::Current,
-        revocation: RevocationReading::Now,
-        scope: None,
-        seal: SealTerms { scope: SEAL_REPOSITORY.parse().unwrap(), demand: SealDemand::IfPresent },
-        user_metadata: BTreeMap::new(),
-        supplied: &[],
-        live: None,
-    };
+    let trust = strict(TrustStores::default());
+    let judging = judging(&trust, NOW, None);
     let (omitted, listed) = (BTreeSet::new(), BTreeSet::new());
     let subject = Subject { store, roots: roots(index), omitted, listed, seal: SubjectSeal::NoBundle };
     verify(&subject, &Depth::Judge(judging), limits, &NoProgress)

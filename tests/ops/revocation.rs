@@ -128,22 +128,19 @@ fn root_of(image: &Descriptor) -> RootToVerify {
     RootToVerify { descriptor: image.clone(), reference: Some(reference(NAME)) }
 }
 
-fn judge(
-    store: &dyn ContentStore,
-    image: &Descriptor,
-    pki: &Pki,
-    at: UnixTime,
-    live: Option<&dyn LiveEvidence>,
-) -> Verification {
+/// One strict statement for everything.
+pub(crate) fn strict(stores: TrustStores) -> Trust {
     let policy = serde_json::json!({"version": "1.0", "trustPolicies": [{"name": "all", "registryScopes": ["*"],
         "signatureVerification": {"level": "strict"}, "trustStores": ["ca:x"], "trustedIdentities": ["*"]}]});
     let policy = PolicyDocument::parse(&serde_json::to_vec(&policy).unwrap()).unwrap();
-    let mut stores = TrustStores::default();
-    stores.insert("ca:x".parse().unwrap(), vec![pki.certificate("root")]).unwrap();
-    let trust = Trust { policy, files: None, stores };
-    let judging = Judging {
+    Trust { policy, files: None, stores }
+}
+
+/// What an operator says who asks for nothing in particular.
+pub(crate) fn judging<'a>(trust: &'a Trust, at: UnixTime, live: Option<&'a dyn LiveEvidence>) -> Judging<'a> {
+    Judging {
         plugins: None,
-        trust: &trust,
+        trust,
         at,
         freshness: Freshness::Current,
         revocation: RevocationReading::Now,
@@ -152,7 +149,20 @@ fn judge(
         user_metadata: BTreeMap::new(),
         supplied: &[],
         live,
-    };
+    }
+}
+
+fn judge(
+    store: &dyn ContentStore,
+    image: &Descriptor,
+    pki: &Pki,
+    at: UnixTime,
+    live: Option<&dyn LiveEvidence>,
+) -> Verification {
+    let mut stores = TrustStores::default();
+    stores.insert("ca:x".parse().unwrap(), vec![pki.certificate("root")]).unwrap();
+    let trust = strict(stores);
+    let judging = judging(&trust, at, live);
     let subject = Subject {
         store,
         roots: vec![root_of(image)],
