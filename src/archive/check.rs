@@ -284,11 +284,12 @@ impl BundleInventory {
             stream.validate()?;
         }
         self.check_omitted()?;
-        self.check_values()?;
+        let totals = self.computed_totals();
+        self.check_values(&totals)?;
         self.check_order()?;
         self.check_names()?;
         self.check_references()?;
-        match self.totals == self.computed_totals() {
+        match self.totals == totals {
             true => Ok(()),
             false => Err(InventoryError::Totals),
         }
@@ -319,7 +320,7 @@ impl BundleInventory {
     }
 
     /// What no type of a member says: the form of codes and hexadecimal numbers, and how great sizes may be.
-    fn check_values(&self) -> Result<(), InventoryError> {
+    fn check_values(&self, totals: &Totals) -> Result<(), InventoryError> {
         let value = |member, good: bool, found: &dyn std::fmt::Display| match good {
             true => Ok(()),
             false => Err(InventoryError::Value { member, found: shorten(&found.to_string()) }),
@@ -342,7 +343,7 @@ impl BundleInventory {
             }
         }
         let sizes = self.blobs.iter().map(|blob| blob.size).chain(self.omitted.iter().map(|omitted| omitted.size));
-        match sizes.chain([self.computed_totals().bytes]).find(|size| *size >= MOST_NUMBER) {
+        match sizes.chain([totals.bytes]).find(|size| *size >= MOST_NUMBER) {
             Some(found) => Err(InventoryError::Size { found }),
             None => Ok(()),
         }

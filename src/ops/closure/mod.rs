@@ -17,6 +17,7 @@ use crate::store::Search;
 pub use error::ClosureError;
 pub(super) use error::list;
 pub use several::{Closures, walk_each};
+pub(super) use several::{content_of, distinct};
 pub(super) use walk::{Held, referrer_key, walk_beside};
 pub use walk::{WalkOptions, walk};
 

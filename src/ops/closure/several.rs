@@ -49,24 +49,36 @@ impl Closures {
 pub fn walk_each<'r, R: Sync>(
     store: &dyn ContentStore,
     roots: &'r [R],
-    descriptor_of: impl Fn(&'r R) -> &'r Descriptor,
+    descriptor_of: impl Fn(&'r R) -> &'r Descriptor + Sync,
     options: &WalkOptions,
     limits: &Limits,
     progress: &dyn Progress,
 ) -> Result<Closures, (&'r R, ClosureError)> {
-    let mut known: BTreeMap<(Digest, u64, &str), usize> = BTreeMap::new();
-    let (mut distinct, mut places) = (Vec::new(), Vec::with_capacity(roots.len()));
-    for root in roots {
-        let wanted = descriptor_of(root);
-        let place = *known.entry((wanted.digest, wanted.size, wanted.media_type.as_str())).or_insert_with(|| {
-            distinct.push((root, wanted));
-            distinct.len().saturating_sub(1)
-        });
-        places.push(place);
-    }
+    let (distinct, places) = distinct(roots, |root| content_of(descriptor_of(root)));
     let held = Held::default();
-    let distinct = try_map_in_parallel(&distinct, |(root, wanted)| {
-        walk_beside(store, wanted, options, limits, progress, &held).map_err(|error| (*root, error))
+    let distinct = try_map_in_parallel(&distinct, |root| {
+        walk_beside(store, descriptor_of(root), options, limits, progress, &held).map_err(|error| (*root, error))
     })?;
     Ok(Closures { distinct, places })
+}
+
+/// What makes an artifact the same as another, whatever name it has.
+pub(in crate::ops) fn content_of(descriptor: &Descriptor) -> (Digest, u64, &str) {
+    (descriptor.digest, descriptor.size, descriptor.media_type.as_str())
+}
+
+/// The first of the items with each key, in their order, and of each item which of these is its own.
+pub(in crate::ops) fn distinct<'i, T, K: Ord>(
+    items: &'i [T],
+    mut key: impl FnMut(&'i T) -> K,
+) -> (Vec<&'i T>, Vec<usize>) {
+    let (mut known, mut distinct) = (BTreeMap::new(), Vec::new());
+    let mut place = |item| {
+        *known.entry(key(item)).or_insert_with(|| {
+            distinct.push(item);
+            distinct.len().saturating_sub(1)
+        })
+    };
+    let places = items.iter().map(&mut place).collect();
+    (distinct, places)
 }

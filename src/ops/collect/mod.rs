@@ -103,7 +103,9 @@ pub fn collect(
     progress.stage(Stage::Discovering, None);
     let mut collection = Collection::empty();
     let sources = distinct(sources)?;
-    let (artifacts, places) = artifacts(&sources, &mut collection);
+    let (artifacts, places) = closure::distinct(&sources, |source| {
+        (collection.place_of(&source.store), closure::content_of(&source.descriptor))
+    });
     let held = Held::default();
     let mut walked = Vec::with_capacity(artifacts.len());
     for together in artifacts.chunks(WALKED_TOGETHER) {
@@ -132,21 +134,6 @@ pub fn collect(
 /// Artifacts that are walked before what was found is merged: enough to keep all cores at work, and few enough that
 /// thousands of closures are not held at a time.
 const WALKED_TOGETHER: usize = 256;
-
-/// Each artifact once, whatever names it has, and of each source which of them is its own.
-fn artifacts<'s>(sources: &'s [Source], collection: &mut Collection) -> (Vec<&'s Source>, Vec<usize>) {
-    let mut known = BTreeMap::new();
-    let mut artifacts = Vec::new();
-    let places = sources.iter().map(|source| {
-        let Descriptor { digest, size, media_type, .. } = &source.descriptor;
-        *known.entry((collection.place_of(&source.store), *digest, *size, media_type)).or_insert_with(|| {
-            artifacts.push(source);
-            artifacts.len().saturating_sub(1)
-        })
-    });
-    let places = places.collect();
-    (artifacts, places)
-}
 
 /// Each name once.
 fn distinct(sources: Vec<Source>) -> Result<Vec<Source>, CollectError> {
