@@ -3,8 +3,9 @@
 //! from a tenth of the artifacts to all of them.
 //!
 //! `cargo bench --bench signatures [-- COUNT] [--no-import]`, 10,000 artifacts if no count is given. Medians of five runs,
-//! each as wall-clock time and as processor time, which other work on the machine does not distort. An import waits for
-//! the disk once for each blob.
+//! each as wall-clock time and as processor time, which other work on the machine does not distort. In each run a tenth is
+//! measured before all and after, and the growth is the median of the runs' ratios. An import waits for the disk once for
+//! each blob.
 
 #![allow(
     clippy::expect_used,
@@ -48,6 +49,8 @@ use bulla::trust::Trust;
 use bulla::verification::{Freshness, RevocationReading, Verdict};
 
 const RUNS: usize = 5;
+/// How often the tenth is measured before all, and again after.
+const AROUND: usize = 2;
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn main() {
@@ -56,27 +59,19 @@ fn main() {
     let with_import = !std::env::args().any(|word| word == "--no-import");
     let world = World { with_import, ..World::create() };
     println!("{count} signed artifacts, {cores} cores, medians of {RUNS} runs");
-    let plain = world.measure(count, Stamps::None);
-    world.report("without timestamps", count, &plain);
-    let tenth = world.measure(count / 10, Stamps::None);
-    println!("{count} artifacts against {}:", count / 10);
-    for (verb, all, part) in [
-        ("export", plain.export, tenth.export),
-        ("inspect", plain.inspect, tenth.inspect),
-        ("verify", plain.verify, tenth.verify),
-        ("import", plain.import, tenth.import),
-    ] {
-        if all == Cost::default() {
-            continue;
+    let (all, tenth) = (world.goods(count, Stamps::None), world.goods(count / 10, Stamps::None));
+    let rounds: Vec<Round> = (0..RUNS).map(|_| world.round(&all, &tenth)).collect();
+    report("without timestamps", count, &rounds.iter().map(|round| &round.all).collect::<Vec<_>>());
+    println!("{count} artifacts against {}, one beside the other in each run:", count / 10);
+    for (verb, pick) in VERBS {
+        if verb != "import" || with_import {
+            report_growth(verb, &rounds, pick);
         }
-        let line = |all: Duration, part: Duration| {
-            let (all, part) = (all.as_secs_f64(), part.as_secs_f64());
-            format!("{all:>7.3} s / {part:>6.3} s = {:>5.2} times", all / part)
-        };
-        println!("  {verb:<8} {}   processors {}", line(all.wall, part.wall), line(all.cpu, part.cpu));
     }
-    let stamped = world.measure(count, Stamps::Each);
-    world.report("with a timestamp each", count, &stamped);
+    drop((all, tenth));
+    let stamped = world.goods(count, Stamps::Each);
+    let rounds: Vec<Times> = (0..RUNS).map(|_| world.judged(&stamped)).collect();
+    report("with a timestamp each", count, &rounds.iter().collect::<Vec<_>>());
 }
 
 /// Wall-clock time, and the time that all cores of this process worked.
@@ -92,7 +87,8 @@ enum Stamps {
     Each,
 }
 
-/// Medians.
+/// What each verb cost.
+#[derive(Default)]
 struct Times {
     export: Cost,
     inspect: Cost,
@@ -100,6 +96,22 @@ struct Times {
     import: Cost,
     /// As many bare verifications, measured between the others.
     bare: Cost,
+}
+
+type Pick = fn(&Times) -> Cost;
+
+const VERBS: [(&str, Pick); 4] = [
+    ("export", |times| times.export),
+    ("inspect", |times| times.inspect),
+    ("verify", |times| times.verify),
+    ("import", |times| times.import),
+];
+
+/// All artifacts, and a tenth of them measured around that: a machine whose speed changes by the minute distorts neither
+/// against the other.
+struct Round {
+    all: Times,
+    tenth: Vec<Times>,
 }
 
 fn cost(work: impl FnOnce()) -> Cost {
@@ -116,13 +128,43 @@ fn processor_time() -> Duration {
     Duration::from_millis(10 * ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum::<u64>())
 }
 
-fn median(costs: Vec<Cost>) -> Cost {
-    let middle = |pick: fn(&Cost) -> Duration| {
-        let mut times: Vec<Duration> = costs.iter().map(pick).collect();
-        times.sort();
-        times.get(times.len() / 2).copied().unwrap_or_default()
+fn median<T: PartialOrd + Copy>(values: impl Iterator<Item = T>) -> T {
+    let mut values: Vec<T> = values.collect();
+    values.sort_by(|a, b| a.partial_cmp(b).expect("times compare"));
+    values[values.len() / 2]
+}
+
+fn median_cost(costs: impl Iterator<Item = Cost> + Clone) -> Cost {
+    Cost { wall: median(costs.clone().map(|cost| cost.wall)), cpu: median(costs.map(|cost| cost.cpu)) }
+}
+
+/// Rates of judging beside those of bare verifications.
+fn report(what: &str, count: usize, times: &[&Times]) {
+    let cost = |pick: Pick| median_cost(times.iter().map(|times| pick(times)));
+    let (verify, bare) = (cost(|times| times.verify), cost(|times| times.bare));
+    let rate = |time: Duration| f64::from(u32::try_from(count).expect("a count")) / time.as_secs_f64();
+    println!("{what}:");
+    for (name, cost) in [("verify", verify), ("bare", bare)] {
+        println!("  {name:<8} {:>7.0} a second, {:>7.0} a second of a core", rate(cost.wall), rate(cost.cpu));
+    }
+    let ratio = |verify: Duration, bare: Duration| bare.as_secs_f64() / verify.as_secs_f64();
+    let (wall, cpu) = (ratio(verify.wall, bare.wall), ratio(verify.cpu, bare.cpu));
+    println!("  ratio    {wall:>7.2} of the rate of bare P-256 verifications; {cpu:.2} by processor time");
+}
+
+/// How a verb's time grows: the median of the runs' ratios.
+fn report_growth(verb: &str, rounds: &[Round], pick: Pick) {
+    let growth = |part: fn(Cost) -> Duration| {
+        let pairs = rounds.iter().map(|round| {
+            let all = part(pick(&round.all)).as_secs_f64();
+            (all, median(round.tenth.iter().map(|times| part(pick(times)).as_secs_f64())))
+        });
+        let pairs: Vec<(f64, f64)> = pairs.collect();
+        let (all, tenth) = (median(pairs.iter().map(|pair| pair.0)), median(pairs.iter().map(|pair| pair.1)));
+        let ratio = median(pairs.iter().map(|(all, tenth)| all / tenth));
+        format!("{all:>7.3} s / {tenth:>6.3} s, {ratio:>5.2} times")
     };
-    Cost { wall: middle(|cost| cost.wall), cpu: middle(|cost| cost.cpu) }
+    println!("  {verb:<8} {}   processors {}", growth(|cost| cost.wall), growth(|cost| cost.cpu));
 }
 
 struct World {
@@ -199,32 +241,33 @@ impl World {
         Self { folder, signer, authority, trust: Trust { policy, files: None, stores }, crls, now, with_import: true }
     }
 
-    fn measure(&self, count: usize, stamps: Stamps) -> Times {
-        let goods = self.goods(count, stamps);
-        let bundle = self.folder.path().join("bundle.tar");
-        let mut times: [Vec<Cost>; 5] = Default::default();
-        for _ in 0..RUNS {
-            times[0].push(cost(|| self.export(&goods, &bundle)));
-            times[1].push(cost(|| self.inspect(&bundle, count)));
-            times[2].push(cost(|| drop(self.judge(&bundle, count))));
-            if self.with_import {
-                times[3].push(cost(|| self.import(&bundle, count)));
-            }
-            times[4].push(cost(|| self.bare_verifications(count)));
+    /// Verb by verb: the tenth, all, and the tenth again.
+    fn round(&self, all: &Goods, tenth: &Goods) -> Round {
+        let (bundle, small) = (self.folder.path().join("all.tar"), self.folder.path().join("tenth.tar"));
+        let mut round = Round { all: Times::default(), tenth: Vec::new() };
+        round.tenth.resize_with(2 * AROUND, Times::default);
+        let mut verb = |part: fn(&mut Times) -> &mut Cost, work: &dyn Fn(&Goods, &Path)| {
+            let (before, after) = round.tenth.split_at_mut(AROUND);
+            before.iter_mut().for_each(|times| *part(times) = cost(|| work(tenth, &small)));
+            *part(&mut round.all) = cost(|| work(all, &bundle));
+            after.iter_mut().for_each(|times| *part(times) = cost(|| work(tenth, &small)));
+        };
+        verb(|times| &mut times.export, &|goods, bundle| self.export(goods, bundle));
+        verb(|times| &mut times.inspect, &|goods, bundle| self.inspect(bundle, goods.roots.len()));
+        verb(|times| &mut times.verify, &|goods, bundle| drop(self.judge(bundle, goods.roots.len())));
+        if self.with_import {
+            verb(|times| &mut times.import, &|goods, bundle| self.import(bundle, goods.roots.len()));
         }
-        let [export, inspect, verify, import, bare] = times.map(median);
-        Times { export, inspect, verify, import, bare }
+        verb(|times| &mut times.bare, &|goods, _| self.bare_verifications(goods.roots.len()));
+        round
     }
 
-    fn report(&self, what: &str, count: usize, times: &Times) {
-        let rate = |time: Duration| f64::from(u32::try_from(count).expect("a count")) / time.as_secs_f64();
-        println!("{what}:");
-        for (name, cost) in [("verify", times.verify), ("bare", times.bare)] {
-            println!("  {name:<8} {:>7.0} a second, {:>7.0} a second of a core", rate(cost.wall), rate(cost.cpu));
-        }
-        let ratio = |verify: Duration, bare: Duration| bare.as_secs_f64() / verify.as_secs_f64();
-        let (wall, cpu) = (ratio(times.verify.wall, times.bare.wall), ratio(times.verify.cpu, times.bare.cpu));
-        println!("  ratio    {wall:>7.2} of the rate of bare P-256 verifications; {cpu:.2} by processor time");
+    /// Judging alone, and bare verifications.
+    fn judged(&self, goods: &Goods) -> Times {
+        let (bundle, count) = (self.folder.path().join("all.tar"), goods.roots.len());
+        self.export(goods, &bundle);
+        let verify = cost(|| drop(self.judge(&bundle, count)));
+        Times { verify, bare: cost(|| self.bare_verifications(count)), ..Times::default() }
     }
 
     /// Small artifacts, each with its own signature.
