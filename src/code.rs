@@ -158,6 +158,7 @@ codes! {
         BundleFeatureUnknown = "bundle-feature-unknown", "The bundle needs a feature that this version does not know. Use a newer bulla.";
         BundleSealInvalid = "bundle-seal-invalid", "What stands behind the bundle manifest is no seal on it: another subject, a second seal, or more than a seal may bring along.";
         BundleIndexMismatch = "bundle-index-mismatch", "index.json is not the one that the inventory describes: it was exchanged or edited.";
+        DockerManifestMismatch = "docker-manifest-mismatch", "The bundle's manifest.json, by which docker and podman load images, is missing or says something else than follows from the images that are carried. Load nothing from this file.";
         StreamNotABundle = "stream-not-a-bundle", "What comes through the pipe is no bundle. A pipe cannot be read twice, and only bundles are in an order that makes this unnecessary: write it to a file and give that.";
         LayoutInvalid = "layout-invalid", "The OCI layout's oci-layout or index.json is missing or malformed.";
         BlobMissing = "blob-missing", "A blob that a manifest or the inventory names is not there.";

@@ -9,7 +9,7 @@ use super::check::{EMPTY_CONFIG, InventoryError, KNOWN_FEATURES, empty_config};
 use super::entry::EntryName;
 use super::inventory::{BlobRecord, BundleInventory, RootRecord};
 use super::writer::{Compression, EntryWriter, Writer};
-use super::{ArchiveError, Seal, names};
+use super::{ArchiveError, DOCKER_MANIFEST, DockerManifest, DockerManifestError, Seal, names};
 use crate::digest::Digest;
 use crate::json;
 use crate::oci::{Descriptor, IndexDocument, LayoutDocument, MediaType, Tag, annotation};
@@ -79,6 +79,16 @@ impl BundleInventory {
     /// None that a caller could cause.
     pub fn to_bytes(&self) -> Result<Vec<u8>, InventoryError> {
         json::to_vec(self).map_err(|error| InventoryError::Malformed { reason: error.to_string() })
+    }
+
+    /// The same inventory, of a bundle with this `manifest.json`.
+    #[must_use]
+    pub fn with_docker_manifest(mut self, manifest: &DockerManifest) -> Self {
+        self.features.push(DOCKER_MANIFEST.into());
+        self.features.sort();
+        self.features.dedup();
+        self.docker_manifest = Some(manifest.record());
+        self
     }
 
     /// The bundle manifest of this inventory: an OCI image manifest with the empty configuration and one layer, the
@@ -160,8 +170,7 @@ impl RootRecord {
             _ => self.reference.to_string(),
         };
         entry.annotations.insert(annotation::REF_NAME.into(), short);
-        if let Some(tag) = &self.reference.tag {
-            let full = format!("{}:{tag}", self.reference.repository);
+        if let Some(full) = self.reference.tagged() {
             entry.annotations.insert(annotation::CONTAINERD_NAME.into(), full);
         }
         entry
@@ -179,13 +188,33 @@ pub struct BundleWriter<W: Write> {
     blobs: std::vec::IntoIter<BlobRecord>,
 }
 
+/// What a bundle may have beside what its inventory lists as blobs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Companions<'a> {
+    /// A seal on its bundle manifest.
+    pub seal: Option<&'a Seal>,
+    /// The `manifest.json` that its inventory announces.
+    pub docker_manifest: Option<&'a DockerManifest>,
+}
+
+impl Companions<'_> {
+    /// What the inventory announces, and nothing else, must be at hand.
+    fn check(&self, inventory: &BundleInventory) -> Result<(), DockerManifestError> {
+        match (&inventory.docker_manifest, self.docker_manifest) {
+            (None, None) => Ok(()),
+            (Some(record), Some(manifest)) => record.check_derived(manifest),
+            _ => Err(DockerManifestError::Missing),
+        }
+    }
+}
+
 impl<W: Write> BundleWriter<W> {
     /// Begins a bundle of this inventory.
     ///
     /// # Errors
     /// The inventory is not valid (see [`BundleInventory::validate`]), or the output does not take it.
     pub fn new(out: W, inventory: &BundleInventory, compression: Compression) -> Result<Self, ArchiveError> {
-        Self::begin(out, inventory, None, compression)
+        Self::with(out, inventory, Companions::default(), compression)
     }
 
     /// Begins a sealed bundle. What the seal brings along stands behind the bundle manifest; a blob that the inventory
@@ -199,16 +228,23 @@ impl<W: Write> BundleWriter<W> {
         seal: &Seal,
         compression: Compression,
     ) -> Result<Self, ArchiveError> {
-        Self::begin(out, inventory, Some(seal), compression)
+        Self::with(out, inventory, Companions { seal: Some(seal), ..Companions::default() }, compression)
     }
 
-    fn begin(
+    /// Begins a bundle with all that it has beside its blobs. `manifest.json` stands behind the inventory, which says what
+    /// it is.
+    ///
+    /// # Errors
+    /// As [`BundleWriter::sealed`], or `manifest.json` is not the one that the inventory announces.
+    pub fn with(
         out: W,
         inventory: &BundleInventory,
-        seal: Option<&Seal>,
+        companions: Companions<'_>,
         compression: Compression,
     ) -> Result<Self, ArchiveError> {
         inventory.validate()?;
+        companions.check(inventory)?;
+        let Companions { seal, docker_manifest } = companions;
         let manifest = inventory.bundle_manifest()?;
         let index = inventory.index(&manifest.descriptor);
         let index = match seal.map(Seal::members) {
@@ -227,6 +263,9 @@ impl<W: Write> BundleWriter<W> {
             early.insert(digest);
         }
         archive.put(EntryName::Blob(manifest.inventory_descriptor.digest), &manifest.inventory)?;
+        if let Some(document) = docker_manifest {
+            archive.put(EntryName::DockerManifest, document.bytes())?;
+        }
         let blobs: Vec<_> = inventory.blobs.iter().filter(|blob| !early.contains(&blob.digest)).cloned().collect();
         Ok(Self { archive, early, blobs: blobs.into_iter() })
     }

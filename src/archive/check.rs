@@ -2,21 +2,22 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::docker::DOCKER_MANIFEST;
 use super::inventory::{BlobRecord, BundleInventory, EvidenceRecord, Omission, OmittedContent, StreamPosition, Totals};
 use super::names;
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::{Digest, shorten};
 use crate::oci::{Descriptor, MediaType, Reference};
 
-/// The features that this version reads. There are none yet.
-pub const KNOWN_FEATURES: [&str; 0] = [];
+/// The features that this version reads.
+pub const KNOWN_FEATURES: [&str; 1] = [DOCKER_MANIFEST];
 
 /// The feature of a bundle that lacks content which the far side is said to have. The format has its place for it; this
 /// version neither writes nor reads such bundles.
 pub const HELD_CONTENT: &str = "held-content";
 
 /// The features that the format defines, read or not.
-const DEFINED_FEATURES: [&str; 1] = [HELD_CONTENT];
+const DEFINED_FEATURES: [&str; 2] = [DOCKER_MANIFEST, HELD_CONTENT];
 
 /// The repository under whose statement of the trust policy seals are judged. No artifact of a bundle has a name in
 /// it, and no registry can (RFC 2606 section 2).
@@ -53,13 +54,15 @@ pub enum InventoryError {
         name: String,
     },
     /// A feature that the inventory's content and its list of features do not agree about.
-    #[error("the inventory {}, and its features {} {name:?}",
-        if *.needed { "leaves out content that the far side has" } else { "leaves out nothing that the far side has" },
+    #[error("the inventory {} {content}, and its features {} {name:?}",
+        if *.needed { "has" } else { "has no" },
         if *.needed { "lack" } else { "name" })]
     FeatureMismatch {
         /// Its name.
         name: &'static str,
-        /// Whether the content needs it.
+        /// What it is for.
+        content: &'static str,
+        /// Whether there is such content.
         needed: bool,
     },
     /// A name of a series that is none.
@@ -284,6 +287,7 @@ impl BundleInventory {
             stream.validate()?;
         }
         self.check_omitted()?;
+        self.check_docker_manifest()?;
         let totals = self.computed_totals();
         self.check_values(&totals)?;
         self.check_order()?;
@@ -313,10 +317,27 @@ impl BundleInventory {
     fn check_omitted(&self) -> Result<(), InventoryError> {
         let mut held = self.omitted.iter().filter(|omitted| omitted.reason == Omission::Held).peekable();
         let needed = held.peek().is_some();
-        if needed != self.features.iter().any(|name| name == HELD_CONTENT) {
-            return Err(InventoryError::FeatureMismatch { name: HELD_CONTENT, needed });
-        }
+        self.check_feature(HELD_CONTENT, "content that was left out because the far side has it", needed)?;
         self.omitted.iter().try_for_each(OmittedContent::validate)
+    }
+
+    /// A feature is named where there is what it stands for, and nowhere else.
+    fn check_feature(&self, name: &'static str, content: &'static str, needed: bool) -> Result<(), InventoryError> {
+        match needed == self.features.iter().any(|feature| feature == name) {
+            true => Ok(()),
+            false => Err(InventoryError::FeatureMismatch { name, content, needed }),
+        }
+    }
+
+    fn check_docker_manifest(&self) -> Result<(), InventoryError> {
+        self.check_feature(DOCKER_MANIFEST, "manifest.json", self.docker_manifest.is_some())?;
+        match self.docker_manifest.as_ref().filter(|record| !record.is_possible()) {
+            Some(record) => {
+                let found = format!("{} of {} bytes", record.digest, record.size);
+                Err(InventoryError::Value { member: "dockerManifest", found: shorten(&found) })
+            }
+            None => Ok(()),
+        }
     }
 
     /// What no type of a member says: the form of codes and hexadecimal numbers, and how great sizes may be.

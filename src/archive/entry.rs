@@ -4,7 +4,7 @@ use std::fmt;
 
 use tar::{EntryType, Header};
 
-use super::ArchiveError;
+use super::{ArchiveError, DockerManifest};
 use crate::digest::Digest;
 use crate::oci::{IndexDocument, LayoutDocument, blob_path};
 
@@ -22,6 +22,8 @@ pub enum EntryName {
     Layout,
     /// `index.json`
     Index,
+    /// `manifest.json`, in a bundle that docker and podman load
+    DockerManifest,
     /// `blobs/<algorithm>/<hex>`
     Blob(Digest),
 }
@@ -32,6 +34,7 @@ impl EntryName {
         match text {
             LayoutDocument::NAME => Some(Self::Layout),
             IndexDocument::NAME => Some(Self::Index),
+            DockerManifest::NAME => Some(Self::DockerManifest),
             other => {
                 let (algorithm, hex) = other.strip_prefix("blobs/")?.split_once('/')?;
                 format!("{algorithm}:{hex}").parse().ok().map(Self::Blob)
@@ -45,6 +48,7 @@ impl fmt::Display for EntryName {
         match self {
             Self::Layout => f.write_str(LayoutDocument::NAME),
             Self::Index => f.write_str(IndexDocument::NAME),
+            Self::DockerManifest => f.write_str(DockerManifest::NAME),
             Self::Blob(digest) => f.write_str(&blob_path(digest)),
         }
     }
@@ -143,6 +147,7 @@ mod tests {
         let names = [
             EntryName::Layout,
             EntryName::Index,
+            EntryName::DockerManifest,
             EntryName::Blob(digest),
             EntryName::Blob(Algorithm::Sha512.digest(b"")),
         ];

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::check::InventoryError;
+use super::docker::DockerManifestError;
 use super::seal::SealError;
 use crate::code::{Diagnostic, DiagnosticCode, io_code};
 use crate::digest::Digest;
@@ -160,6 +161,9 @@ pub enum ArchiveError {
     /// What stands where a seal would stand is none.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// `manifest.json` is not what it must be.
+    #[error(transparent)]
+    DockerManifest(#[from] DockerManifestError),
     /// The bundle manifest is not the one that the inventory calls for.
     #[error("the bundle manifest cannot be used: {reason}")]
     BundleManifest {
@@ -244,6 +248,7 @@ impl Diagnostic for ArchiveError {
             Self::EntrySize { .. } | Self::Incomplete | Self::BlobOrder { .. } => DiagnosticCode::InternalError,
             Self::Inventory(error) => error.code(),
             Self::Seal(error) => error.code(),
+            Self::DockerManifest(error) => error.code(),
             Self::BundleManifest { .. } => DiagnosticCode::BundleManifestInvalid,
             Self::IndexMismatch { .. } => DiagnosticCode::BundleIndexMismatch,
             Self::BlobMissing { .. } => DiagnosticCode::BlobMissing,
@@ -264,6 +269,7 @@ impl Diagnostic for ArchiveError {
             Self::Occupied { .. } => "name a file that does not exist yet, or one that may be replaced",
             Self::Inventory(error) => return error.hint(),
             Self::Seal(error) => return error.hint(),
+            Self::DockerManifest(error) => return error.hint(),
             _ => match self.code() {
                 DiagnosticCode::StorageFull => "free some space on the destination and run the same command again",
                 DiagnosticCode::PermissionDenied => "check who may read or write there, and how it is mounted",

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::docker::DockerManifestRecord;
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
 use crate::oci::{Descriptor, MediaType, Platform, Reference};
@@ -39,6 +40,9 @@ pub struct BundleInventory {
     pub searches: Vec<SearchRecord>,
     /// What was left out on request, by digest.
     pub omitted: Vec<OmittedContent>,
+    /// The bundle's `manifest.json`, where docker and podman may load from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker_manifest: Option<DockerManifestRecord>,
     /// Every blob of the archive but the bundle manifest's own two, in the order of the archive.
     pub blobs: Vec<BlobRecord>,
     /// Sums.

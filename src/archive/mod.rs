@@ -4,6 +4,7 @@
 
 mod bundle;
 mod check;
+mod docker;
 mod entry;
 mod error;
 mod frames;
@@ -17,8 +18,10 @@ mod stream;
 mod strict;
 mod writer;
 
-pub use bundle::{BundleManifest, BundleWriter};
+pub use bundle::{BundleManifest, BundleWriter, Companions};
 pub use check::{EMPTY_CONFIG, HELD_CONTENT, InventoryError, KNOWN_FEATURES, SEAL_REPOSITORY, empty_config};
+pub use docker::{DOCKER_MANIFEST, DockerManifest, DockerManifestError, DockerManifestRecord, Unloadable};
+pub(crate) use docker::{LoadList, LoadableImage};
 pub use entry::EntryName;
 pub use error::ArchiveError;
 pub(crate) use output::{Eager, sync_folder};

@@ -54,8 +54,8 @@ impl Archive {
     /// The file cannot be read, is no archive, or holds what `strictness` does not accept.
     pub fn open(path: &Path, limits: &Limits, strictness: Strictness) -> Result<Self, ArchiveError> {
         let source = Arc::new(Source::open(path, limits, strictness)?);
-        // Two documents, the bundle manifest, the inventory; and the seal's blobs.
-        let most = limits.blobs.saturating_add(4 + 3 + SealMembers::MOST_PIECES);
+        // Three documents, the bundle manifest, the inventory; and the seal's blobs.
+        let most = limits.blobs.saturating_add(5 + 3 + SealMembers::MOST_PIECES);
         let scan = Scan { source: &source, strictness, most, at: 0, entries: Vec::new(), places: HashMap::new() };
         let (entries, places) = scan.run()?;
         if strictness == Strictness::Bundle {
@@ -263,7 +263,8 @@ fn foreign_name(path: &[u8]) -> Result<Option<EntryName>, ArchiveError> {
     let text = std::str::from_utf8(path).ok();
     Ok(text.and_then(|text| {
         let parts: Vec<_> = text.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-        EntryName::parse(&parts.join("/"))
+        // Of what docker reads in an archive, nothing here is read.
+        EntryName::parse(&parts.join("/")).filter(|name| *name != EntryName::DockerManifest)
     }))
 }
 

@@ -181,6 +181,13 @@ pub struct Reference {
     pub digest: Option<Digest>,
 }
 
+impl Reference {
+    /// `host/repository:tag`, where there is a tag: the only kind of name that container engines keep.
+    pub fn tagged(&self) -> Option<String> {
+        self.tag.as_ref().map(|tag| format!("{}:{tag}", self.repository))
+    }
+}
+
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.repository, f)?;

@@ -8,8 +8,9 @@ use super::closure::Child;
 use super::collect::{CollectError, CollectedRoot, Collection};
 use super::progress::{Cancelled, Progress, Stage, counted, or_cancelled};
 use crate::archive::{
-    ArchiveError, BlobRecord, BundleInventory, BundleWriter, Compression, EvidenceRecord, OutputFile, PlatformRecord,
-    ReferrerRecord, RootRecord, Seal, SearchRecord, SignatureRecord, Totals, empty_config, names,
+    ArchiveError, BlobRecord, BundleInventory, BundleWriter, Companions, Compression, DockerManifest, EvidenceRecord,
+    OutputFile, PlatformRecord, ReferrerRecord, RootRecord, SearchRecord, SignatureRecord, Totals, Unloadable,
+    empty_config, names,
 };
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
@@ -57,11 +58,23 @@ pub fn inventory(
         evidence: supplies.evidence.iter().map(|(record, _)| record.clone()).collect(),
         searches: search_records(collection),
         omitted: collection.omitted.clone(),
+        docker_manifest: None,
         blobs: blob_records(collection, supplies),
         totals: Totals::default(),
     };
     inventory.normalise();
     Ok(inventory)
+}
+
+/// The `manifest.json` for what was collected, so that docker's own image store and `podman load` read the bundle.
+///
+/// # Errors
+/// They could not load it: see [`Unloadable`].
+pub fn docker_manifest(collection: &Collection, inventory: &BundleInventory) -> Result<DockerManifest, PackError> {
+    DockerManifest::derive(inventory, |blob| match collection.manifests.get(&blob.digest) {
+        Some(manifest) => Ok(Arc::clone(manifest)),
+        None => Err(CollectError::NotCollected { digest: blob.digest }.into()),
+    })
 }
 
 fn root_record(root: &CollectedRoot, collection: &Collection) -> RootRecord {
@@ -171,12 +184,12 @@ pub fn pack_file(
     collection: &Collection,
     supplies: &Supplies,
     inventory: &BundleInventory,
-    seal: Option<&Seal>,
+    companions: Companions<'_>,
     file: OutputFile,
     progress: &Arc<dyn Progress>,
 ) -> Result<OutputFile, PackError> {
     progress.stage(Stage::Packing, Some(inventory.totals.bytes));
-    or_cancelled(fill_file(collection, supplies, inventory, seal, file, progress), progress.as_ref())
+    or_cancelled(fill_file(collection, supplies, inventory, companions, file, progress), progress.as_ref())
 }
 
 fn write_blobs<W: Write>(
@@ -208,15 +221,12 @@ fn fill_file(
     collection: &Collection,
     supplies: &Supplies,
     inventory: &BundleInventory,
-    seal: Option<&Seal>,
+    companions: Companions<'_>,
     file: OutputFile,
     progress: &Arc<dyn Progress>,
 ) -> Result<OutputFile, PackError> {
     let supplied = supplied(supplies);
-    let mut writer = match seal {
-        Some(seal) => BundleWriter::sealed(file, inventory, seal, Compression::None)?,
-        None => BundleWriter::new(file, inventory, Compression::None)?,
-    };
+    let mut writer = BundleWriter::with(file, inventory, companions, Compression::None)?;
     let mut large = Vec::new();
     for record in &inventory.blobs {
         if writer.is_early(&record.digest) {
@@ -280,6 +290,9 @@ pub enum PackError {
     /// The archive cannot be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// docker and podman could not load it.
+    #[error(transparent)]
+    Unloadable(#[from] Unloadable),
     /// An evidence manifest cannot be read.
     #[error("the evidence manifest {digest}: {error}")]
     EvidenceManifest {
@@ -306,6 +319,7 @@ impl Diagnostic for PackError {
             Self::Collect(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Archive(error) => error.code(),
+            Self::Unloadable(error) => error.code(),
             Self::EvidenceManifest { .. } | Self::EvidenceWithoutSubject { .. } => DiagnosticCode::InternalError,
             Self::Cancelled(error) => error.code(),
         }
@@ -316,6 +330,7 @@ impl Diagnostic for PackError {
             Self::Collect(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Archive(error) => error.hint(),
+            Self::Unloadable(error) => error.hint(),
             Self::Cancelled(error) => error.hint(),
             _ => None,
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tables::{Bytes, Clean};
 use super::v1::{Notice, Signer, Source};
-use crate::archive::{BundleInventory, StreamPosition};
+use crate::archive::{BundleInventory, DockerManifestRecord, StreamPosition};
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
 use crate::oci::{MediaType, Platform, Reference, Tag};
@@ -55,6 +55,9 @@ pub struct BundleFacts {
     /// The signature manifest of its seal, which was not judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal: Option<Digest>,
+    /// Its `manifest.json`, by which docker and podman load images without judging them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker_manifest: Option<DockerManifestRecord>,
 }
 
 /// One artifact with all that belongs to it.
@@ -214,6 +217,7 @@ impl Inspection {
                 evidence_current_until: inventory.totals.evidence_current_until,
                 stream: inventory.stream.clone(),
                 seal: None,
+                docker_manifest: inventory.docker_manifest.clone(),
             }),
             roots: roots
                 .iter()
@@ -347,6 +351,13 @@ pub fn write_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Res
         }
         if let Some(seal) = bundle.seal {
             writeln!(out, "sealed by the signature {seal}")?;
+        }
+        if let Some(document) = &bundle.docker_manifest {
+            writeln!(
+                out,
+                "has a manifest.json, so docker load and podman load read it, and judge nothing ({})",
+                document.digest
+            )?;
         }
     }
     for root in &inspection.roots {

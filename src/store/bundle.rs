@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::listing::{Graph, LazyGraph, Tags};
-use super::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError, fetch};
+use super::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError, fetch, fetch_manifest};
 use crate::archive::{
-    Archive, ArchiveError, BlobRecord, BundleInventory, BundleManifest, EntryName, InventoryError, SealError,
-    SealMembers, Strictness, names,
+    Archive, ArchiveError, BlobRecord, BundleInventory, BundleManifest, DockerManifest, DockerManifestError, EntryName,
+    InventoryError, SealError, SealMembers, Strictness, Unloadable, names,
 };
 use crate::digest::Digest;
 use crate::limits::Limits;
@@ -27,7 +28,7 @@ impl BundleStore {
     pub(super) const MANIFEST_BYTES: u64 = 4 << 10;
 
     /// Opens a bundle: reads its headers, its index and its inventory, and holds them against each other. Content is
-    /// not read.
+    /// not read, but for the manifests of one that has a `manifest.json`, which must follow from them.
     ///
     /// # Errors
     /// The file cannot be read, or anything in it is not as the format says.
@@ -39,7 +40,21 @@ impl BundleStore {
         let seal = seal_of(&archive, &listed, limits)?;
         let contents = Contents::read(&listed.bundle.bare(), &inventory, seal, &index, limits)?;
         check_entries(&archive, &contents)?;
-        Ok(Self { archive, limits: limits.clone(), contents, graph: LazyGraph::default() })
+        let store = Self { archive, limits: limits.clone(), contents, graph: LazyGraph::default() };
+        store.check_docker_manifest()?;
+        Ok(store)
+    }
+
+    /// `manifest.json`, where there is one: what the inventory says of it, and what the manifests call for.
+    fn check_docker_manifest(&self) -> Result<(), StoreError> {
+        let Some(record) = &self.contents.inventory.docker_manifest else { return Ok(()) };
+        let found = self.archive.document(EntryName::DockerManifest, DockerManifest::MOST_BYTES)?;
+        let missing = || ArchiveError::from(DockerManifestError::Missing);
+        record.check(&found.ok_or_else(missing)?).map_err(ArchiveError::from)?;
+        self.contents.check_docker_manifest(|blob| {
+            let manifest = fetch_manifest(self, &blob.descriptor(), &self.limits)?;
+            Ok(Arc::new(manifest.ok_or(ArchiveError::BlobMissing { digest: blob.digest })?))
+        })
     }
 
     /// What the bundle says of itself, checked for consistency.
@@ -115,6 +130,17 @@ impl Contents {
         let blobs = inventory.blobs.iter().enumerate().map(|(place, blob)| (blob.digest, place)).collect();
         let tags = tags(&inventory);
         Ok(Self { inventory, manifest, seal, blobs, tags })
+    }
+
+    /// Holds what the inventory says of `manifest.json` against the manifests, which `read` gives. It is good for every
+    /// reader or for none: what docker loads must be what is judged here.
+    pub(super) fn check_docker_manifest(
+        &self,
+        read: impl FnMut(&BlobRecord) -> Result<Arc<Manifest>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let Some(record) = &self.inventory.docker_manifest else { return Ok(()) };
+        let derived = DockerManifest::derive(&self.inventory, read)?;
+        Ok(record.check_derived(&derived).map_err(ArchiveError::from)?)
     }
 
     pub(super) fn record(&self, digest: &Digest) -> Option<&BlobRecord> {
@@ -285,29 +311,22 @@ fn check_early(
     }
 }
 
-/// The archive's entries are the two documents, the bundle manifest, the seal's blobs, the inventory, and those of the
-/// inventory's blobs that the seal did not bring along, in this order and with these sizes; nothing is missing and
-/// nothing is left over.
+/// The archive's entries are the two documents, the bundle manifest, the seal's blobs, the inventory, `manifest.json` if
+/// there is one, and those of the inventory's blobs that the seal did not bring along, in this order and with these sizes;
+/// nothing is missing and nothing is left over.
 fn check_entries(archive: &Archive, contents: &Contents) -> Result<(), ArchiveError> {
-    let own = |descriptor: &Descriptor| (descriptor.digest, descriptor.size);
-    let mut blobs = vec![own(&contents.manifest.descriptor)];
-    blobs.extend(contents.seal.iter().flat_map(SealMembers::blobs).map(own));
-    blobs.push(own(&contents.manifest.inventory_descriptor));
+    let own = |descriptor: &Descriptor| (EntryName::Blob(descriptor.digest), descriptor.size);
+    let mut due = vec![own(&contents.manifest.descriptor)];
+    due.extend(contents.seal.iter().flat_map(SealMembers::blobs).map(own));
+    due.push(own(&contents.manifest.inventory_descriptor));
+    due.extend(contents.inventory.docker_manifest.iter().map(|record| (EntryName::DockerManifest, record.size)));
     let records = contents.inventory.blobs.iter().filter(|blob| !contents.is_early(&blob.digest));
-    blobs.extend(records.map(|blob| (blob.digest, blob.size)));
-    for (digest, size) in &blobs {
-        match archive.find(&EntryName::Blob(*digest)) {
-            None => return Err(ArchiveError::BlobMissing { digest: *digest }),
-            Some(entry) if entry.size != *size => {
-                return Err(ArchiveError::BlobSize { digest: *digest, expected: *size, found: entry.size });
-            }
-            Some(_) => {}
-        }
+    due.extend(records.map(|blob| (EntryName::Blob(blob.digest), blob.size)));
+    for (name, size) in &due {
+        check_entry(name, *size, archive.find(name).map(|entry| entry.size))?;
     }
-    let names: Vec<_> = [EntryName::Layout, EntryName::Index]
-        .into_iter()
-        .chain(blobs.iter().map(|(digest, _)| EntryName::Blob(*digest)))
-        .collect();
+    let names: Vec<_> =
+        [EntryName::Layout, EntryName::Index].into_iter().chain(due.iter().map(|(name, _)| *name)).collect();
     if archive.entries().len() > names.len() {
         let known: std::collections::HashSet<_> = names.iter().collect();
         if let Some(extra) = archive.entries().iter().find(|entry| !known.contains(&entry.name)) {
@@ -319,6 +338,25 @@ fn check_entries(archive: &Archive, contents: &Contents) -> Result<(), ArchiveEr
             Err(ArchiveError::EntryOrder { expected: name.to_string(), found: entry.name.to_string() })
         }
         None => Ok(()),
+    }
+}
+
+/// An entry is there, with the size that it must have.
+fn check_entry(name: &EntryName, expected: u64, found: Option<u64>) -> Result<(), ArchiveError> {
+    Err(match (name, found) {
+        (_, Some(found)) if found == expected => return Ok(()),
+        (EntryName::Blob(digest), Some(found)) => ArchiveError::BlobSize { digest: *digest, expected, found },
+        (EntryName::Blob(digest), None) => ArchiveError::BlobMissing { digest: *digest },
+        (EntryName::DockerManifest, Some(found)) => DockerManifestError::Size { expected, found }.into(),
+        (EntryName::DockerManifest, None) => DockerManifestError::Missing.into(),
+        (EntryName::Layout | EntryName::Index, _) => ArchiveError::Missing { name: name.to_string() },
+    })
+}
+
+/// Whoever reads a bundle finds that it cannot have the `manifest.json` that it has.
+impl From<Unloadable> for StoreError {
+    fn from(why: Unloadable) -> Self {
+        ArchiveError::from(DockerManifestError::from(why)).into()
     }
 }
 

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use super::bundle::{BundleStore, Contents, Listed, check_layout, inventory_layer, seal_manifest};
 use super::listing::{Graph, LazyGraph};
 use super::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError, copy_to};
-use crate::archive::{ArchiveError, ArchiveStream, BlobRecord, BundleInventory, EntryName, SealMembers, SharedStream};
+use crate::archive::{
+    ArchiveError, ArchiveStream, BlobRecord, BundleInventory, DockerManifestError, DockerManifestRecord, EntryName,
+    SealMembers, SharedStream,
+};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::limits::Limits;
@@ -76,7 +79,24 @@ impl Opening<'_> {
         let layer = inventory_layer(entry, manifest)?;
         let (seal, held) = self.seal(&listed)?.unzip();
         let inventory = self.blob(&layer, self.limits.index_bytes, ContentKind::Blob)?;
-        Ok((Contents::read(&entry.bare(), &inventory, seal, &index, self.limits)?, held.unwrap_or_default()))
+        let contents = Contents::read(&entry.bare(), &inventory, seal, &index, self.limits)?;
+        if let Some(record) = &contents.inventory.docker_manifest {
+            self.docker_manifest(record)?;
+        }
+        Ok((contents, held.unwrap_or_default()))
+    }
+
+    /// `manifest.json`, which must be what the inventory says; whether that is right shows when the manifests are known.
+    /// It need not be kept for that.
+    fn docker_manifest(&self, record: &DockerManifestRecord) -> Result<(), ArchiveError> {
+        let mut stream = self.stream.lock();
+        match stream.next_entry()? {
+            Some((EntryName::DockerManifest, found)) if found != record.size => {
+                Err(DockerManifestError::Size { expected: record.size, found }.into())
+            }
+            Some((EntryName::DockerManifest, _)) => Ok(record.check(&stream.document(record.size)?)?),
+            _ => Err(DockerManifestError::Missing.into()),
+        }
     }
 
     /// The seal, whose blobs stand in the order in which each leads to the next.
@@ -147,6 +167,11 @@ impl Opening<'_> {
             copy_to(self.stream.content(), &blob, &mut bytes)?;
             blobs.insert(blob.digest, bytes.into());
         }
+        contents.check_docker_manifest(|blob| {
+            let bytes = blobs.get(&blob.digest).ok_or(ArchiveError::BlobMissing { digest: blob.digest })?;
+            let manifest = Manifest::parse(&blob.descriptor(), Arc::clone(bytes));
+            Ok(Arc::new(manifest.map_err(|source| StoreError::Manifest { digest: blob.digest, source })?))
+        })?;
         Ok((blobs, tail))
     }
 }
@@ -165,6 +190,7 @@ fn expect(
     match found {
         _ if found == name && size == blob.size => Ok(()),
         _ if found == name => Err(ArchiveError::BlobSize { digest: blob.digest, expected: blob.size, found: size }),
+        EntryName::DockerManifest => Err(ArchiveError::Unexpected { name: found.to_string() }),
         EntryName::Blob(digest) if !is_listed(&digest) => Err(ArchiveError::Unexpected { name: found.to_string() }),
         _ => Err(ArchiveError::EntryOrder { expected: name.to_string(), found: found.to_string() }),
     }

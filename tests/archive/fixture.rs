@@ -124,6 +124,7 @@ pub(crate) fn inventory(blobs: Vec<BlobRecord>, roots: Vec<RootRecord>) -> Bundl
         evidence: Vec::new(),
         searches: Vec::new(),
         omitted: Vec::new(),
+        docker_manifest: None,
         blobs,
         totals: Totals::default(),
     };

@@ -398,6 +398,7 @@ fn sparse(path: &Path) {
         evidence: Vec::new(),
         searches: Vec::new(),
         omitted: Vec::new(),
+        docker_manifest: None,
         blobs,
         totals: Totals::default(),
     };

@@ -249,6 +249,7 @@ pub fn bundle(blobs: &[Blob]) -> Vec<u8> {
         evidence: Vec::new(),
         searches: Vec::new(),
         omitted: Vec::new(),
+        docker_manifest: None,
         blobs: blobs.iter().map(record).collect(),
         totals: Totals::default(),
     };

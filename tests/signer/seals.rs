@@ -62,6 +62,7 @@ fn inventory() -> (BundleInventory, Descriptor, Vec<u8>) {
         evidence: Vec::new(),
         searches: Vec::new(),
         omitted: Vec::new(),
+        docker_manifest: None,
         blobs: vec![blob(&root, true), blob(&empty_config(), false)],
         totals: Totals::default(),
     };

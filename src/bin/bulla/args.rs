@@ -132,6 +132,10 @@ pub(crate) struct Export {
     /// Fetch no revocation data: only what --crl gives and the source carries
     #[arg(long)]
     pub(crate) offline: bool,
+    /// Let `docker load` (with any image store) and `podman load` read the bundle, by a manifest.json in it: images only, one
+    /// platform of each. They judge no signature; `bulla import --to docker-archive:FILE` judges first and is what to hand on
+    #[arg(long)]
+    pub(crate) docker_load: bool,
     /// Compress or not, whatever the name of the output
     #[arg(long, value_enum, default_value_t = Compression::Auto)]
     pub(crate) compression: Compression,

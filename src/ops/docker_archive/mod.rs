@@ -13,8 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use serde::Serialize;
-
+use crate::archive::{DockerManifest, LoadList, LoadableImage};
 use crate::digest::Digest;
 use crate::json;
 use crate::limits::Limits;
@@ -142,7 +141,7 @@ fn run(
     let mut tar = TarWriter::new(out);
     tar.document(LayoutDocument::NAME, LayoutDocument::BYTES)?;
     tar.document(IndexDocument::NAME, &index(&images)?)?;
-    tar.document("manifest.json", &manifest_json(&images)?)?;
+    tar.document(DockerManifest::NAME, &manifest_json(&images)?)?;
     content.write(store, rest, &mut tar, options.ledger.as_deref(), progress)?;
     tar.finish()?;
     if let Some(ledger) = &options.ledger {
@@ -180,7 +179,7 @@ fn admit(
 fn check_names(images: &[(ArchivedImage, Image)]) -> Result<(), DockerArchiveError> {
     let mut named = BTreeMap::new();
     for (archived, _) in images {
-        let Some(name) = repo_tag(&archived.destination) else { continue };
+        let Some(name) = archived.destination.tagged() else { continue };
         let second = archived.manifest.digest;
         if let Some(first) = named.insert(name, second).filter(|first| *first != second) {
             return Err(DockerArchiveError::NameTwice {
@@ -193,39 +192,24 @@ fn check_names(images: &[(ArchivedImage, Image)]) -> Result<(), DockerArchiveErr
     Ok(())
 }
 
-/// `host/repository:tag`, the only kind of name that the format has.
-fn repo_tag(reference: &Reference) -> Option<String> {
-    reference.tag.as_ref().map(|tag| format!("{}:{tag}", reference.repository))
-}
-
-/// One image, as `manifest.json` has it.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Entry {
-    config: String,
-    repo_tags: Vec<String>,
-    layers: Vec<String>,
-}
-
-/// One entry an image, with all its names: loaders expect a configuration once.
 fn manifest_json(images: &[(ArchivedImage, Image)]) -> Result<Vec<u8>, DockerArchiveError> {
-    let mut entries: BTreeMap<Digest, Entry> = BTreeMap::new();
+    let mut list = LoadList::default();
     for (archived, image) in images {
-        let entry = entries.entry(archived.manifest.digest).or_insert_with(|| Entry {
-            config: blob_path(&image.config.digest),
-            repo_tags: Vec::new(),
-            layers: image.manifest.layers().iter().map(|layer| blob_path(&layer.digest)).collect(),
-        });
-        entry.repo_tags.extend(repo_tag(&archived.destination));
+        let loadable = LoadableImage {
+            manifest: archived.manifest.digest,
+            config: image.config.digest,
+            layers: image.manifest.layers().iter().map(|layer| layer.digest).collect(),
+        };
+        list.add(&loadable, archived.destination.tagged());
     }
-    Ok(json::to_vec(&entries.into_values().collect::<Vec<_>>())?)
+    Ok(list.to_bytes()?)
 }
 
 fn index(images: &[(ArchivedImage, Image)]) -> Result<Vec<u8>, DockerArchiveError> {
     let entry = |(archived, _): &(ArchivedImage, Image)| {
         let mut entry = archived.manifest.clone();
         entry.platform = archived.platform.clone().map(Box::new);
-        if let (Some(name), Some(tag)) = (repo_tag(&archived.destination), &archived.destination.tag) {
+        if let (Some(name), Some(tag)) = (archived.destination.tagged(), &archived.destination.tag) {
             entry.annotations.insert(annotation::CONTAINERD_NAME.into(), name);
             entry.annotations.insert(annotation::REF_NAME.into(), tag.to_string());
         }

@@ -5,14 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bulla::archive::{
-    BundleInventory, BundleWriter, Compression as ArchiveCompression, EvidenceRecord, OutputFile, Seal,
+    BundleInventory, BundleWriter, Companions, Compression as ArchiveCompression, DockerManifest, EvidenceRecord,
+    OutputFile,
 };
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::ops::closure::WalkOptions;
 use bulla::ops::collect::{Collection, Source, collect};
 use bulla::ops::file::FileSource;
-use bulla::ops::pack::{Supplies, inventory, pack, pack_file};
+use bulla::ops::pack::{Supplies, docker_manifest, inventory, pack, pack_file};
 use bulla::ops::progress::{Progress, Stage};
 use bulla::ops::supply::{GapPolicy, Sources, supply};
 use bulla::report::{TOOL, inspection};
@@ -46,20 +47,45 @@ pub(crate) fn run(arguments: &Export) -> Result<Status, CommandError> {
     let supplies = supply(&collection, &evidence, gaps, &limits)?;
     let created = settings::creation_time()?;
     let inventory = BundleInventory { stream, ..inventory(&collection, &supplies, created, TOOL)? };
+    let (inventory, docker) = loadable(arguments.docker_load, &collection, inventory)?;
     let authority = Authority::of(&arguments.sealing.authority, &arguments.crls, &network, &limits)?;
     let seal = match sealer {
         Some(sealer) => Some(sealer.seal(&inventory, &supplies, &evidence, gaps, authority.as_ref(), &limits)?),
         None => None,
     };
     let compression = compression(arguments.compression, &arguments.output, arguments.level);
-    let seal = seal.as_ref();
-    write(&collection, &supplies, &inventory, seal, &arguments.output, compression, &progress)?;
+    let companions = Companions { seal: seal.as_ref(), docker_manifest: docker.as_ref() };
+    write(&collection, &supplies, &inventory, companions, &arguments.output, compression, &progress)?;
     bars.done();
     tell(&inventory, &arguments.output);
+    if let Some(docker) = docker {
+        tell_loadable(&docker);
+    }
     if let Some(seal) = seal {
         terminal::say(&format!("sealed {}", seal.members().bundle().digest));
     }
     Ok(Status::Done)
+}
+
+/// What docker and podman load a bundle by, where that is wanted; and the inventory, which says so.
+pub(super) fn loadable(
+    wanted: bool,
+    collection: &Collection,
+    inventory: BundleInventory,
+) -> Result<(BundleInventory, Option<DockerManifest>), CommandError> {
+    if !wanted {
+        return Ok((inventory, None));
+    }
+    let docker = docker_manifest(collection, &inventory)?;
+    Ok((inventory.with_docker_manifest(&docker), Some(docker)))
+}
+
+fn tell_loadable(docker: &DockerManifest) {
+    let count = docker.images();
+    let images = if count == 1 { "the image" } else { "the images" };
+    terminal::say(&format!(
+        "note: docker load and podman load read {images} in it, and judge nothing; bulla import --to docker-archive:FILE judges first"
+    ));
 }
 
 /// Writes the bundle, whole or not at all; to standard output as it comes.
@@ -67,38 +93,26 @@ pub(super) fn write(
     collection: &Collection,
     supplies: &Supplies,
     inventory: &BundleInventory,
-    seal: Option<&Seal>,
+    companions: Companions<'_>,
     output: &Path,
     compression: ArchiveCompression,
     progress: &Arc<dyn Progress>,
 ) -> Result<(), CommandError> {
     if output == Path::new("-") {
         let out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
-        let writer = begin(out, inventory, seal, compression)?;
+        let writer = BundleWriter::with(out, inventory, companions, compression)?;
         let mut out = pack(collection, supplies, inventory, writer, progress)?;
         return out.flush().map_err(|error| CommandError::io(Path::new("standard output"), &error));
     }
     let file = OutputFile::create(output)?;
     let file = match compression {
-        ArchiveCompression::None => pack_file(collection, supplies, inventory, seal, file, progress)?,
+        ArchiveCompression::None => pack_file(collection, supplies, inventory, companions, file, progress)?,
         ArchiveCompression::Zstd { .. } => {
-            let writer = begin(file, inventory, seal, compression)?;
+            let writer = BundleWriter::with(file, inventory, companions, compression)?;
             pack(collection, supplies, inventory, writer, progress)?
         }
     };
     Ok(file.commit()?)
-}
-
-fn begin<W: Write>(
-    out: W,
-    inventory: &BundleInventory,
-    seal: Option<&Seal>,
-    compression: ArchiveCompression,
-) -> Result<BundleWriter<W>, CommandError> {
-    Ok(match seal {
-        Some(seal) => BundleWriter::sealed(out, inventory, seal, compression)?,
-        None => BundleWriter::new(out, inventory, compression)?,
-    })
 }
 
 /// Opens every reference. A name given with `--as` belongs to the reference at its place.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bulla::archive::Companions;
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::ops::closure::WalkOptions;
@@ -70,8 +71,12 @@ pub(super) fn write(
     let gaps = if wanted.allow_missing_evidence { GapPolicy::Record } else { GapPolicy::Refuse };
     let supplies = supply(&collection, &Sources { supplied: &supplied, live }, gaps, limits)?;
     let inventory = inventory(&collection, &supplies, settings::creation_time()?, TOOL)?;
+    // What could be loaded can be loaded again.
+    let was_loadable = opened.inventory.as_ref().is_some_and(|old| old.docker_manifest.is_some());
+    let (inventory, docker) = export::loadable(was_loadable, &collection, inventory)?;
+    let companions = Companions { docker_manifest: docker.as_ref(), ..Companions::default() };
     let compression = export::compression(Compression::Auto, output, 3);
-    export::write(&collection, &supplies, &inventory, None, output, compression, &progress)?;
+    export::write(&collection, &supplies, &inventory, companions, output, compression, &progress)?;
     bars.done();
     export::tell(&inventory, output);
     if matches!(opened.seal, SubjectSeal::Sealed(_)) {
