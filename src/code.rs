@@ -143,6 +143,7 @@ codes! {
         PassphraseNeeded = "passphrase-needed", "The private key is encrypted, and there is neither a file with its passphrase nor a terminal to ask for it.";
         PluginMissing = "plugin-missing", "No plugin of that name is installed, or what is installed is not a regular file. `bulla plugin list` shows those that are there.";
         PluginUnsuitable = "plugin-unsuitable", "The plugin cannot do what it is wanted for: its metadata do not list the capability.";
+        DockerLoadUnsupported = "docker-load-unsupported", "What should be exported cannot be loaded by docker and podman: an index with several images, no image at all, or a layer that is encrypted or no tar.";
         KeyInvalid = "key-invalid", "A private key or its certificate chain cannot be used to sign.";
     }
     // ── damaged or malformed input ──────────────────────────────────────────────────────────────────────────────

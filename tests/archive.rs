@@ -14,6 +14,8 @@
 mod compression;
 #[path = "archive/damage.rs"]
 mod damage;
+#[path = "archive/docker.rs"]
+mod docker;
 #[path = "archive/fixture.rs"]
 mod fixture;
 #[path = "archive/foreign.rs"]

@@ -371,23 +371,21 @@ impl Diagnostic for Unloadable {
             Self::TooDeep { .. } => DiagnosticCode::ClosureTooDeep,
             Self::TooLarge { .. } => DiagnosticCode::LimitExceeded,
             Self::Json { .. } => DiagnosticCode::InternalError,
-            _ => DiagnosticCode::DestinationUnsupported,
+            _ => DiagnosticCode::DockerLoadUnsupported,
         }
     }
 
     fn hint(&self) -> Option<String> {
-        let load = "docker load and podman load read";
-        match self {
-            Self::SeveralImages { .. } => Some(format!(
-                "carry one platform (--platform), or export without --docker-load: {load} what bulla import --to docker-archive:FILE writes, too"
-            )),
-            Self::NoImage | Self::Layer { .. } => {
-                Some("export it without --docker-load; bulla import takes any artifact to a layout or registry".into())
+        let text = match self {
+            Self::SeveralImages { .. } => {
+                "carry one of its platforms, or export it as it is; what an import writes for docker is one image, too"
             }
-            Self::NotCarried { .. } => Some("export the image whole, or without --docker-load".into()),
-            Self::TooLarge { .. } => Some("export fewer images at a time".into()),
-            Self::TooDeep { .. } | Self::Json { .. } => None,
-        }
+            Self::NoImage | Self::Layer { .. } => "export it as it is: layouts and registries take any artifact",
+            Self::NotCarried { .. } => "export the image whole",
+            Self::TooLarge { .. } => "export fewer images at a time",
+            Self::TooDeep { .. } | Self::Json { .. } => return None,
+        };
+        Some(text.into())
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bulla::archive::{
-    BlobRecord, BundleInventory, BundleWriter, CarriedCrl, Compression, EMPTY_CONFIG, EvidenceGap, EvidenceRecord,
-    Omission, OmittedContent, PlatformRecord, ReferrerRecord, RootRecord, SearchRecord, SignatureRecord, Totals,
-    empty_config, names,
+    BlobRecord, BundleInventory, BundleWriter, CarriedCrl, Companions, Compression, DockerManifest, EMPTY_CONFIG,
+    EvidenceGap, EvidenceRecord, Omission, OmittedContent, PlatformRecord, ReferrerRecord, RootRecord, SearchRecord,
+    SignatureRecord, Totals, Unloadable, empty_config, names,
 };
 use bulla::code::{Diagnostic, DiagnosticCode};
 use bulla::digest::{Algorithm, Digest};
-use bulla::oci::{Descriptor, DigestTag, DigestTagKind, MediaType, Platform, Tag};
+use bulla::oci::{Descriptor, DigestTag, DigestTagKind, Manifest, MediaType, Platform, Tag};
 use bulla::store::{RawContent, Search, SearchMethod, SearchResult};
 use bulla::time::UnixTime;
 use serde_json::{Value, json};
@@ -80,7 +81,7 @@ impl Sample {
         self.image_of(seed, 100_000)
     }
 
-    fn image_of(&mut self, seed: u64, size: usize) -> Descriptor {
+    pub(crate) fn image_of(&mut self, seed: u64, size: usize) -> Descriptor {
         let config = json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [
             Digest::sha256(&seed.to_be_bytes()).to_string()]}});
         let config = self.blob(MediaType::OCI_CONFIG, config.to_string().as_bytes());
@@ -226,13 +227,39 @@ pub(crate) fn sized(noise: usize, lines: usize) -> Bundle {
     Bundle { inventory, contents: sample.contents, image, notes, signature, evidence, cosign, layer }
 }
 
+/// What docker loads by, where the inventory announces it.
+pub(crate) fn docker_manifest(
+    inventory: &BundleInventory,
+    contents: &BTreeMap<Digest, Vec<u8>>,
+) -> Option<DockerManifest> {
+    inventory.docker_manifest.as_ref().map(|_| derive(inventory, contents).unwrap())
+}
+
+pub(crate) fn derive(
+    inventory: &BundleInventory,
+    contents: &BTreeMap<Digest, Vec<u8>>,
+) -> Result<DockerManifest, Unloadable> {
+    DockerManifest::derive(inventory, |blob| {
+        Ok(Arc::new(Manifest::parse(&blob.descriptor(), contents[&blob.digest].clone()).unwrap()))
+    })
+}
+
+/// The same bundle, for docker and podman to load.
+pub(crate) fn loadable(mut bundle: Bundle) -> Bundle {
+    let docker = derive(&bundle.inventory, &bundle.contents).unwrap();
+    bundle.inventory = bundle.inventory.with_docker_manifest(&docker);
+    bundle
+}
+
 /// Writes the bundle into memory.
 pub(crate) fn write(
     inventory: &BundleInventory,
     contents: &BTreeMap<Digest, Vec<u8>>,
     compression: Compression,
 ) -> Vec<u8> {
-    let mut writer = BundleWriter::new(Vec::new(), inventory, compression).unwrap();
+    let docker = docker_manifest(inventory, contents);
+    let companions = Companions { docker_manifest: docker.as_ref(), ..Companions::default() };
+    let mut writer = BundleWriter::with(Vec::new(), inventory, companions, compression).unwrap();
     for blob in &inventory.blobs {
         if blob.digest != empty_config().digest {
             writer.copy(&blob.descriptor(), RawContent::from_bytes(contents[&blob.digest].clone())).unwrap();

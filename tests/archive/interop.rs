@@ -13,7 +13,7 @@ use bulla::oci::Descriptor;
 use bulla::time::UnixTime;
 use serde::Deserialize;
 
-use crate::fixture::{Bundle, Scratch, has_tool, write};
+use crate::fixture::{Bundle, Scratch, has_tool, loadable, write};
 use crate::mutation::small;
 use crate::seal::{Parts, read_file, read_pipe};
 
@@ -128,12 +128,13 @@ fn an_independent_reader_agrees() {
         return;
     }
     let step = std::env::var("BULLA_INTEROP_STEP").map_or(STEP, |step| step.parse().unwrap());
-    let (small, rich) = (small(), rich());
+    let (small, rich, images) = (small(), rich(), loadable(crate::fixture::sized(600, 40)));
     let zstd = Compression::Zstd { level: 3 };
     let forms = [
         ("plain", write(&rich.inventory, &rich.contents, Compression::None)),
         ("zstd", write(&small.inventory, &small.contents, zstd)),
         ("sealed", sealed(&small, Compression::None)),
+        ("loadable", write(&images.inventory, &images.contents, Compression::None)),
     ];
     let compared = std::thread::scope(|scope| {
         let threads = forms.each_ref().map(|(name, whole)| scope.spawn(move || compare(name, whole, step)));
@@ -159,8 +160,8 @@ fn an_independent_writer_writes_the_same() {
     }
     let scratch = Scratch::new();
     let run = |args: &[&Path]| assert!(python("writer.py").args(args).status().unwrap().success());
-    let (small, rich) = (small(), rich());
-    for (name, bundle) in [("small", &small), ("rich", &rich)] {
+    let (small, images, rich) = (small(), loadable(rich()), rich());
+    for (name, bundle) in [("small", &small), ("rich", &rich), ("loadable", &images)] {
         for (form, plain, compressed) in [
             ("plain", write(&bundle.inventory, &bundle.contents, Compression::None), None),
             ("sealed", sealed(bundle, Compression::None), Some(sealed(bundle, Compression::Zstd { level: 3 }))),

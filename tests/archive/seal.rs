@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bulla::archive::{BundleWriter, Compression, EMPTY_CONFIG, Seal, SealMembers, empty_config, names};
+use bulla::archive::{BundleWriter, Companions, Compression, EMPTY_CONFIG, Seal, SealMembers, empty_config, names};
 use bulla::code::DiagnosticCode::{self, *};
 use bulla::digest::Digest;
 use bulla::limits::Limits;
@@ -14,7 +14,7 @@ use bulla::store::stream::open_stream;
 use bulla::store::{ContentKind, RawContent, StoreError, copy_to, fetch};
 use serde_json::{Value, json};
 
-use crate::fixture::{Bundle, Member, Scratch, bundle, code, join, members};
+use crate::fixture::{Bundle, Member, Scratch, bundle, code, docker_manifest, join, members};
 
 /// The parts of a seal, that tests change.
 #[derive(Clone)]
@@ -77,7 +77,9 @@ impl Parts {
 
 /// Writes the sealed bundle into memory.
 pub(crate) fn write(bundle: &Bundle, seal: &Seal, compression: Compression) -> Vec<u8> {
-    let mut writer = BundleWriter::sealed(Vec::new(), &bundle.inventory, seal, compression).unwrap();
+    let docker = docker_manifest(&bundle.inventory, &bundle.contents);
+    let companions = Companions { seal: Some(seal), docker_manifest: docker.as_ref() };
+    let mut writer = BundleWriter::with(Vec::new(), &bundle.inventory, companions, compression).unwrap();
     for blob in &bundle.inventory.blobs {
         if blob.digest != empty_config().digest && !writer.is_early(&blob.digest) {
             let content = RawContent::from_bytes(bundle.contents[&blob.digest].clone());

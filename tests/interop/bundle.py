@@ -40,6 +40,10 @@ DECISIVE = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.
 REF_NAME = "org.opencontainers.image.ref.name"
 IMAGE_NAME = "io.containerd.image.name"
 TITLE = "org.opencontainers.image.title"
+DOCKER_FEATURE = "docker-manifest"             # §7.3
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+CONFIGS = DECISIVE[:2]
 
 
 class Refused(Exception):
@@ -86,7 +90,7 @@ def headers(name, size):
     )
 
 
-NAME = re.compile(r"oci-layout|index\.json|blobs/sha256/[0-9a-f]{64}|blobs/sha512/[0-9a-f]{128}")
+NAME = re.compile(r"oci-layout|index\.json|manifest\.json|blobs/sha256/[0-9a-f]{64}|blobs/sha512/[0-9a-f]{128}")
 
 
 def read_size(field):
@@ -466,9 +470,10 @@ def check_inventory(raw):
     found = fault(inventory.get("schemaVersion"), SCHEMA["properties"]["schemaVersion"], "schemaVersion")
     invalid(found is None, found)
     features = inventory.get("features", [])
-    if isinstance(features, list) and all(isinstance(f, str) for f in features) and features:
-        # §7.3: this reader knows no feature
-        raise Refused("bundle-feature-unknown", f"the bundle has the feature {features[0]}")
+    if isinstance(features, list) and all(isinstance(f, str) for f in features):
+        # §7.4: this reader knows one feature
+        unknown = [feature for feature in features if feature != DOCKER_FEATURE]
+        require(not unknown, "bundle-feature-unknown", f"the bundle has the feature {unknown[:1]}")
     found = fault(inventory, SCHEMA)
     invalid(found is None, found)
     invalid(compact(ordered(inventory, SCHEMA)) == raw, "the inventory is not in its one form")
@@ -527,6 +532,7 @@ def check_consistency(inventory):
         carried(evidence["digest"], False, "evidence", {"size": evidence["size"]})
     invalid(EMPTY in blobs and blobs[EMPTY]["size"] == 2, "the empty configuration is not among the blobs")
     invalid(not omitted & set(blobs), "something is both omitted and carried")
+    invalid((DOCKER_FEATURE in inventory.get("features", [])) == ("dockerManifest" in inventory), "a manifest.json without its feature, or the reverse")
     invalid(all(o["reason"] != "held" for o in inventory["omitted"]), "held content without the feature that says so")
     invalid(inventory["totals"] == totals(inventory), "the totals do not follow from the lists")
 
@@ -655,6 +661,99 @@ def read_seal(entries, subject, content):
     return digests
 
 
+# §7.3: manifest.json ------------------------------------------------------------------------------------------------------------
+
+LAYERS = [
+    tar + suffix
+    for kind, joint in [("oci.image.layer.{}v1.tar", "+"), ("docker.image.rootfs.{}diff.tar", ".")]
+    for tar in ["application/vnd." + kind.format(part) for part in ("", "nondistributable." if joint == "+" else "foreign.")]
+    for suffix in ["", *(joint + name for name in ("gzip", "zstd"))]
+]
+INDEXES = (OCI_INDEX, DOCKER_INDEX)
+
+
+def require_docker(condition, reason):
+    require(condition, "docker-manifest-mismatch", reason)
+
+
+def read_manifest(raw, media_type):
+    """A manifest of one clear kind, of the type that `blobs` says."""
+    found = parse(raw, "docker-manifest-mismatch", "a manifest")
+    require_docker(isinstance(found, dict), "a manifest is no object")
+    found = {name: value for name, value in found.items() if value is not None}
+    media_type = media_type or found.get("mediaType")
+    require_docker(found.get("mediaType", media_type) == media_type and isinstance(found.get("artifactType", ""), str), "a manifest of another type")
+    version = found.get("schemaVersion")
+    require_docker("fsLayers" not in found and (version is None or type(version) is int and 0 <= version < 1 << 64 and version != 1), "a manifest of another version")
+    lists = [found.get(name, []) for name in ("layers", "blobs", "manifests")]
+    require_docker(all(isinstance(items, list) for items in lists), "a list that is none")
+    described = [item for items in lists for item in items] + [found[name] for name in ("config", "subject") if name in found]
+    require_docker(all(is_descriptor(item) for item in described) and is_annotations(found.get("annotations")), "a descriptor that is none")
+    has = {name for name in ("config", "layers", "blobs", "manifests") if name in found}
+    if media_type in INDEXES:
+        require_docker(has == {"manifests"} and version == 2, "an index that is another kind as well")
+    elif media_type in (OCI_MANIFEST, DOCKER_MANIFEST):
+        require_docker(has == {"config", "layers"} and version == 2, "an image manifest that is another kind as well")
+    else:
+        require_docker(media_type == "application/vnd.oci.artifact.manifest.v1+json" and has <= {"blobs"}, "a manifest of an unknown type")
+    return media_type, found
+
+
+def image_of(document, records):
+    """Whether a manifest is an image; refuses one that cannot be loaded."""
+    layers = document.get("layers", [])
+    if "artifactType" in document or document.get("config", {}).get("mediaType") not in CONFIGS:
+        return False
+    types = [layer.get("mediaType", "") for layer in layers]
+    if types and not any(kind.removesuffix("+encrypted") in LAYERS for kind in types):
+        return False
+    require_docker(all(kind in LAYERS for kind in types), "a layer that is not unpacked")
+    require_docker(all(item["digest"] in records for item in [document["config"], *layers]), "an image that is not whole")
+    return True
+
+
+def docker_manifest(inventory, read):
+    """The manifest.json of an inventory; `read` gives the bytes of a manifest."""
+    records = {blob["digest"]: blob for blob in inventory["blobs"]}
+    known, images = {}, {}
+
+    def below(digest, levels):
+        if not records.get(digest, {}).get("manifest"):
+            return 0, set()
+        if digest not in known:
+            media_type, document = read_manifest(read(digest), records[digest]["mediaType"])
+            if media_type in INDEXES:
+                require_docker(levels, "too many levels of indexes")
+                children = [below(c["digest"], levels - 1) for c in document["manifests"] if (c.get("platform") or {}).get("os") != "unknown"]
+                known[digest] = 1 + max((height for height, _ in children), default=0), set().union(*(found for _, found in children))
+            else:
+                known[digest] = 0, {digest} if image_of(document, records) else set()
+                images[digest] = document
+        require_docker(known[digest][0] <= levels, "too many levels of indexes")
+        return known[digest]
+
+    entries = {}
+    for root in inventory["roots"]:
+        found = below(root["digest"], 32)[1]
+        require_docker(len(found) < 2, f"{root['reference']} holds several images")
+        for digest in found:
+            document = images[digest]
+            layers = [member_name(layer["digest"]) for layer in document["layers"]]
+            entry = entries.setdefault(digest, {"Config": member_name(document["config"]["digest"]), "RepoTags": [], "Layers": layers})
+            host, path, tag, _ = reference(root["reference"])
+            name = f"{host}/{path}:{tag}"
+            if tag is not None and name not in entry["RepoTags"]:
+                entry["RepoTags"].append(name)
+    require_docker(entries, "no image")
+    raw = compact([entries[digest] for digest in sorted(entries)])
+    require_docker(len(raw) <= 64 * MIB, "a manifest.json of more than 64 MiB")
+    return raw
+
+
+def docker_record(raw):
+    return {"digest": sha256(raw), "size": len(raw)}
+
+
 # §8: the reader -----------------------------------------------------------------------------------------------------------------
 
 
@@ -698,7 +797,14 @@ def check_tar(tar):
     seal_entries = entries[bundles[0] + 1 :]
     seal = read_seal(seal_entries, descriptor(OCI_MANIFEST, sha256(manifest), len(manifest)), blob)
     require(index_raw == index_document(inventory, manifest, seal_entries), "bundle-index-mismatch", "index.json does not follow from the inventory")
+    docker = inventory.get("dockerManifest")
+    if docker is not None:
+        require_docker("manifest.json" in place, "manifest.json is not there")
+        found = content_of("manifest.json")
+        require_docker(docker_record(found) == docker, "manifest.json is not what the inventory says")
+        require_docker(docker_manifest(inventory, blob) == found, "manifest.json does not follow from the images")
     expected = [(sha256(manifest), len(manifest)), *seal, (sha256(inventory_raw), len(inventory_raw))]
+    front = len(expected)
     sealed = dict(seal)
     for b in inventory["blobs"]:
         if b["digest"] in sealed:
@@ -708,9 +814,10 @@ def check_tar(tar):
     for digest, size in expected:
         require(member_name(digest) in place, "blob-missing", f"{digest} is missing")
         require(place[member_name(digest)][1] == size, "blob-size-mismatch", f"{digest} has {place[member_name(digest)][1]} bytes instead of {size}")
-    names = [m[0] for m in members[2:]]
-    require(len(names) == len(expected), "archive-entry-unexpected", "a member that the inventory does not name")
-    require(names == [member_name(d) for d, _ in expected], "archive-malformed", "the members are in another order")
+    names, due = [m[0] for m in members[2:]], [member_name(d) for d, _ in expected]
+    due[front:front] = ["manifest.json"] if docker is not None else []
+    require(len(names) == len(due), "archive-entry-unexpected", "a member that the inventory does not name")
+    require(names == due, "archive-malformed", "the members are in another order")
     for digest, _ in expected:
         blob(digest)
     return members, inventory, seal_entries

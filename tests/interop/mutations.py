@@ -440,7 +440,8 @@ class Forge:
         self.parts = take_apart(tar)
         self.contents = {name: content for name, _, content in self.parts}
         sealed = len(b.read_seal(self.seal, self.subject(self.parts[2][2]), self.blob)) if self.seal else 0
-        self.early, self.tail = self.parts[3 : 3 + sealed], self.parts[4 + sealed :]
+        self.docker = self.contents.get("manifest.json")
+        self.early, self.tail = self.parts[3 : 3 + sealed], self.parts[4 + sealed + (self.docker is not None) :]
         self.manifest_raw, self.inventory_raw = self.parts[2][2], self.parts[3 + sealed][2]
 
     @staticmethod
@@ -450,7 +451,20 @@ class Forge:
     def blob(self, digest, _=None):
         return self.contents[b.member_name(digest)]
 
-    def with_inventory(self, raw, value=None):
+    def fitted(self, value):
+        """The inventory with the manifest.json that it calls for, and that; as it is where there is none."""
+        try:
+            docker = b.docker_manifest(value, self.blob)
+            return b.ordered({**value, "dockerManifest": b.docker_record(docker)}, b.SCHEMA), docker
+        except (b.Refused, KeyError, TypeError, AttributeError, ValueError):
+            return value, self.docker
+
+    def with_docker(self, docker):
+        """Another manifest.json, which the inventory announces."""
+        value = b.ordered({**self.inventory, "dockerManifest": b.docker_record(docker)}, b.SCHEMA)
+        return self.with_inventory(compact(value), value, docker)
+
+    def with_inventory(self, raw, value=None, docker=None):
         """Another inventory, and all that follows from it. The seal is taken away; it could not be on it."""
         manifest = b.bundle_manifest(raw)
         try:
@@ -459,11 +473,13 @@ class Forge:
             index = b.index_document(self.inventory, manifest, [])
         known = {m[0]: m for m in self.parts}
         tail = [known[b.member_name(blob["digest"])] for blob in blobs_of(value, known) or self.inventory["blobs"]]
-        return self.assemble(manifest, index, [], raw, tail)
+        return self.assemble(manifest, index, [], raw, tail, docker)
 
-    def assemble(self, manifest, index, early, inventory, tail):
+    def assemble(self, manifest, index, early, inventory, tail, docker=None):
         heads = [member("oci-layout", b.LAYOUT_DOCUMENT), member("index.json", index), member(b.member_name(b.sha256(manifest)), manifest)]
-        return put_together([*heads, *early, member(b.member_name(b.sha256(inventory)), inventory), *tail])
+        docker = self.docker if docker is None else docker
+        behind = [] if docker is None else [member("manifest.json", docker)]
+        return put_together([*heads, *early, member(b.member_name(b.sha256(inventory)), inventory), *behind, *tail])
 
     def with_manifest(self, raw):
         index = b.index_document(self.inventory, raw, [])
@@ -511,7 +527,15 @@ def documents(tar, step):
     for i, (name, value) in enumerate(additions(forge.inventory)):
         if i % (1 + step // 10) == 0:
             yield "inventory: additions", name, forge.with_inventory(compact(value), value)
-    for features in (["held-content"], ["a"], ["b", "a"], [""], [1], "a", [], {}, None, ["a", "a"], [None]):
+            if forge.docker is not None:
+                value, docker = forge.fitted(value)
+                yield "inventory: additions, manifest.json fitted", name, forge.with_inventory(compact(value), value, docker)
+    if forge.docker is not None:
+        for name, raw in texts(forge.docker):
+            yield "manifest.json: texts", name, forge.with_docker(raw)
+        for name, value in all_values(json.loads(forge.docker)):
+            yield "manifest.json: values", name, forge.with_docker(compact(value))
+    for features in (["docker-manifest"], ["docker-manifest", "docker-manifest"], ["docker-manifest", "held-content"], ["held-content"], ["a"], ["b", "a"], [""], [1], "a", [], {}, None, ["a", "a"], [None]):
         value = {k: v for k, v in forge.inventory.items() if k != "features"}
         items = list(value.items())
         value = dict(items[:2] + [("features", features)] + items[2:])

@@ -30,10 +30,10 @@ def write_frames(tar):
     return b"".join(out) + b.seek_table(table)
 
 
-def complete(description, size_of):
+def complete(description, read):
     """The inventory of a description: everything that follows from the rest is put in, and put in order."""
     lists = {"roots": [], "referrers": [], "signatures": [], "evidence": [], "searches": [], "omitted": []}
-    given = {k: v for k, v in description.items() if k not in ("blobs", "totals", "seal")}
+    given = {k: v for k, v in description.items() if k not in ("blobs", "totals", "seal", "dockerManifest")}
     inventory = {"schemaVersion": 1, "mediaType": b.BUNDLE} | lists | given
     for name, order in b.ORDERS.items():
         inventory[name] = sorted(inventory[name], key=order)
@@ -41,14 +41,16 @@ def complete(description, size_of):
         if "platforms" in root:
             root["platforms"] = sorted(root["platforms"], key=b.platform_order)
     blobs = {blob["digest"]: blob for blob in description["blobs"]} | {b.EMPTY: {"mediaType": b.OCI_EMPTY, "digest": b.EMPTY, "size": 2}}
-    inventory["blobs"] = sorted(({"size": size_of(digest)} | blob for digest, blob in blobs.items()), key=b.blob_order(inventory))
+    inventory["blobs"] = sorted(({"size": len(read(digest))} | blob for digest, blob in blobs.items()), key=b.blob_order(inventory))
+    if b.DOCKER_FEATURE in inventory.get("features", []):
+        inventory["dockerManifest"] = b.docker_record(b.docker_manifest(inventory, read))
     inventory["totals"] = b.totals(inventory)
     return b.ordered(inventory, b.SCHEMA)
 
 
 def build(description, read):
     """The plain bundle of a description; `read` gives the bytes of a blob."""
-    inventory = complete(description, lambda digest: len(read(digest)))
+    inventory = complete(description, read)
     raw = b.compact(inventory)
     manifest = b.bundle_manifest(raw)
     made = {b.sha256(raw): raw, b.sha256(manifest): manifest}
@@ -57,7 +59,10 @@ def build(description, read):
     digests = [b.sha256(manifest), *sealed, b.sha256(raw), *(blob["digest"] for blob in inventory["blobs"] if blob["digest"] not in sealed)]
     parts = []
     documents = [("oci-layout", b.LAYOUT_DOCUMENT), ("index.json", b.index_document(inventory, manifest, seal_entries))]
-    for name, content in documents + [(b.member_name(d), made.get(d) or read(d)) for d in digests]:
+    blobs = [(b.member_name(d), made.get(d) or read(d)) for d in digests]
+    docker = [("manifest.json", b.docker_manifest(inventory, read))] if "dockerManifest" in inventory else []
+    front = 2 + len(sealed)
+    for name, content in documents + blobs[:front] + docker + blobs[front:]:
         parts += [b.headers(name, len(content)), content, bytes(b.padding(len(content)))]
     return b"".join(parts) + bytes(2 * b.BLOCK)
 
@@ -68,7 +73,7 @@ def describe(data, directory):
         os.makedirs(os.path.join(directory, os.path.dirname(name)), exist_ok=True)
         with open(os.path.join(directory, name), "wb") as out:
             out.write(tar[start : start + size])
-    description = {k: v for k, v in inventory.items() if k not in ("totals", "schemaVersion", "mediaType")}
+    description = {k: v for k, v in inventory.items() if k not in ("totals", "schemaVersion", "mediaType", "dockerManifest")}
     description["blobs"] = [{k: v for k, v in blob.items() if k != "size"} for blob in inventory["blobs"]]
     for name in (*b.ORDERS, "blobs"):
         description[name].reverse()

@@ -80,6 +80,9 @@ fn flag_hint(code: DiagnosticCode) -> Option<&'static str> {
         }
         DiagnosticCode::TrustStoreMissing => Some("--trust-store DIR names trust stores elsewhere"),
         DiagnosticCode::PlatformUnknown => Some("--platform chooses"),
+        DiagnosticCode::DockerLoadUnsupported => {
+            Some("--platform OS/ARCH carries one image of several; without --docker-load anything can be exported")
+        }
         DiagnosticCode::DestinationUnsupported => Some("--platform chooses one of several images"),
         _ => None,
     }
