@@ -61,8 +61,8 @@ fn the_same_inventory_gives_the_same_bytes() {
     assert_eq!(digest(Compression::Zstd { level: 3 }), COMPRESSED);
 }
 
-const PLAIN: &str = "";
-const COMPRESSED: &str = "";
+const PLAIN: &str = "49259d8ca62d95cd3e766e7e59d82cc328c3cbcff336d74dc514a5d6b0dd7d5d";
+const COMPRESSED: &str = "2d9299def9c7e4fa49cb439a7e008fc8f769035784be1471241e73729e849107";
 
 #[test]
 fn a_seal_covers_it() {
