@@ -29,6 +29,7 @@ mod cli {
     mod configuration;
     mod demo;
     mod destinations;
+    mod docker;
     mod files;
     mod forge;
     mod installing;

@@ -148,3 +148,77 @@ fn buildah_names_an_image_as_podman_does() {
         assert_eq!(image["digest"], root["digest"], "{image:#}");
     }
 }
+
+/// `podman load` takes no bundle that it was not made for.
+#[test]
+fn podman_loads_a_bundle() {
+    const TEST: &str = "podman_loads_a_bundle";
+    let Some(shelf) = Shelf::new(TEST, &["podman"]) else { return };
+    let folder = shelf.world.user.folder();
+    let (root, run) = (folder.join("root").display().to_string(), folder.join("run").display().to_string());
+    let own = ["--root", &root, "--runroot", &run, "--storage-driver", "vfs"];
+    let podman = |words: &[&str]| shelf.run("podman", &[&own[..], words].concat());
+    if !podman(&["images"]).status.success() {
+        return tools::skip_always(TEST, "podman does not work here");
+    }
+    assert!(!podman(&["load", "-i", "all.tar"]).status.success());
+    let images = shelf.loadable();
+    let said = shelf.must("podman", &[&own[..], &["load", "-i", "loadable.tar"]].concat());
+    assert_eq!(said.matches("Loaded image").count(), images.len(), "{said}");
+    let found = shelf.must("podman", &[&own[..], &["images", "--format", "json"]].concat());
+    let found: Value = serde_json::from_str(&found).unwrap();
+    for (name, config) in images {
+        let named =
+            |image: &&Value| image["Names"].as_array().into_iter().flatten().any(|found| *found == name.as_str());
+        let image = found.as_array().unwrap().iter().find(named).unwrap_or_else(|| panic!("no {name} in {found:#}"));
+        assert_eq!(format!("sha256:{}", image["Id"].as_str().unwrap()), config, "{name}");
+        // skopeo finds it by that name, too.
+        let from = format!("docker-archive:loadable.tar:{name}");
+        shelf.must("skopeo", &["--insecure-policy", "copy", "-q", &from, &format!("oci:by-name:{}", &config[7..])]);
+    }
+}
+
+/// What docker and podman load by is nothing to those who read the layout.
+#[test]
+fn other_tools_read_a_bundle_that_docker_loads() {
+    const TEST: &str = "other_tools_read_a_bundle_that_docker_loads";
+    let Some(shelf) = Shelf::new(TEST, &["skopeo", "oras", "regctl", "crane", "docker-registry"]) else { return };
+    let registry = DockerRegistry::start();
+    let host = registry.host();
+    let plain = ["--host".to_owned(), format!("reg={host},tls=disabled")];
+    shelf.loadable();
+    std::fs::create_dir(shelf.world.user.path("loadable")).unwrap();
+    shelf.must("tar", &["-xf", "loadable.tar", "-C", "loadable"]);
+    let tags = shelf.must("oras", &["repo", "tags", "--oci-layout", "loadable.tar"]);
+    assert_eq!(tags.split_whitespace().collect::<Vec<_>>(), ["v1", "v2", "v3"]);
+    // A registry may refuse an index of which a child was left out, so it is only looked at.
+    for (tag, _, root) in &shelf.roots {
+        assert_eq!(shelf.must("oras", &["resolve", "--oci-layout", &format!("loadable.tar:{tag}")]), digest(root));
+    }
+    for (tag, _, root) in [&shelf.roots[0], &shelf.roots[2]] {
+        let from = format!("oci-archive:loadable.tar:{tag}");
+        shelf
+            .must("skopeo", &["--insecure-policy", "copy", "-q", "--preserve-digests", &from, &format!("oci:{tag}:x")]);
+        let index: Value = shelf.world.user.json(&format!("{tag}/index.json"));
+        assert_eq!(digest(&index["manifests"][0]), digest(root), "skopeo");
+        let there = format!("{host}/regctl:{tag}");
+        shelf.must("regctl", &[&plain[0], &plain[1], "image", "import", "--name", tag, &there, "loadable.tar"]);
+        assert_eq!(get_manifest(&host, "regctl", tag).unwrap().0, digest(root), "regctl");
+        let (from, to) = (format!("loadable.tar:{tag}"), format!("{host}/oras:{tag}"));
+        shelf.must("oras", &["cp", "-r", "--from-oci-layout", &from, "--to-plain-http", &to]);
+        shelf.check_trusted(&host, "oras", tag);
+    }
+    // One image alone is whole, so crane pushes all of it.
+    let name = format!("{SCOPE}:v1");
+    let words = ["export", "oci:imported:v1", "--as", &name, "--docker-load", "--offline", "-o", "one.tar"];
+    shelf.world.user.bulla(&words).ends(0);
+    std::fs::create_dir(shelf.world.user.path("one")).unwrap();
+    shelf.must("tar", &["-xf", "one.tar", "-C", "one"]);
+    assert!(shelf.world.user.path("one/manifest.json").exists());
+    shelf.must("crane", &["push", "--index", "one", &format!("{host}/crane:all")]);
+    shelf.must("crane", &["tag", &format!("{host}/crane@{}", digest(&shelf.roots[0].2)), "v1"]);
+    shelf.check_trusted(&host, "crane", "v1");
+    // It is nobody's content: an import leaves it behind.
+    shelf.world.user.bulla(&["import", "one.tar", "--to", "oci:again"]).ends(0);
+    assert!(!shelf.world.user.path("again/manifest.json").exists());
+}

@@ -79,6 +79,24 @@ impl Shelf {
         world.stop_serving();
     }
 
+    /// Exports everything once more, to `loadable.tar`, which docker and podman load; its images' names and the digests of
+    /// their configurations, by which these tools know them.
+    fn loadable(&self) -> [(String, String); 2] {
+        let user = &self.world.user;
+        let platform = format!("linux/{}", native());
+        let words =
+            ["export", "oci:imported", "--docker-load", "--platform", &platform, "--offline", "-o", "loadable.tar"];
+        user.bulla(&words).ends(0);
+        user.bulla(&["verify", "loadable.tar"]).says(0, &["TRUSTED"]);
+        let blob = |digest: &str| user.json(&format!("l/blobs/{}", digest.replace(':', "/")));
+        let index: Value = blob(digest(&self.roots[1].2));
+        let is_native = |child: &&Value| child["platform"]["architecture"] == native();
+        let child: Value = blob(digest(index["manifests"].as_array().unwrap().iter().find(is_native).unwrap()));
+        let configs = [digest(&self.config).to_owned(), digest(&child["config"]).to_owned()];
+        let mut names = self.roots.iter().map(|(tag, repository, _)| format!("{repository}:{tag}"));
+        configs.map(|config| (names.next().unwrap(), config))
+    }
+
     /// Runs a tool in an environment of its own: not even its configuration comes from who runs the tests.
     fn run(&self, tool: &str, words: &[&str]) -> Output {
         let mut command = Command::new(tool);
