@@ -9,9 +9,12 @@ use bulla::limits::Limits;
 use bulla::oci::{Descriptor, Manifest, MediaType};
 use serde_json::json;
 
-use crate::fixture::{Bundle, Sample, Scratch, inventory, members, root, write};
+use crate::fixture::{Bundle, Sample, Scratch, inventory, loadable, members, root, write};
 
 const DOCUMENT: &str = include_str!("../../schemas/bundle-v1.md");
+
+/// How a layer of nothing but the end of a tar is shown.
+const ZEROS: &str = "(zeros)";
 
 /// The blocks of a section, without their fences.
 fn blocks(heading: &str) -> Vec<&'static str> {
@@ -33,7 +36,8 @@ fn parse(block: &str, known: &BTreeMap<String, Vec<u8>>) -> (Vec<(String, Vec<u8
         let content = if rest.ends_with("as above)") {
             known[name].clone()
         } else {
-            let mut content = lines.next().unwrap().strip_prefix("  ").unwrap().as_bytes().to_vec();
+            let shown = lines.next().unwrap().strip_prefix("  ").unwrap();
+            let mut content = if shown == ZEROS { vec![0; size] } else { shown.as_bytes().to_vec() };
             // A newline at the end does not show.
             if content.len() + 1 == size {
                 content.push(b'\n');
@@ -103,6 +107,33 @@ fn hello() -> (BundleInventory, BTreeMap<Digest, Vec<u8>>) {
     (inventory(sample.blobs, vec![root("registry.example/hello:v1", &hello)]), sample.contents)
 }
 
+/// An image whose only layer is an empty tar, for docker and podman to load.
+fn image() -> Bundle {
+    let mut sample = Sample::default();
+    let layer = [0; 1024];
+    let config = json!({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers",
+        "diff_ids": [Digest::sha256(&layer).to_string()]}});
+    let config = sample.blob(MediaType::OCI_CONFIG, config.to_string().as_bytes());
+    let layer = sample.blob("application/vnd.oci.image.layer.v1.tar", &layer);
+    let image = sample.manifest(MediaType::OCI_MANIFEST, json!({"config": config, "layers": [layer]}));
+    let inventory = inventory(sample.blobs, vec![root("registry.example/empty:v1", &image)]);
+    loadable(bundle_of(inventory, sample.contents))
+}
+
+fn bundle_of(inventory: BundleInventory, contents: BTreeMap<Digest, Vec<u8>>) -> Bundle {
+    let nobody = Descriptor::of("a/b", b"");
+    Bundle {
+        layer: nobody.digest,
+        inventory,
+        contents,
+        image: nobody.clone(),
+        notes: nobody.clone(),
+        signature: nobody.clone(),
+        evidence: nobody.clone(),
+        cosign: nobody,
+    }
+}
+
 const ENVELOPE: &[u8] = br#"{"payload":"...","protected":"...","header":{"x5c":["..."]},"signature":"..."}"#;
 
 fn seal(bundle: &Descriptor) -> Seal {
@@ -128,7 +159,8 @@ fn shown(tar: &[u8], known: &BTreeMap<String, Vec<u8>>) -> String {
         match known.get(&name) {
             Some(content) if *content == member.content => text += &format!("{name} ({size} bytes, as above)\n"),
             _ => {
-                let content = String::from_utf8(member.content.clone()).unwrap();
+                let zeros = member.content.iter().all(|byte| *byte == 0);
+                let content = if zeros { ZEROS.into() } else { String::from_utf8(member.content.clone()).unwrap() };
                 text += &format!("{name} ({size} bytes)\n  {}\n", content.trim_end());
             }
         }
@@ -158,12 +190,16 @@ fn the_example_is_built_from_the_document_alone() {
     assert_eq!(file, file_line(&tar(&sealed)));
     assert_eq!(sealed.len(), found.len() + 2);
     assert_eq!((&sealed[2], &sealed[5..]), (&found[2], &found[3..]));
+    // For docker to load.
+    let (image, file) = parse(blocks("### 9.3 ")[0], &known);
+    assert_eq!(file, file_line(&tar(&image)));
+    assert_eq!(image[4].0, "manifest.json");
     // Every name is the digest of its content.
-    for (name, content) in found.iter().chain(&sealed).skip(2).filter(|(name, _)| name.starts_with("blobs")) {
+    for (name, content) in found.iter().chain(&sealed).chain(&image).filter(|(name, _)| name.starts_with("blobs")) {
         assert_eq!(*name, format!("blobs/sha256/{}", Digest::sha256(content).hex()));
     }
     let scratch = Scratch::new();
-    for file in [built, tar(&sealed)] {
+    for file in [built, tar(&sealed), tar(&image)] {
         crate::seal::read_file(&scratch, &file).unwrap();
         crate::seal::read_pipe(&file).unwrap();
     }
@@ -179,19 +215,12 @@ fn the_example_is_what_bulla_writes() {
     assert!(DOCUMENT.contains(&example), "the example should read:\n{example}");
     let known: BTreeMap<String, Vec<u8>> = parse(&example, &BTreeMap::new()).0.into_iter().collect();
     let manifest = inventory.bundle_manifest().unwrap().descriptor;
-    let nobody = Descriptor::of("a/b", b"");
-    let bundle = Bundle {
-        layer: nobody.digest,
-        inventory: inventory.clone(),
-        contents: contents.clone(),
-        image: nobody.clone(),
-        notes: nobody.clone(),
-        signature: nobody.clone(),
-        evidence: nobody.clone(),
-        cosign: nobody,
-    };
+    let bundle = bundle_of(inventory.clone(), contents.clone());
     let sealed = shown(&crate::seal::write(&bundle, &seal(&manifest), Compression::None), &known);
     assert!(DOCUMENT.contains(&sealed), "the sealed example should read:\n{sealed}");
+    let image = image();
+    let loaded = shown(&write(&image.inventory, &image.contents, Compression::None), &known);
+    assert!(DOCUMENT.contains(&loaded), "the example that docker loads should read:\n{loaded}");
     let dump: String = plain[..512]
         .chunks_exact(16)
         .enumerate()
