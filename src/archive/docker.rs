@@ -378,7 +378,7 @@ impl Diagnostic for Unloadable {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::SeveralImages { .. } => {
-                "carry one of its platforms, or export it as it is; what an import writes for docker is one image, too"
+                "carry one of its platforms; or export all of them, and let the import choose which one it writes for docker"
             }
             Self::NoImage | Self::Layer { .. } => "export it as it is: layouts and registries take any artifact",
             Self::NotCarried { .. } => "export the image whole",
