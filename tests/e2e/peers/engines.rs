@@ -164,13 +164,12 @@ fn docker_loads_a_bundle_into_containerd() {
         assert_eq!(engine.image(&shelf, &name), digest(root));
     }
     // A manifest.json beside it changes nothing.
-    shelf.loadable();
-    let answer = engine.load(&shelf, "loadable.tar");
-    for (tag, repository, root) in &shelf.roots {
-        let name = format!("{repository}:{tag}");
-        assert!(answer.contains(&format!("Loaded image: {name}")), "{answer}");
-        assert_eq!(engine.image(&shelf, &name), digest(root));
-    }
+    let name = format!("{SCOPE}:again");
+    let words = ["export", "oci:imported:v1", "--as", &name, "--docker-load", "--offline", "-o", "one.tar"];
+    shelf.world.user.bulla(&words).ends(0);
+    let answer = engine.load(&shelf, "one.tar");
+    assert!(answer.contains(&format!("Loaded image: {name}")), "{answer}");
+    assert_eq!(engine.image(&shelf, &name), digest(&shelf.roots[0].2));
 }
 
 /// Its own store reads `manifest.json` only, which a bundle doesn't have and a docker archive does.
@@ -213,12 +212,18 @@ fn containerd_imports_a_bundle() {
         assert!(line.is_some_and(|line| line.contains(digest(root))), "{name} in {listed}");
     }
     assert_eq!(listed.lines().count(), 4, "three names and a heading: {listed}");
-    // An image unpacks.
-    let name = format!("{SCOPE}:v1");
-    shelf.world.user.bulla(&["export", "oci:imported:v1", "--as", &name, "--offline", "-o", "one.tar"]).ends(0);
+    // An image unpacks, under the digest that it had, whatever is beside it for docker.
     let local = engine.ctr(&shelf, &["images", "import", "--help"]).contains("--local");
     let words = ["images", "import", "--snapshotter", "native", "one.tar"];
     let words = if local { [&words[..2], &["--local"], &words[2..]].concat() } else { words.to_vec() };
-    let said = engine.ctr(&shelf, &words);
-    assert!(said.contains("done"), "{said}");
+    for (tag, docker) in [("plain", None), ("docker", Some("--docker-load"))] {
+        let name = format!("{SCOPE}:{tag}");
+        let export = ["export", "oci:imported:v1", "--as", &name, "--offline", "-o", "one.tar"];
+        shelf.world.user.bulla(&[&export[..], docker.as_slice()].concat()).ends(0);
+        let said = engine.ctr(&shelf, &words);
+        assert!(said.contains("done"), "{said}");
+        let listed = engine.ctr(&shelf, &["images", "ls"]);
+        let line = listed.lines().find(|line| line.starts_with(&format!("{name} ")));
+        assert!(line.is_some_and(|line| line.contains(digest(&shelf.roots[0].2))), "{name} in {listed}");
+    }
 }
