@@ -94,6 +94,7 @@ codes! {
         PolicyNotApplicable = "policy-not-applicable", "No statement of the trust policy covers this repository: none names it, none has a scope like host/* above it, and there is none for \"*\". Add one, or give --scope.";
         SealAbsent = "seal-absent", "--require-seal was given and the bundle is not sealed: it never was, or somebody took the seal away.";
         SealNotTrusted = "seal-not-trusted", "The bundle is sealed, but the host's trust policy does not trust its seal, so nothing in the bundle is trusted under the name that it has there.";
+        SealUnmarked = "seal-unmarked", "What stands in the seal's place is a signature on the bundle manifest that does not say, in what it signs, that it is a seal: an older bulla made it, or somebody had the bundle manifest signed as if it were an artifact. Have the bundle sealed again by whom you trust.";
         SealSkipped = "seal-skipped", "--require-seal was given, and the trust policy says skip for seals: a seal that nobody judges proves nothing.";
         ArtifactNotTrusted = "artifact-not-trusted", "An artifact was not judged trusted, so it was not imported. --allow lets it in on the operator's word, and the receipt says so.";
     }
