@@ -195,6 +195,7 @@ codes! {
     Notice: {
         NamesAreClaims = "names-are-claims", "No trusted seal vouches for the bundle: which name belongs to which digest is what its carrier says.";
         SealIgnored = "seal-ignored", "The bundle is sealed and --ignore-seal was given: the seal was not judged, so names are what the bundle's carrier says.";
+        DigestTagKept = "digest-tag-kept", "The destination has a cosign digest tag (.sig, .att or .sbom) for something else than the bundle brings. Nobody judged what is brought, so the tag was left as it was; what was brought is there under its digest.";
         EvidenceMissing = "evidence-missing", "The bundle was exported without some revocation data, on the operator's word.";
         RevokedAfterSigning = "revoked-after-signing", "A certificate was revoked after the authenticated signing time, and --revocation-time point-in-time lets the signature stand.";
         RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";

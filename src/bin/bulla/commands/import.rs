@@ -19,7 +19,7 @@ use bulla::ops::integrity::Ledger;
 use bulla::ops::progress::Progress;
 use bulla::ops::verify::{Verification, VerifiedRoot};
 use bulla::report::TOOL;
-use bulla::report::receipt::{Imported, Receipt, ReceivedSeal, Refused, Written, write_receipt};
+use bulla::report::receipt::{Imported, Kept, Receipt, ReceivedSeal, Refused, Written, write_receipt};
 use bulla::report::text::write_report;
 use bulla::report::v1::{Report, SignatureWord, Word};
 use bulla::store::StoreError;
@@ -330,6 +330,7 @@ impl Errand<'_> {
             copied: Tally { manifests: 0, blobs: written.blobs, bytes: written.bytes },
             present: Tally::default(),
             roots: written.images.into_iter().map(root).collect(),
+            kept: Vec::new(),
         })
     }
 
@@ -371,6 +372,7 @@ fn receipt(
         destination: destination.to_owned(),
         imported: Vec::new(),
         refused: Vec::new(),
+        kept: imported.kept.iter().map(Kept::of).collect(),
         written: Written {
             copied: imported.copied.manifests.saturating_add(imported.copied.blobs),
             already_there: imported.present.manifests.saturating_add(imported.present.blobs),
