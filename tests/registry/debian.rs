@@ -165,10 +165,10 @@ fn basic_authorization() {
         return;
     };
     let repository = repository(&server.host);
-    let right = client_as(GivenCredential::new("user", Secret::new("pass:word")));
+    let right = client_as(GivenCredential::new("user", Secret::new("pass:word")).only_for(&server.host));
     let filled = fill(&right.destination(&repository));
     check(&right.source(&repository), &filled);
-    let wrong = client_as(GivenCredential::new("user", Secret::new("password")));
+    let wrong = client_as(GivenCredential::new("user", Secret::new("password")).only_for(&server.host));
     assert_eq!(code(blob(&wrong.source(&repository), b"x")), DiagnosticCode::RegistryUnauthorized);
     let sink = client().destination(&repository);
     let nothing = Descriptor::of("a/b", b"x");

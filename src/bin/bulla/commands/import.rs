@@ -37,7 +37,12 @@ use crate::terminal;
 pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
     let limits = arguments.most.limits();
     let destination = To::parse(&arguments.to)?;
-    let network = Network::new(&arguments.registry, &[&arguments.to], &limits);
+    let network = match &destination {
+        To::Registry(place) => Network::to_registry(&arguments.registry, place, &limits),
+        To::Layout(_) | To::Files(_) | To::DockerArchive(_) => {
+            Network::new(&arguments.registry, &[&arguments.bundle], &limits)
+        }
+    };
     let mut opened = open(&arguments.bundle, &network, &limits)?;
     if !opened.is_bundle() {
         return Err(CommandError::new(
