@@ -271,14 +271,12 @@ impl Errand<'_> {
             return Err(CommandError::new(DiagnosticCode::InternalError, "no ledger"));
         };
         let artifacts: Vec<_> = self.admissions.iter().map(|admission| admission.descriptor().clone()).collect();
-        std::fs::create_dir_all(folder).map_err(|error| CommandError::io(folder, &error))?;
         let files = match &mut opened.pipe {
             Some(pipe) => extract_stream(&pipe.head, &mut pipe.tail, &artifacts, folder, ledger, self.limits)?,
             None => {
                 let store = opened.store.as_ref();
                 ledger.settle(store, self.progress.as_ref())?;
-                let extracted = artifacts.iter().map(|artifact| extract(store, artifact, folder, self.limits));
-                extracted.collect::<Result<_, _>>()?
+                extract(store, &artifacts, folder, self.limits)?
             }
         };
         let mut report = ImportReport::default();
