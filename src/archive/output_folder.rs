@@ -49,9 +49,13 @@ impl OutputFolder {
             let mut builder = tempfile::Builder::new();
             let builder = builder.prefix(STAGE.0).suffix(STAGE.1).permissions(Permissions::from_mode(0o700));
             let stage = builder.tempdir_in(folder).map_err(at)?;
-            let lock = open_folder(stage.path()).map_err(at)?;
+            let lock = match open_folder(stage.path()) {
+                // Another process sweeps, and was here first.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.map_err(at)?,
+            };
             match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-                // Another process sweeps and has just found it, or did so before the lock.
+                // It has just found it, or did so before the lock.
                 Err(Errno::WOULDBLOCK) => {}
                 Ok(()) if lock.metadata().map_err(at)?.nlink() == 0 => {}
                 // Where there are no locks, nobody can take one to sweep.
@@ -240,6 +244,24 @@ mod tests {
         assert!(held.stage.path().exists() && second.stage.path().exists());
         drop(second);
         assert_eq!(names(scratch.path()), before);
+    }
+
+    #[test]
+    fn many_at_once_do_not_remove_each_other() {
+        let scratch = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let folder = scratch.path();
+                scope.spawn(move || {
+                    for round in 0..20 {
+                        let mut out = OutputFolder::create(folder).unwrap();
+                        add(&mut out, &format!("{thread}-{round}"), b"x");
+                        assert_eq!(out.commit().unwrap().len(), 1);
+                    }
+                });
+            }
+        });
+        assert_eq!(names(scratch.path()).len(), 160);
     }
 
     #[test]
