@@ -94,6 +94,7 @@ codes! {
         PolicyNotApplicable = "policy-not-applicable", "No statement of the trust policy covers this repository: none names it, none has a scope like host/* above it, and there is none for \"*\". Add one, or give --scope.";
         SealAbsent = "seal-absent", "--require-seal was given and the bundle is not sealed: it never was, or somebody took the seal away.";
         SealNotTrusted = "seal-not-trusted", "The bundle is sealed, but the host's trust policy does not trust its seal, so nothing in the bundle is trusted under the name that it has there.";
+        SealUnmarked = "seal-unmarked", "What stands in the seal's place is a signature on the bundle manifest that does not say, in what it signs, that it is a seal: an older bulla made it, or somebody had the bundle manifest signed as if it were an artifact. Have the bundle sealed again by whom you trust.";
         SealSkipped = "seal-skipped", "--require-seal was given, and the trust policy says skip for seals: a seal that nobody judges proves nothing.";
         ArtifactNotTrusted = "artifact-not-trusted", "An artifact was not judged trusted, so it was not imported. --allow lets it in on the operator's word, and the receipt says so.";
     }
@@ -196,6 +197,7 @@ codes! {
     Notice: {
         NamesAreClaims = "names-are-claims", "No trusted seal vouches for the bundle: which name belongs to which digest is what its carrier says.";
         SealIgnored = "seal-ignored", "The bundle is sealed and --ignore-seal was given: the seal was not judged, so names are what the bundle's carrier says.";
+        DigestTagKept = "digest-tag-kept", "The destination has a cosign digest tag (.sig, .att or .sbom) for something else than the bundle brings. Nobody judged what is brought, so the tag was left as it was; what was brought is there under its digest.";
         EvidenceMissing = "evidence-missing", "The bundle was exported without some revocation data, on the operator's word.";
         RevokedAfterSigning = "revoked-after-signing", "A certificate was revoked after the authenticated signing time, and --revocation-time point-in-time lets the signature stand.";
         RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";

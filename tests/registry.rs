@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use bulla::code::{Diagnostic, DiagnosticCode};
 use bulla::config::credentials::FirstOf;
-use bulla::http::{CredentialProvider, HttpSettings, RetryPolicy, Timeouts};
+use bulla::http::{Credential, CredentialError, CredentialProvider, HttpSettings, RetryPolicy, Timeouts};
 use bulla::limits::Limits;
 use bulla::oci::{Descriptor, MediaType, Repository};
 use bulla::store::registry::{PlainHttp, RegistryClient, RegistrySettings, RegistryStore};
@@ -62,6 +62,15 @@ fn client() -> Arc<RegistryClient> {
 
 fn client_as(credentials: impl CredentialProvider + 'static) -> Arc<RegistryClient> {
     RegistryClient::new(RegistrySettings { credentials: Arc::new(credentials), ..settings().0 }).unwrap()
+}
+
+/// One credential for every registry of a test.
+struct Everywhere(Credential);
+
+impl CredentialProvider for Everywhere {
+    fn credential(&self, _: &str) -> Result<Option<Credential>, CredentialError> {
+        Ok(Some(self.0.clone()))
+    }
 }
 
 fn repository(host: &str) -> Repository {

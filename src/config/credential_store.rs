@@ -119,8 +119,11 @@ impl CredentialStore {
         Ok(keeper)
     }
 
-    /// Changes the `auths` of a configuration file and nothing else in it. What stays the same is not written.
+    /// Changes the `auths` of a configuration file and nothing else in it. What stays the same is not written. Two of us at
+    /// the same time do not lose each other's entries.
     fn change(&self, path: &Path, change: impl FnOnce(&mut Map<String, Value>)) -> Result<(), StoreCredentialError> {
+        let folder = path.parent().unwrap_or(path);
+        let _lock = write::lock(folder).map_err(WriteError::at(folder))?;
         let found = file::read(path, ConfigFile::Settings, self.limits.config_bytes)?;
         let malformed = |source| ConfigError::Settings { path: path.to_owned(), source };
         let before: Map<String, Value> = match &found {
@@ -326,6 +329,30 @@ mod tests {
         let document: Value = serde_json::from_str(&world.get("notation/config.json")).unwrap();
         assert_eq!(document, serde_json::json!({"insecureRegistries": ["x"], "signatureFormat": "cose"}));
         store.forget("never.example").unwrap();
+    }
+
+    #[test]
+    fn logins_at_the_same_time_are_all_kept() {
+        let world = World::new();
+        let hosts: Vec<String> = (0..24).map(|number| format!("r{number}.example")).collect();
+        std::thread::scope(|scope| {
+            for host in &hosts {
+                scope.spawn(|| world.store().keep(host, &password(), Plaintext::Allowed).unwrap());
+            }
+        });
+        let kept = || DockerConfig::load(&world.home.path().join("notation"), &Limits::default()).unwrap();
+        for host in &hosts {
+            assert_eq!(kept().credential(host).unwrap(), Some(password()), "{host}");
+        }
+        std::thread::scope(|scope| {
+            for host in hosts.iter().skip(1) {
+                scope.spawn(|| world.store().forget(host).unwrap());
+            }
+        });
+        assert_eq!(kept().credential("r0.example").unwrap(), Some(password()));
+        assert!(hosts.iter().skip(1).all(|host| kept().credential(host).unwrap().is_none()));
+        let left: Vec<_> = fs::read_dir(world.home.path().join("notation")).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
     }
 
     #[test]

@@ -197,7 +197,7 @@ pub(super) fn helper_keys(host: &str) -> Vec<String> {
     }
 }
 
-/// One credential, for every registry that asks: what the operator gave for this run.
+/// What the operator gave for this run. It belongs to one registry: see [`GivenCredential::only_for`].
 #[derive(Debug, Clone)]
 pub struct GivenCredential(pub Credential);
 
@@ -209,11 +209,23 @@ impl GivenCredential {
             _ => Credential::Password { username: username.to_owned(), password },
         })
     }
+
+    /// The credential for this registry; no other gets to see it, whatever it asks for.
+    pub fn only_for(self, host: &str) -> HostCredential {
+        HostCredential { host: host.to_owned(), credential: self.0 }
+    }
 }
 
-impl CredentialProvider for GivenCredential {
-    fn credential(&self, _: &str) -> Result<Option<Credential>, CredentialError> {
-        Ok(Some(self.0.clone()))
+/// A credential for one registry.
+#[derive(Debug, Clone)]
+pub struct HostCredential {
+    host: String,
+    credential: Credential,
+}
+
+impl CredentialProvider for HostCredential {
+    fn credential(&self, host: &str) -> Result<Option<Credential>, CredentialError> {
+        Ok((host == self.host).then(|| self.credential.clone()))
     }
 }
 
@@ -299,6 +311,15 @@ mod tests {
         assert!(matches!(deferred.credential("registry.example"), Err(CredentialError::File { .. })));
         let absent = DeferredDockerConfig::new(folder.path().join("absent"), Limits::default());
         assert!(matches!(absent.credential("registry.example"), Ok(None)));
+    }
+
+    #[test]
+    fn what_is_given_is_one_registrys() {
+        let given = GivenCredential::new("u", Secret::new("p")).only_for("a.example:5000");
+        assert_eq!(given.credential("a.example:5000").unwrap(), password("u", "p"));
+        for other in ["a.example", "b.example:5000", "a.example:5000.evil.example", ""] {
+            assert_eq!(given.credential(other).unwrap(), None, "{other}");
+        }
     }
 
     fn config(text: &str) -> DockerConfig {

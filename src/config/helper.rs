@@ -1,9 +1,9 @@
 //! Docker's credential helpers: a program `docker-credential-NAME` that is asked for a host on standard input.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -114,16 +114,21 @@ impl Helpers {
         let mut child = program::spawn(&mut command).map_err(|error| error.to_string())?;
         let outcome = talk(&mut child, input, self.timeout);
         if outcome.is_err() {
+            // It may have ended by itself.
             let _ = child.kill();
+            let _ = child.wait();
         }
-        let status = child.wait().map_err(|error| error.to_string());
-        Ok((status?.success(), outcome?))
+        outcome
     }
 }
 
-/// Asks, and reads what comes until the program closes its output. Reading and writing have a thread of their own, for
-/// a program that does neither must not hold us up.
-fn talk(child: &mut Child, text: &[u8], timeout: Duration) -> Result<Vec<u8>, String> {
+/// How long a look at a program lasts.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Asks, reads what comes until the program closes its output, and waits for its end: all of it within the time that it may
+/// take. Returns whether it ended well, and what it said. Reading and writing have a thread of their own, for a program that
+/// does neither must not hold us up.
+fn talk(child: &mut Child, text: &[u8], timeout: Duration) -> Result<(bool, Vec<u8>), String> {
     let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err("it has no input or output".into());
     };
@@ -137,10 +142,32 @@ fn talk(child: &mut Child, text: &[u8], timeout: Duration) -> Result<Vec<u8>, St
         let read = output.take(MOST_OUTPUT.saturating_add(1)).read_to_end(&mut bytes);
         let _ = sender.send(read.map(|_| bytes));
     });
-    let bytes = receiver
-        .recv_timeout(timeout)
-        .map_err(|_| format!("it did not answer within {} seconds", timeout.as_secs()))?
-        .map_err(|error| error.to_string())?;
+    let mut waited = Duration::ZERO;
+    let mut answer = None;
+    while waited < timeout {
+        match &answer {
+            None => match receiver.recv_timeout(TICK) {
+                Ok(read) => {
+                    answer = Some(whole(read)?);
+                    continue;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err("its output was not read to its end".into()),
+            },
+            // Who has closed its output may go on all the same.
+            Some(_) => match child.try_wait().map_err(|error| error.to_string())? {
+                Some(status) => return Ok((status.success(), answer.unwrap_or_default())),
+                None => thread::sleep(TICK),
+            },
+        }
+        waited = waited.saturating_add(TICK);
+    }
+    let what = if answer.is_none() { "answer" } else { "end" };
+    Err(format!("it did not {what} within {} seconds", timeout.as_secs()))
+}
+
+fn whole(read: io::Result<Vec<u8>>) -> Result<Vec<u8>, String> {
+    let bytes = read.map_err(|error| error.to_string())?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MOST_OUTPUT {
         return Err(format!("it answers with more than {MOST_OUTPUT} bytes"));
     }
@@ -189,6 +216,9 @@ mod tests {
             ("echo locked; exit 1", "locked"),
             ("echo '{\"Username\":\"u\",\"Secret\":7}'", "its reply"),
             ("sleep 20 >/dev/null 2>&1 & exec sleep 20", "did not answer"),
+            // With its answer given, and its output closed.
+            ("echo '{\"Username\":\"u\",\"Secret\":\"s\"}'; exec sleep 20 >/dev/null", "did not end"),
+            ("exec >&-; exec sleep 20", "did not end"),
             ("head -c 300000 /dev/zero", "more than"),
             ("exit 3", "said nothing"),
         ] {

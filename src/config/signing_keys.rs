@@ -2,15 +2,13 @@
 //! 13.05, 13.06). It holds paths and names, never a key.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, ConfigFile, file};
+use super::{ConfigError, ConfigFile, file, write};
 use crate::code::{Diagnostic, DiagnosticCode, io_code};
 use crate::digest::shorten;
 use crate::json::{self, JsonError, Object};
@@ -90,9 +88,7 @@ impl SigningKeys {
         change: impl FnOnce(&mut Self) -> Result<T, SigningKeysError>,
     ) -> Result<T, SigningKeysError> {
         let at = |source| SigningKeysError::Io { path: directory.to_owned(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(at)?;
-        let lock = File::open(directory).map_err(at)?;
-        rustix::fs::flock(&lock, FlockOperation::LockExclusive).map_err(|errno| at(errno.into()))?;
+        let _lock = write::lock(directory).map_err(at)?;
         let mut keys = Self::load(directory, limits)?;
         let done = change(&mut keys)?;
         keys.save(directory)?;

@@ -1,10 +1,12 @@
 //! Writing files of the operator's configuration: whole or not at all, readable for their owner alone unless said
 //! otherwise, and never through a link.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use crate::code::{Diagnostic, DiagnosticCode, io_code};
 
@@ -72,6 +74,26 @@ impl WriteError {
 /// Makes a directory and those above it, for their owner alone (mode 0700). One that is there stays as it is.
 pub(crate) fn make_directory(path: &Path) -> Result<(), WriteError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(WriteError::at(path))
+}
+
+/// How often a lock is tried, and the pause between: half a minute, in which any change of a file is long done.
+const TRIES: u32 = 600;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Keeps others from changing files of this directory, which is made if it is not there, until what is returned is dropped:
+/// for changes that read first. The lock is on the directory itself, so it leaves no file and ends with its process. Docker
+/// and oras do not ask for it. Where the file system has no such locks, there is none.
+pub(crate) fn lock(folder: &Path) -> io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let directory = File::open(folder)?;
+    for _ in 0..TRIES {
+        match directory.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            // NFS locks nothing that cannot be written to.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(directory),
+        }
+    }
+    Err(io::Error::new(ErrorKind::ResourceBusy, "another process has held its lock for half a minute"))
 }
 
 /// Writes a file that is not there yet, with its directory.

@@ -13,6 +13,7 @@ mod envelope;
 mod jws;
 mod manifest;
 mod payload;
+mod purpose;
 
 pub use algorithm::SignatureAlgorithm;
 pub use attributes::{AttributeError, ExtendedAttribute, PluginDemand, SignedAttributes, SigningScheme};
@@ -20,6 +21,7 @@ pub use cose::CborError;
 pub use envelope::{AuthenticEnvelope, Authenticated, EnvelopeError, EnvelopeType, SignatureEnvelope};
 pub use manifest::{SignatureManifest, SignatureManifestError, SignatureManifestForm};
 pub use payload::{Payload, PayloadError, TargetArtifact, TargetDifference, TargetMismatch, UserMetadataMismatch};
+pub use purpose::{Purpose, PurposeMismatch};
 
 /// Names of signed and unsigned attributes, the same in every envelope format.
 pub mod attribute {
@@ -47,4 +49,9 @@ pub mod annotation {
     pub const THUMBPRINT: &str = "io.cncf.notary.x509chain.thumbprint#S256";
     /// The prefix that user metadata must not use (conformance 1.12).
     pub const RESERVED_PREFIX: &str = "io.cncf.notary";
+    /// The prefix of bulla's own annotations in a signed payload. User metadata must not use it either: what a signature is
+    /// for is said by the command that makes it, not by whoever asks for one.
+    pub const BULLA_PREFIX: &str = "vnd.bulla.";
+    /// In a signed payload: what the signature is for, where it is for more than an artifact.
+    pub const PURPOSE: &str = "vnd.bulla.purpose";
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use super::purpose::{Purpose, PurposeMismatch};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::{Digest, shorten};
 use crate::json::Object;
@@ -130,6 +131,14 @@ impl Payload {
             differences.push(TargetDifference::Size { signed: self.target.size, found: artifact.size });
         }
         if differences.is_empty() { Ok(()) } else { Err(TargetMismatch { differences }) }
+    }
+
+    /// Checks that the signer signed for this purpose.
+    ///
+    /// # Errors
+    /// The payload does not say so.
+    pub fn check_purpose(&self, purpose: Purpose) -> Result<(), PurposeMismatch> {
+        purpose.check(&self.target.annotations)
     }
 
     /// Checks that the signature carries all metadata that the operator asks for (conformance 8.39).

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::blob::{algorithm_of, read_all, signature_name};
 use super::closure::Closure;
 use super::integrity::Ledger;
 use super::signatures::fetch_blob;
-use crate::archive::{ArchiveError, EMPTY_CONFIG, OutputFile, empty_config, names};
+use crate::archive::{ArchiveError, EMPTY_CONFIG, OutputFolder, empty_config, names};
 use crate::code::{Diagnostic, DiagnosticCode, io_code};
 use crate::digest::{Algorithm, Digest, Hasher, shorten};
 use crate::json::{self, JsonError};
@@ -120,10 +120,13 @@ fn describe(path: &Path, media_type: MediaType, hashes: &BTreeSet<Algorithm>) ->
     Ok((Descriptor::new(media_type, own.finish(), size), others))
 }
 
+/// Bytes of a file's name on the file systems that there are (`NAME_MAX`).
+const MOST_NAME: usize = 255;
+
 /// One part of a path, and none that means another folder or hides.
 fn is_plain(name: &str) -> bool {
     let text = |character: char| !character.is_control() && character != '/' && character != '\\';
-    !name.is_empty() && !name.starts_with('.') && name.len() <= 255 && name.chars().all(text)
+    !name.is_empty() && !name.starts_with('.') && name.len() <= MOST_NAME && name.chars().all(text)
 }
 
 /// A file's name as a repository's: what is not allowed there becomes a dash. It need not be unique: the digest is.
@@ -250,28 +253,29 @@ impl io::Write for Hashing {
     }
 }
 
-/// Writes a carried file and its signatures into a folder, under the names that Notation gives them. Nothing that is there
-/// is overwritten. Whether the file may be written is its caller's judgement.
+/// Writes carried files and their signatures into a folder, under the names that Notation gives them: the paths for each
+/// artifact. Nothing that is there is overwritten, and where one file cannot be written, none is. Whether they may be written
+/// is their caller's judgement.
 ///
 /// # Errors
-/// The artifact carries no file, its name is no plain one or is taken, or writing failed.
+/// An artifact carries no file, a name is no plain one or is taken or is that of two files, or writing failed.
 pub fn extract(
     store: &dyn ContentStore,
-    artifact: &Descriptor,
+    artifacts: &[Descriptor],
     folder: &Path,
     limits: &Limits,
-) -> Result<Vec<PathBuf>, FileError> {
-    let files = plan(store, artifact, folder, limits)?;
-    for file in &files {
-        let mut out = OutputFile::create(&file.path)?;
-        file.write_from(store, &mut out, limits)?;
-        out.commit()?;
+) -> Result<Vec<Vec<PathBuf>>, FileError> {
+    let plan = Plan::of(store, artifacts, folder, limits)?;
+    let mut out = OutputFolder::create(folder)?;
+    for file in plan.files.values() {
+        out.add(file.name.as_ref(), |out| file.write_from(store, out, limits))?;
     }
-    Ok(files.into_iter().map(|file| file.path).collect())
+    out.commit()?;
+    Ok(plan.paths(folder))
 }
 
-/// The same of a bundle that comes through a pipe, for several artifacts at once: the paths for each. A file gets its name
-/// when all of the bundle was read and nothing was wrong with it.
+/// The same of a bundle that comes through a pipe. A file gets its name when all of the bundle was read and nothing was wrong
+/// with it.
 ///
 /// # Errors
 /// As [`extract`]; or the pipe breaks off, or gives something else than it should.
@@ -283,61 +287,96 @@ pub fn extract_stream(
     ledger: &Ledger,
     limits: &Limits,
 ) -> Result<Vec<Vec<PathBuf>>, FileError> {
-    let plans = artifacts.iter().map(|artifact| plan(head, artifact, folder, limits)).collect::<Result<Vec<_>, _>>()?;
-    let mut paths = BTreeSet::new();
-    if let Some(twice) = plans.iter().flatten().find(|file| !paths.insert(&file.path)) {
-        return Err(FileError::Exists { path: twice.path.clone() });
-    }
-    let (mut whole, mut waiting): (Vec<OutputFile>, BTreeMap<Digest, Vec<OutputFile>>) = Default::default();
-    for file in plans.iter().flatten() {
-        let mut out = OutputFile::create(&file.path)?;
+    let plan = Plan::of(head, artifacts, folder, limits)?;
+    let mut out = OutputFolder::create(folder)?;
+    let mut waiting: BTreeMap<Digest, Vec<&Planned>> = BTreeMap::new();
+    for file in plan.files.values() {
         if head.holds(&file.blob.digest) {
-            file.write_from(head, &mut out, limits)?;
-            whole.push(out);
+            out.add(file.name.as_ref(), |out| file.write_from(head, out, limits))?;
         } else {
-            waiting.entry(file.blob.digest).or_default().push(out);
+            waiting.entry(file.blob.digest).or_default().push(file);
         }
     }
     while let Some(blob) = tail.next_blob()? {
-        let mut places = Everywhere(waiting.remove(&blob.digest).unwrap_or_default());
-        ledger.copy_next(&blob, tail, &mut places)?;
-        whole.extend(places.0);
+        let files = waiting.remove(&blob.digest).unwrap_or_default();
+        let Some((first, others)) = files.split_first() else {
+            ledger.copy_next(&blob, tail, &mut io::sink())?;
+            continue;
+        };
+        let staged = out.add(first.name.as_ref(), |out| ledger.copy_next(&blob, tail, out).map_err(FileError::from))?;
+        for other in others {
+            out.add_copy(other.name.as_ref(), &staged)?;
+        }
     }
     if let Some((digest, _)) = waiting.first_key_value() {
         return Err(FileError::NoFile { digest: *digest });
     }
-    whole.into_iter().try_for_each(OutputFile::commit)?;
-    Ok(plans.into_iter().map(|files| files.into_iter().map(|file| file.path).collect()).collect())
-}
-
-/// Writes the same to every file.
-struct Everywhere(Vec<OutputFile>);
-
-impl io::Write for Everywhere {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.iter_mut().try_for_each(|file| file.write_all(bytes))?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.iter_mut().try_for_each(io::Write::flush)
-    }
+    out.commit()?;
+    Ok(plan.paths(folder))
 }
 
 /// A file to be written.
 struct Planned {
-    path: PathBuf,
+    name: String,
     blob: Descriptor,
     artifact: Digest,
 }
 
-/// Which files an artifact becomes in a folder.
-fn plan(
-    store: &dyn ContentStore,
-    artifact: &Descriptor,
-    folder: &Path,
-    limits: &Limits,
-) -> Result<Vec<Planned>, FileError> {
+/// Everything that is to be written, decided before anything is.
+struct Plan {
+    files: BTreeMap<String, Planned>,
+    /// The names that each artifact becomes, the file first.
+    names: Vec<Vec<String>>,
+}
+
+impl Plan {
+    fn of(
+        store: &dyn ContentStore,
+        artifacts: &[Descriptor],
+        folder: &Path,
+        limits: &Limits,
+    ) -> Result<Self, FileError> {
+        let mut plan = Self { files: BTreeMap::new(), names: Vec::new() };
+        for artifact in artifacts {
+            let files = plan_one(store, artifact, limits)?;
+            plan.names.push(files.iter().map(|file| file.name.clone()).collect());
+            for file in files {
+                plan.add(file, folder)?;
+            }
+        }
+        Ok(plan)
+    }
+
+    fn add(&mut self, file: Planned, folder: &Path) -> Result<(), FileError> {
+        let path = folder.join(&file.name);
+        if file.name.len() > MOST_NAME {
+            return Err(FileError::LongName { name: shorten(&file.name), length: file.name.len(), limit: MOST_NAME });
+        }
+        if path.symlink_metadata().is_ok() {
+            return Err(FileError::Exists { path });
+        }
+        // One artifact may have several references.
+        match self.files.get(&file.name) {
+            Some(known) if known.artifact == file.artifact => Ok(()),
+            Some(known) => {
+                let (first, second) = (known.artifact, file.artifact);
+                Err(FileError::NameTwice { name: shorten(&file.name), first, second })
+            }
+            None => {
+                self.files.insert(file.name.clone(), file);
+                Ok(())
+            }
+        }
+    }
+
+    fn paths(self, folder: &Path) -> Vec<Vec<PathBuf>> {
+        let paths = |names: Vec<String>| names.into_iter().map(|name| folder.join(name)).collect();
+        self.names.into_iter().map(paths).collect()
+    }
+}
+
+/// Which files an artifact becomes.
+fn plan_one(store: &dyn ContentStore, artifact: &Descriptor, limits: &Limits) -> Result<Vec<Planned>, FileError> {
     let manifest = fetch_manifest(store, artifact, limits)?;
     let manifest = manifest.ok_or_else(|| StoreError::missing(artifact, "the bundle"))?;
     let layer = layer_of(&manifest).ok_or(FileError::NoFile { digest: artifact.digest })?;
@@ -346,7 +385,7 @@ fn plan(
         return Err(FileError::Name { name: shorten(title) });
     }
     let planned = |name: &str, blob: &Descriptor| Planned {
-        path: folder.join(name),
+        name: name.to_owned(),
         blob: blob.clone(),
         artifact: artifact.digest,
     };
@@ -363,17 +402,14 @@ fn plan(
         let stem = if *count == 1 { title.to_owned() } else { format!("{title}.{count}") };
         files.push(planned(&signature_name(&stem, kind), envelope));
     }
-    match files.iter().find(|file| file.path.symlink_metadata().is_ok()) {
-        Some(file) => Err(FileError::Exists { path: file.path.clone() }),
-        None => Ok(files),
-    }
+    Ok(files)
 }
 
 impl Planned {
-    fn write_from(&self, store: &dyn ContentStore, out: &mut OutputFile, limits: &Limits) -> Result<(), FileError> {
+    fn write_from(&self, store: &dyn ContentStore, out: &mut dyn io::Write, limits: &Limits) -> Result<(), FileError> {
         if EnvelopeType::from_media_type(&self.blob.media_type).is_some() {
             let bytes = fetch_blob(store, &self.blob, limits.envelope_bytes, &self.artifact)?;
-            return out.write_all(&bytes).map_err(|source| FileError::Io { path: self.path.clone(), source });
+            return out.write_all(&bytes).map_err(|source| FileError::Io { path: self.name.clone().into(), source });
         }
         let content = store.open(&self.blob, ContentKind::Blob)?;
         let content = content.ok_or_else(|| StoreError::missing(&self.blob, &self.artifact.to_string()))?;
@@ -399,6 +435,26 @@ pub enum FileError {
     Name {
         /// The name.
         name: String,
+    },
+    /// A name that is longer than file systems have room for.
+    #[error("the file would be called {name:?}, with {length} bytes; at most {limit} are possible")]
+    LongName {
+        /// The name, shortened.
+        name: String,
+        /// Its bytes.
+        length: usize,
+        /// The most.
+        limit: usize,
+    },
+    /// Two files of one name.
+    #[error("two files would be called {name:?}: one of the artifact {first} and one of {second}")]
+    NameTwice {
+        /// The name.
+        name: String,
+        /// One artifact.
+        first: Digest,
+        /// The other.
+        second: Digest,
     },
     /// Something is there.
     #[error("{} is there already", .path.display())]
@@ -435,7 +491,9 @@ impl Diagnostic for FileError {
             Self::Io { source, .. } => io_code(source),
             Self::Name { .. } => DiagnosticCode::UsageInvalid,
             Self::Exists { .. } => DiagnosticCode::AlreadyExists,
-            Self::NoFile { .. } => DiagnosticCode::DestinationUnsupported,
+            Self::NoFile { .. } | Self::LongName { .. } | Self::NameTwice { .. } => {
+                DiagnosticCode::DestinationUnsupported
+            }
             Self::Envelope(error) => error.code(),
             Self::Manifest(error) => error.code(),
             Self::Json(error) => error.code(),
@@ -448,6 +506,10 @@ impl Diagnostic for FileError {
         match self {
             Self::Name { .. } => Some("a name has no slashes and does not begin with a dot; rename the file".into()),
             Self::Exists { .. } => Some("nothing is overwritten: name another folder, or move it away".into()),
+            Self::LongName { .. } => Some("rename the file before it is signed and exported".into()),
+            Self::NameTwice { .. } => {
+                Some("export them into bundles of their own, and import these into folders of their own".into())
+            }
             Self::NoFile { .. } => Some("import artifacts into a layout, a registry or an engine".into()),
             Self::Store(error) => error.hint(),
             Self::Archive(error) => error.hint(),

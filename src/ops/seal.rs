@@ -1,7 +1,8 @@
 //! The seal: signing the bundle manifest, and judging what was signed (`schemas/bundle-v1.md`, "The seal").
 //!
-//! A seal is an ordinary Notary Project signature whose subject is the bundle manifest. It is judged as every other
-//! signature is, by the statement of the host's policy that covers [`SEAL_REPOSITORY`].
+//! A seal is a Notary Project signature whose subject is the bundle manifest, and whose payload says that it is a seal
+//! ([`Purpose::Seal`]). It is judged as every other signature is, by the statement of the host's policy that covers
+//! [`SEAL_REPOSITORY`].
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,14 +15,14 @@ use crate::archive::{BundleInventory, EvidenceGap, InventoryError, Seal, SealErr
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::limits::Limits;
-use crate::notary::{EnvelopeType, SignatureManifestForm};
+use crate::notary::{EnvelopeType, Purpose, SignatureManifestForm};
 use crate::oci::{Descriptor, Manifest, ManifestError, Repository};
 use crate::pki::{CertificatePool, Crl};
 use crate::signer::{EnvelopeSource, SignatureArtifact, SigningError, SigningOptions};
 use crate::store::{ContentStore, StoreError};
 use crate::time::UnixTime;
 use crate::trust::PolicyDocument;
-use crate::verification::{ArtifactOutcome, CarriedEvidence, FoundSignature, Terms, Verdict, evaluate};
+use crate::verification::{CarriedEvidence, FoundSignature, SealJudgement, Terms, Verdict, evaluate_seal};
 
 pub use crate::archive::SEAL_REPOSITORY;
 
@@ -29,7 +30,7 @@ pub use crate::archive::SEAL_REPOSITORY;
 pub struct Sealing<'a> {
     /// The key and its chain.
     pub signer: &'a dyn EnvelopeSource,
-    /// Times, metadata, and who confirms the time.
+    /// Times, metadata, and who confirms the time. What it is for is not asked: it is a seal.
     pub options: SigningOptions<'a>,
     /// The envelope's format.
     pub envelope: EnvelopeType,
@@ -59,7 +60,8 @@ pub fn seal(
     limits: &Limits,
 ) -> Result<Sealed, SealingError> {
     let bundle = inventory.bundle_manifest()?.descriptor;
-    let envelope = sealing.signer.envelope(sealing.envelope, &bundle, &sealing.options)?;
+    let options = SigningOptions { purpose: Purpose::Seal, ..sealing.options.clone() };
+    let envelope = sealing.signer.envelope(sealing.envelope, &bundle, &options)?;
     let artifact = SignatureArtifact::build(SignatureManifestForm::ArtifactType, &bundle, envelope)?;
     let manifest = Manifest::parse(&artifact.descriptor.bare(), artifact.manifest.as_slice())?;
     let envelope = artifact.envelope;
@@ -166,15 +168,15 @@ pub enum SealOutcome {
     Judged {
         /// The seal.
         members: SealMembers,
-        /// The judgement. The artifact in it is the bundle manifest.
-        outcome: Box<ArtifactOutcome>,
+        /// The judgement.
+        judgement: Box<SealJudgement>,
     },
 }
 
 impl SealOutcome {
     /// Whether the seal vouches for names, tags and completeness.
     pub fn is_trusted(&self) -> bool {
-        matches!(self, Self::Judged { outcome, .. } if matches!(outcome.verdict, Verdict::Trusted(_)))
+        matches!(self, Self::Judged { judgement, .. } if matches!(judgement.outcome().verdict, Verdict::Trusted(_)))
     }
 
     /// What the seal, or the lack of one, makes of everything in the bundle; `None` if each artifact may be judged by
@@ -183,7 +185,7 @@ impl SealOutcome {
         let rejected = |code| Some(Verdict::Rejected(vec![code]));
         let required = demand == SealDemand::Required;
         match self {
-            Self::Judged { outcome, .. } => match &outcome.verdict {
+            Self::Judged { judgement, .. } => match &judgement.outcome().verdict {
                 Verdict::Trusted(_) => None,
                 Verdict::Skipped if required => rejected(DiagnosticCode::SealSkipped),
                 Verdict::Skipped => None,
@@ -199,8 +201,8 @@ impl SealOutcome {
     /// The moment before which the seal was not made, where an authenticated time says so and it lies behind `at`: then
     /// the clock that gave `at` is behind.
     pub fn made_after(&self, at: UnixTime) -> Option<UnixTime> {
-        let Self::Judged { outcome, .. } = self else { return None };
-        let times = outcome.signatures.iter().filter_map(|signature| signature.facts.times.authenticated);
+        let Self::Judged { judgement, .. } = self else { return None };
+        let times = judgement.outcome().signatures.iter().filter_map(|signature| signature.facts.times.authenticated);
         times.map(|time| time.earliest).filter(|earliest| at < *earliest).max()
     }
 }
@@ -255,8 +257,8 @@ impl FoundSeal {
         scope: &Repository,
         policy: &PolicyDocument,
         terms: &Terms<'_>,
-    ) -> ArtifactOutcome {
-        evaluate(bundle, scope, std::slice::from_ref(&self.found), policy, terms)
+    ) -> SealJudgement {
+        evaluate_seal(bundle, scope, &self.found, policy, terms)
     }
 }
 

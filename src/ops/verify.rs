@@ -276,8 +276,8 @@ fn judge_seal(subject: &Subject<'_>, depth: &Depth<'_>, limits: &Limits) -> Resu
     found.add(judging.supplied);
     let no_metadata = BTreeMap::new();
     let terms = judging.terms(found.evidence(), &no_metadata, limits);
-    let outcome = found.evaluate(members.bundle(), &judging.seal.scope, &judging.trust.policy, &terms);
-    Ok(SealOutcome::Judged { members, outcome: Box::new(outcome) })
+    let judgement = found.evaluate(members.bundle(), &judging.seal.scope, &judging.trust.policy, &terms);
+    Ok(SealOutcome::Judged { members, judgement: Box::new(judgement) })
 }
 
 fn scope_of(root: &RootToVerify, judging: &Judging<'_>) -> Result<Repository, VerifyError> {

@@ -10,6 +10,8 @@ use super::v1::{Clock, Report, SealWord, Source, Times, Word};
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
 use crate::oci::{Reference, Repository};
+use crate::ops::import::{KeptName, KeptReason};
+use crate::store::KeptTag;
 use crate::time::UnixTime;
 
 /// The document.
@@ -35,8 +37,44 @@ pub struct Receipt {
     pub imported: Vec<Imported>,
     /// What was not.
     pub refused: Vec<Refused>,
+    /// Digest tags that the destination has for something else than was brought, and keeps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Kept>,
     /// What was written.
     pub written: Written,
+}
+
+/// A digest tag of the destination that was left as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Kept {
+    /// Its name: with its repository in a registry, alone in a layout.
+    pub name: String,
+    /// What has it.
+    pub digest: Digest,
+    /// What was brought for it. Its content is there, under its digest alone.
+    pub brought: Digest,
+    /// Why it stays.
+    pub reason: KeptWord,
+}
+
+/// Why a tag was left as it was, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeptWord {
+    /// Nobody judged what was brought for it.
+    NotJudged,
+}
+
+impl Kept {
+    /// What an import says of it.
+    pub fn of(kept: &KeptName) -> Self {
+        let KeptTag { kept: digest, brought, .. } = kept.tag;
+        let reason = match kept.reason {
+            KeptReason::NotJudged => KeptWord::NotJudged,
+        };
+        Self { name: kept.to_string(), digest, brought, reason }
+    }
 }
 
 /// The bundle, and who sealed it.
@@ -156,6 +194,19 @@ pub fn write_receipt(receipt: &Receipt, out: &mut dyn Write) -> io::Result<()> {
     }
     for refused in &receipt.refused {
         writeln!(out, "NOT imported: {} ({})", refused.reference, refused.verdict.as_str())?;
+    }
+    for kept in &receipt.kept {
+        let why = match kept.reason {
+            KeptWord::NotJudged => "nobody judged what the bundle has for it",
+        };
+        writeln!(
+            out,
+            "note[{}]: {} stays with {}: {why} ({})",
+            DiagnosticCode::DigestTagKept,
+            Clean(&kept.name),
+            kept.digest,
+            kept.brought
+        )?;
     }
     let written = &receipt.written;
     writeln!(

@@ -150,11 +150,14 @@ pub enum SigningError {
         /// When it would be signed.
         signing_time: UnixTime,
     },
-    /// User metadata under the Notary Project's own prefix (conformance 1.12).
-    #[error("the user metadata key {key:?} starts with the reserved prefix io.cncf.notary")]
+    /// User metadata under the Notary Project's own prefix (conformance 1.12), or under ours; also where it is an annotation
+    /// of the signed descriptor.
+    #[error("the metadata key {key:?} starts with the reserved prefix {prefix}")]
     ReservedMetadata {
         /// The key.
         key: String,
+        /// The prefix.
+        prefix: &'static str,
     },
     /// User metadata that would replace an annotation of the signed descriptor (conformance 1.12).
     #[error("the user metadata key {key:?} is already an annotation of the artifact")]
@@ -218,6 +221,9 @@ impl Diagnostic for SigningError {
             Self::Key(error) => error.hint(),
             Self::Plugin(error) => error.hint(),
             Self::Timestamp(error) => error.downcast_ref::<TimestampRequestError>().and_then(Diagnostic::hint),
+            Self::ReservedMetadata { .. } => {
+                Some("choose another key; what a signature is for is not its metadata".into())
+            }
             _ => None,
         }
     }

@@ -8,7 +8,8 @@ use super::check;
 use super::error::SigningError;
 use super::local::{Signed, Signer};
 use crate::json;
-use crate::notary::{EnvelopeType, annotation};
+use crate::notary::annotation::{BULLA_PREFIX, PURPOSE};
+use crate::notary::{EnvelopeType, Purpose};
 use crate::oci::Descriptor;
 use crate::pki::{HashAlgorithm, KeyKind};
 use crate::time::UnixTime;
@@ -36,6 +37,8 @@ pub struct SigningOptions<'a> {
     pub signing_time: UnixTime,
     /// When it ends, if ever.
     pub expiry: Option<UnixTime>,
+    /// What the signature is for.
+    pub purpose: Purpose,
     /// What the signer adds to the signed annotations (conformance 2.05).
     pub user_metadata: BTreeMap<String, String>,
     /// What made it: opaque to verifiers.
@@ -45,11 +48,12 @@ pub struct SigningOptions<'a> {
 }
 
 impl SigningOptions<'_> {
-    /// A signature made at `signing_time`, without expiry, user metadata or timestamp.
+    /// A signature of an artifact made at `signing_time`, without expiry, user metadata or timestamp.
     pub fn new(signing_time: UnixTime) -> Self {
         Self {
             signing_time,
             expiry: None,
+            purpose: Purpose::Artifact,
             user_metadata: BTreeMap::new(),
             signing_agent: SIGNING_AGENT.to_owned(),
             timestamp: None,
@@ -101,7 +105,7 @@ impl Request {
     ) -> Result<Self, SigningError> {
         let signing_time = whole_seconds(options.signing_time);
         let expiry = checked_expiry(signing_time, options.expiry)?;
-        let annotations = signed_annotations(target, &options.user_metadata)?;
+        let annotations = signed_annotations(target, options)?;
         if !signer.certificates().is_empty() {
             check::chain(signer.certificates(), signer.key_kind(), signing_time)?;
         }
@@ -130,19 +134,26 @@ pub(super) fn checked_expiry(
     }
 }
 
-/// The target's annotations and the user's, which may neither replace one nor claim the reserved prefix
-/// (conformance 1.12).
+/// The target's annotations and the user's, which may neither replace one nor claim a reserved prefix (conformance 1.12),
+/// and what the signature is for. That alone decides what is said of it: neither who describes the target nor who asks for a
+/// signature may.
 pub(super) fn signed_annotations(
     target: &Descriptor,
-    user_metadata: &BTreeMap<String, String>,
+    options: &SigningOptions<'_>,
 ) -> Result<BTreeMap<String, String>, SigningError> {
     let mut annotations = target.annotations.clone();
-    for (key, value) in user_metadata {
+    if let Some(key) = annotations.keys().find(|key| key.starts_with(BULLA_PREFIX)) {
+        return Err(SigningError::ReservedMetadata { key: key.clone(), prefix: BULLA_PREFIX });
+    }
+    if let Some(mark) = options.purpose.mark() {
+        annotations.insert(PURPOSE.to_owned(), mark.to_owned());
+    }
+    for (key, value) in &options.user_metadata {
         if key.is_empty() || value.is_empty() {
             return Err(SigningError::EmptyMetadata { key: key.clone() });
         }
-        if key.starts_with(annotation::RESERVED_PREFIX) {
-            return Err(SigningError::ReservedMetadata { key: key.clone() });
+        if let Some(prefix) = Purpose::reserved_prefix(key) {
+            return Err(SigningError::ReservedMetadata { key: key.clone(), prefix });
         }
         if annotations.insert(key.clone(), value.clone()).is_some() {
             return Err(SigningError::RepeatedMetadata { key: key.clone() });
@@ -191,14 +202,33 @@ mod tests {
         target
     }
 
+    fn options<'a>(purpose: Purpose, key: &str, value: &str) -> SigningOptions<'a> {
+        let user_metadata = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        SigningOptions { purpose, user_metadata, ..SigningOptions::new(UnixTime::from_seconds(0)) }
+    }
+
+    #[test]
+    fn the_purpose_alone_says_what_a_signature_is_for() {
+        let seal = signed_annotations(&target(), &options(Purpose::Seal, "new", "value")).unwrap();
+        assert_eq!(seal.get(PURPOSE).map(String::as_str), Some("bundle-seal"));
+        assert_eq!((seal.len(), Purpose::Seal.mark()), (3, Some("bundle-seal")));
+        let more = signed_annotations(&target(), &options(Purpose::Seal, PURPOSE, "other"));
+        assert!(matches!(more, Err(SigningError::ReservedMetadata { .. })));
+        // Neither does who describes what is signed.
+        let mut target = target();
+        target.annotations.insert(PURPOSE.into(), "bundle-seal".into());
+        let described = signed_annotations(&target, &options(Purpose::Artifact, "new", "value"));
+        assert!(matches!(described, Err(SigningError::ReservedMetadata { key, .. }) if key == PURPOSE));
+    }
+
     #[test]
     fn user_metadata_adds_and_never_replaces() {
-        let with = |key: &str, value: &str| {
-            signed_annotations(&target(), &BTreeMap::from([(key.to_owned(), value.to_owned())]))
-        };
+        let with = |key: &str, value: &str| signed_annotations(&target(), &options(Purpose::Artifact, key, value));
         assert_eq!(with("new", "value").unwrap().len(), 2);
         assert!(matches!(with("given", "after"), Err(SigningError::RepeatedMetadata { .. })));
-        assert!(matches!(with("io.cncf.notary.x", "y"), Err(SigningError::ReservedMetadata { .. })));
+        for reserved in ["io.cncf.notary.x", PURPOSE, "vnd.bulla.x"] {
+            assert!(matches!(with(reserved, "y"), Err(SigningError::ReservedMetadata { .. })), "{reserved}");
+        }
         assert!(matches!(with("", "y"), Err(SigningError::EmptyMetadata { .. })));
         assert!(matches!(with("x", ""), Err(SigningError::EmptyMetadata { .. })));
     }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::listing::{self, Graph, LazyGraph, Tags};
 use super::{
-    ContentKind, ContentSink, ContentStore, NamedRoot, Publication, RawContent, Referrers, StoreError, copy_to,
+    ContentKind, ContentSink, ContentStore, KeptTag, NameRule, NamedRoot, Publication, RawContent, Referrers,
+    StoreError, copy_to,
 };
 use crate::archive::ArchiveError;
 use crate::digest::Digest;
@@ -151,7 +152,8 @@ impl ContentSink for MemoryStore {
         Ok(())
     }
 
-    fn publish(&self, entries: &[Publication]) -> Result<(), StoreError> {
+    fn publish(&self, entries: &[Publication]) -> Result<Vec<KeptTag>, StoreError> {
+        let mut kept = Vec::new();
         for entry in entries {
             let digest = entry.descriptor.digest;
             if !self.content().blobs.contains_key(&digest) {
@@ -161,9 +163,15 @@ impl ContentSink for MemoryStore {
                 let full = |reference: &Reference| format!("{}:{tag}", reference.repository);
                 let full = entry.reference.as_ref().map(full);
                 let short = full.clone().unwrap_or_else(|| tag.to_string());
-                self.name(&entry.descriptor, short, full);
+                let there = self.resolve(&Target::Tag(tag.clone()))?.filter(|there| there.digest != digest);
+                match there {
+                    Some(there) if entry.rule == NameRule::Stays => {
+                        kept.push(KeptTag { tag: tag.clone(), kept: there.digest, brought: digest });
+                    }
+                    _ => self.name(&entry.descriptor, short, full),
+                }
             }
         }
-        Ok(())
+        Ok(kept)
     }
 }

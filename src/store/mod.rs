@@ -131,8 +131,29 @@ pub trait ContentSink: Send + Sync {
     fn put(&self, descriptor: &Descriptor, kind: ContentKind, content: RawContent) -> Result<(), StoreError>;
 
     /// Gives names to what was put, all at once or, where the place cannot do that, one after the other in this
-    /// order. Entries that are there already stay.
-    fn publish(&self, entries: &[Publication]) -> Result<(), StoreError>;
+    /// order. Entries that are there already stay. Tells which tags stayed with what had them
+    /// ([`NameRule::Stays`]).
+    fn publish(&self, entries: &[Publication]) -> Result<Vec<KeptTag>, StoreError>;
+}
+
+/// What becomes of a tag that something else has at the destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NameRule {
+    /// It moves to what is published: somebody judged that, or answers for it.
+    Moves,
+    /// It stays with what has it.
+    Stays,
+}
+
+/// A tag that stayed with what had it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptTag {
+    /// The tag.
+    pub tag: Tag,
+    /// What has it.
+    pub kept: Digest,
+    /// What would have got it.
+    pub brought: Digest,
 }
 
 /// One entry of what becomes visible.
@@ -146,4 +167,6 @@ pub struct Publication {
     pub reference: Option<Reference>,
     /// What it refers to, if it is a referrer.
     pub subject: Option<Digest>,
+    /// What becomes of the tag where something else has it.
+    pub rule: NameRule,
 }

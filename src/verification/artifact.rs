@@ -6,6 +6,7 @@ use super::memo::Memo;
 use super::signature::{FoundSignature, Terms, examine};
 use super::verdict::{SignatureOutcome, Verdict, judge_artifact, judge_signature};
 use crate::digest::Digest;
+use crate::notary::Purpose;
 use crate::oci::{Descriptor, Repository};
 use crate::trust::{PolicyDocument, PolicyStatement, VerificationLevel};
 
@@ -65,7 +66,9 @@ pub fn evaluate_file(
     let mut outcomes: Vec<SignatureOutcome> = match statement {
         Some(statement) if !statement.level().is_skip() => signatures
             .iter()
-            .map(|(file, found)| judge_signature(examine(file, found, statement, terms, memo), statement.level()))
+            .map(|(file, found)| {
+                judge_signature(examine(Purpose::Artifact, file, found, statement, terms, memo), statement.level())
+            })
             .collect(),
         _ => Vec::new(),
     };
@@ -99,7 +102,7 @@ pub fn evaluate_blob(
 ) -> Option<SignatureOutcome> {
     let level = statement.level();
     let memo = Memo::new(terms.limits);
-    (!level.is_skip()).then(|| judge_signature(examine(blob, found, statement, terms, &memo), level))
+    (!level.is_skip()).then(|| judge_signature(examine(Purpose::Artifact, blob, found, statement, terms, &memo), level))
 }
 
 /// Judges `artifact` by `signatures`. All of them are judged and reported: a broken one never hides a good one.
@@ -122,12 +125,50 @@ pub fn evaluate_with(
     terms: &Terms<'_>,
     memo: &Memo,
 ) -> ArtifactOutcome {
+    evaluate_for(Purpose::Artifact, artifact, scope, signatures, policy, terms, memo)
+}
+
+/// A bundle's seal, judged as a seal. Only [`evaluate_seal`] makes one: a signature on the bundle manifest that was made for
+/// anything else is none, whoever made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealJudgement {
+    outcome: ArtifactOutcome,
+}
+
+impl SealJudgement {
+    /// What was found and decided. The artifact in it is the bundle manifest.
+    pub const fn outcome(&self) -> &ArtifactOutcome {
+        &self.outcome
+    }
+}
+
+/// Judges the seal on the bundle manifest `bundle`: as any signature, and that its payload says what it is for.
+pub fn evaluate_seal(
+    bundle: &Descriptor,
+    scope: &Repository,
+    seal: &FoundSignature,
+    policy: &PolicyDocument,
+    terms: &Terms<'_>,
+) -> SealJudgement {
+    let (seal, memo) = (std::slice::from_ref(seal), Memo::new(terms.limits));
+    SealJudgement { outcome: evaluate_for(Purpose::Seal, bundle, scope, seal, policy, terms, &memo) }
+}
+
+fn evaluate_for(
+    purpose: Purpose,
+    artifact: &Descriptor,
+    scope: &Repository,
+    signatures: &[FoundSignature],
+    policy: &PolicyDocument,
+    terms: &Terms<'_>,
+    memo: &Memo,
+) -> ArtifactOutcome {
     let selected = policy.select_by(scope);
     let statement = selected.map(|(_, statement)| statement);
     let mut outcomes: Vec<SignatureOutcome> = match statement {
         Some(statement) if !statement.level().is_skip() => signatures
             .iter()
-            .map(|found| judge_signature(examine(artifact, found, statement, terms, memo), statement.level()))
+            .map(|found| judge_signature(examine(purpose, artifact, found, statement, terms, memo), statement.level()))
             .collect(),
         _ => Vec::new(),
     };

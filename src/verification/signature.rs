@@ -13,7 +13,7 @@ use crate::code::DiagnosticCode;
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::notary::plugin::Capability;
-use crate::notary::{AuthenticEnvelope, Authenticated, PluginDemand, SignatureEnvelope, SigningScheme};
+use crate::notary::{AuthenticEnvelope, Authenticated, PluginDemand, Purpose, SignatureEnvelope, SigningScheme};
 use crate::oci::{Descriptor, MediaType};
 use crate::pki::Certificate;
 use crate::time::UnixTime;
@@ -148,8 +148,9 @@ impl SignatureTimes {
     }
 }
 
-/// Runs every check on one signature of `artifact`.
+/// Runs every check on one signature of `artifact`, which must have been made for `purpose`.
 pub fn examine(
+    purpose: Purpose,
     artifact: &Descriptor,
     found: &FoundSignature,
     statement: &PolicyStatement,
@@ -157,7 +158,7 @@ pub fn examine(
     memo: &Memo,
 ) -> SignatureFacts {
     let mut facts = SignatureFacts::claims(found);
-    let (envelope, demand) = match integrity(artifact, found, terms) {
+    let (envelope, demand) = match integrity(purpose, artifact, found, terms) {
         Ok(Authenticated::Alone(envelope)) => (envelope, None),
         Ok(Authenticated::WithPlugin(envelope, demand)) => (envelope, Some(demand)),
         Err(failure) => {
@@ -168,7 +169,11 @@ pub fn examine(
             return facts;
         }
     };
-    let signed = format!("{} over {}", envelope.algorithm(), artifact.digest);
+    let what = match purpose {
+        Purpose::Artifact => "",
+        Purpose::Seal => ", made to seal it",
+    };
+    let signed = format!("{} over {}{what}", envelope.algorithm(), artifact.digest);
     facts.note(CheckKind::Integrity, Finding::Passed(signed));
     facts.user_metadata.clone_from(&envelope.payload().target().annotations);
     let [anchored, identified] = authenticity(&envelope, statement, terms.stores);
@@ -237,8 +242,13 @@ fn opinion(
     }
 }
 
-/// Conformance 8.06, 8.07, 8.38 and 8.39: fatal at every level but skip.
-fn integrity(artifact: &Descriptor, found: &FoundSignature, terms: &Terms<'_>) -> Result<Authenticated, Failure> {
+/// Conformance 8.06, 8.07, 8.38 and 8.39: fatal at every level but skip. So is a signature that was made for something else.
+fn integrity(
+    purpose: Purpose,
+    artifact: &Descriptor,
+    found: &FoundSignature,
+    terms: &Terms<'_>,
+) -> Result<Authenticated, Failure> {
     let envelope = found.envelope.as_ref().map_err(Clone::clone)?;
     let authenticated = match terms.plugins {
         Some(_) => envelope.verify_with_plugins()?,
@@ -258,6 +268,7 @@ fn integrity(artifact: &Descriptor, found: &FoundSignature, terms: &Terms<'_>) -
         return Err(Failure::new(DiagnosticCode::TargetMismatch, message));
     }
     envelope.payload().matches(artifact)?;
+    envelope.payload().check_purpose(purpose)?;
     envelope.payload().check_user_metadata(terms.user_metadata)?;
     Ok(authenticated)
 }

@@ -6,7 +6,7 @@ use bulla::limits::Limits;
 use bulla::oci::{MediaType, Target};
 use bulla::store::archive::{ArchiveStore, OpenedArchive, open_any};
 use bulla::store::layout::LayoutSink;
-use bulla::store::{ContentKind, ContentSink, ContentStore, Publication, RawContent, fetch, fetch_manifest};
+use bulla::store::{ContentKind, ContentSink, ContentStore, NameRule, Publication, RawContent, fetch, fetch_manifest};
 use serde_json::json;
 use tar::EntryType;
 
@@ -81,7 +81,8 @@ fn layout(scratch: &Scratch) -> (Sample, bulla::oci::Descriptor, bulla::oci::Des
         sink.put(&blob.descriptor(), ContentKind::Blob, content).unwrap();
     }
     let publish = |descriptor: &bulla::oci::Descriptor, tag| {
-        let entry = Publication { descriptor: descriptor.clone(), tag, reference: None, subject: None };
+        let entry =
+            Publication { descriptor: descriptor.clone(), tag, reference: None, subject: None, rule: NameRule::Moves };
         sink.publish(&[entry]).unwrap();
     };
     publish(&image, Some(tag("v1")));

@@ -12,7 +12,8 @@ use bulla::oci::{Descriptor, IndexDocument, MediaType, Target, blob_path, referr
 use bulla::store::layout::{LayoutSink, LayoutStore};
 use bulla::store::memory::MemoryStore;
 use bulla::store::{
-    ContentKind, ContentSink, ContentStore, Publication, RawContent, SearchMethod, StoreError, fetch, fetch_manifest,
+    ContentKind, ContentSink, ContentStore, NameRule, Publication, RawContent, SearchMethod, StoreError, fetch,
+    fetch_manifest,
 };
 use serde_json::json;
 
@@ -27,11 +28,23 @@ fn put_all(sink: &dyn ContentSink, sample: &Sample) {
 }
 
 fn named(descriptor: &Descriptor, name: &str) -> Publication {
-    Publication { descriptor: descriptor.clone(), tag: Some(tag(name)), reference: None, subject: None }
+    Publication {
+        descriptor: descriptor.clone(),
+        tag: Some(tag(name)),
+        reference: None,
+        subject: None,
+        rule: NameRule::Moves,
+    }
 }
 
 fn referrer(descriptor: &Descriptor, subject: &Descriptor) -> Publication {
-    Publication { descriptor: descriptor.clone(), tag: None, reference: None, subject: Some(subject.digest) }
+    Publication {
+        descriptor: descriptor.clone(),
+        tag: None,
+        reference: None,
+        subject: Some(subject.digest),
+        rule: NameRule::Moves,
+    }
 }
 
 fn open(path: &Path) -> Result<LayoutStore, StoreError> {

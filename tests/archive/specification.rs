@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use bulla::archive::{BundleInventory, Compression, Seal, SealMembers, names};
 use bulla::digest::Digest;
 use bulla::limits::Limits;
+use bulla::notary::{Payload, Purpose};
 use bulla::oci::{Descriptor, Manifest, MediaType};
 use serde_json::json;
 
@@ -166,6 +167,19 @@ fn shown(tar: &[u8], known: &BTreeMap<String, Vec<u8>>) -> String {
         }
     }
     text + &format!("the file: {}\n", file_line(tar))
+}
+
+#[test]
+fn the_payload_of_a_seal_is_on_the_bundle_of_the_example_and_says_what_it_is() {
+    let (found, _) = parse(blocks("## 9. A worked example")[0], &BTreeMap::new());
+    let bundle = Descriptor::of(MediaType::OCI_MANIFEST, &found[2].1);
+    let written = blocks("### 6.2 ")[0].trim_end();
+    let payload = Payload::parse(written.as_bytes()).unwrap();
+    assert_eq!(payload.matches(&bundle), Ok(()));
+    assert_eq!(payload.check_purpose(Purpose::Seal), Ok(()));
+    assert_eq!(payload.to_bytes().unwrap(), written.as_bytes());
+    assert_eq!(payload.target().annotations.len(), 1);
+    assert!(Payload::for_target(&bundle).check_purpose(Purpose::Seal).is_err());
 }
 
 #[test]

@@ -27,13 +27,32 @@ fn json_of(path: &Path) -> Value {
 }
 
 #[test]
-fn groups_help_whatever_word_follows_and_unknown_commands_fail() {
+fn groups_help_and_unknown_commands_fail_in_groups_too() {
     let user = User::new();
-    for group in ["cert", "certificate", "key", "policy", "completion", "evidence"] {
-        for line in [vec![group], vec![group, "frobnicate"], vec![group, "--help"], vec!["--debug", group, "x", "y"]] {
+    for group in [
+        &["cert"][..],
+        &["certificate"],
+        &["cert", "crl"],
+        &["key"],
+        &["policy"],
+        &["plugin"],
+        &["blob"],
+        &["blob", "policy"],
+        &["timestamp"],
+        &["completion"],
+        &["evidence"],
+    ] {
+        let line = |before: &[&'static str], behind: &[&'static str]| [before, group, behind].concat();
+        for line in [line(&[], &[]), line(&[], &["--help"]), line(&["--debug"], &[])] {
             user.bulla(&line).ends(0).prints(&["Usage:"]);
         }
-        user.bulla(&[group, "--frobnicate"]).ends(2);
+        // A script with a misspelt command must not go on.
+        for line in [line(&[], &["frobnicate"]), line(&["--debug"], &["frobnicate", "y"])] {
+            user.bulla(&line).ends(2).says(&["unrecognized subcommand 'frobnicate'", "Usage:"]);
+        }
+        for word in ["--frobnicate", "--"] {
+            user.bulla(&line(&[], &[word, "frobnicate"])).ends(2);
+        }
     }
     for command in ["verify", "list", "inspect", "login", "logout", "version"] {
         user.bulla(&[command, "--help"]).ends(0).prints(&["Usage:", command]);

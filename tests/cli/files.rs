@@ -7,6 +7,9 @@ use super::common::{Ended, contents};
 use super::forge::{Blob, Tar};
 use super::signers::World;
 use bulla::digest::Digest;
+use bulla::limits::Limits;
+use bulla::notary::EnvelopeType;
+use bulla::ops::file::{FileError, FileSource, extract};
 use serde_json::{Value, json};
 
 use crate::openssl::{Key, Use};
@@ -367,6 +370,76 @@ fn files_come_through_a_pipe_whatever_the_hash_of_their_signatures() {
             piped(&world, &["import", "-", "--to", "file:out"], &bytes).refuses(2, &["already-exists"]);
             fs::remove_dir_all(world.user.path("out")).unwrap();
         }
+    }
+}
+
+/// What cannot be written whole is not begun, from a file as from a pipe.
+#[test]
+fn files_of_one_name_or_of_too_long_a_name_are_refused_before_the_first_is_written() {
+    let Some(world) = World::new("files_of_one_name", Key::P256) else { return };
+    let signed = |name: &str, content: &str| {
+        world.user.put(name, content);
+        let sign = ["blob", "sign", name, "--key-file", "signer.key", "--cert-file", "signer.crt"];
+        world.user.bulla(&sign).ends(0);
+    };
+    for (name, content) in [("one/a.bin", "a"), ("one/z.bin", "z"), ("two/z.bin", "another z")] {
+        signed(name, content);
+    }
+    let export = |files: &[&str], bundle: &str| {
+        let files: Vec<String> = files.iter().map(|name| format!("file:{name}")).collect();
+        let files = files.iter().map(String::as_str);
+        world.user.bulla(&["export"].into_iter().chain(files).chain(["-o", bundle]).collect::<Vec<_>>())
+    };
+    export(&["one/a.bin", "one/z.bin", "two/z.bin"], "x.tar").ends(0).says(&["warning", "\"z.bin\""]);
+    // There is room for the file's own name, and none for its signature's.
+    let long = format!("long/{}", "x".repeat(255));
+    world.user.put(&long, "long");
+    signed("short.bin", "long");
+    let (limits, signature) = (Limits::default(), world.user.get("short.bin.jws.sig"));
+    let source = FileSource::open(&world.user.path(&long), &[(EnvelopeType::Jws, signature)], &limits).unwrap();
+    let extracted = extract(source.store.as_ref(), &[source.descriptor], &world.user.path("out"), &limits);
+    assert!(matches!(extracted, Err(FileError::LongName { length: 263, limit: 255, .. })), "{extracted:?}");
+    assert!(!world.user.path("out").exists());
+    export(&["one/a.bin", &long], "long.tar").ends(0);
+    let judged = ["--trust-store", "trust", "--blob-policy", "blobs.json", "--allow", "unsigned"];
+    let says = "two files would be called \"z.bin\"";
+    world
+        .user
+        .bulla(&[&["import", "x.tar", "--to", "file:out"], &judged[..]].concat())
+        .fails(2, &["destination-unsupported"]);
+    let import = ["import", "-", "--to", "file:out", "--allow", "unsigned"];
+    piped(&world, &import, &world.user.get("x.tar")).fails(2, &["destination-unsupported"]).says(&[says]);
+    assert!(!world.user.path("out").exists());
+    // A name of the greatest length is no obstacle by itself.
+    world.user.bulla(&[&["import", "long.tar", "--to", "file:out"], &judged[..]].concat()).ends(0);
+    assert_eq!(world.user.get(&long.replace("long/", "out/")), b"long");
+    assert_eq!(fs::read_dir(world.user.path("out")).unwrap().count(), 3, "a file, its signature, and a file");
+}
+
+/// However many files come through a pipe, few are open at a time.
+#[test]
+fn many_files_come_through_a_pipe() {
+    let Some(world) = World::new("many_files_come_through_a_pipe", Key::P256) else { return };
+    let names: Vec<String> = (0..200).map(|number| format!("many/{number}.bin")).collect();
+    // Half of them have the same content.
+    for (number, name) in names.iter().enumerate() {
+        world.user.put(name, if number % 2 == 0 { "the same".to_owned() } else { format!("number {number}") });
+    }
+    let files: Vec<String> = names.iter().map(|name| format!("file:{name}")).collect();
+    let export: Vec<&str> =
+        ["export"].into_iter().chain(files.iter().map(String::as_str)).chain(["-o", "m.tar"]).collect();
+    world.user.bulla(&export).ends(0);
+    let program = env!("CARGO_BIN_EXE_bulla");
+    let script = format!(
+        "ulimit -n 32; cat m.tar | {program} import - --to file:out --allow unsigned --trust-store trust --blob-policy blobs.json"
+    );
+    let mut command = std::process::Command::new("/bin/sh");
+    command.args(["-c", &script]).current_dir(world.user.folder()).env_clear().env("HOME", world.user.home());
+    let ended = command.env("PATH", "/usr/bin:/bin").output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert_eq!(fs::read_dir(world.user.path("out")).unwrap().count(), 200);
+    for name in &names {
+        assert_eq!(world.user.get(&name.replace("many/", "out/")), world.user.get(name), "{name}");
     }
 }
 

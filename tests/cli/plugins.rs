@@ -225,6 +225,7 @@ fn a_plugin_makes_whole_envelopes() {
         ("payload=annotation", "changes or drops the annotation \"build\""),
         ("payload=member", "has the member \"extra\""),
         ("payload=top", "has the member \"extra\""),
+        ("payload=seal", "has the annotation \"vnd.bulla.purpose\", which nobody asked for"),
         ("annotations=many", "asks for annotations of 131076 bytes"),
         ("annotations=numbers", "malformed"),
         ("fault=wrong-type", "an envelope of the type \"application/cose\""),

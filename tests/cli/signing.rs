@@ -181,6 +181,12 @@ fn what_cannot_be_signed_is_refused_and_nothing_changes() {
     world.sign(&["layout:1.0", "-o", "new.tar"]).refuses(2, &["usage-invalid"]);
     // Conformance 1.12: what is reserved, and 13.12: both sides of `=`.
     world.sign(&["layout:1.0", "-m", "io.cncf.notary.x=y"]).fails(2, &["usage-invalid"]);
+    // What a signature is for is nobody's metadata.
+    for pair in ["vnd.bulla.purpose=bundle-seal", "vnd.bulla.x=y"] {
+        world.sign(&["layout:1.0", "-m", pair]).refuses(2, &["usage-invalid"]).says(&["reserved prefix vnd.bulla."]);
+        let file = ["blob", "sign", "signer.crt", "--key-file", "signer.key", "--cert-file", "signer.crt", "-m", pair];
+        world.user.bulla(&file).refuses(2, &["usage-invalid"]).says(&["reserved prefix vnd.bulla."]);
+    }
     for pair in ["a", "=b", "a="] {
         world.sign(&["layout:1.0", "-m", pair]).ends(2);
     }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::support::cli::{User, statement};
-use crate::support::content::{Content, Form, Platforms, digest, fallback_tag, get_manifest, sha256};
+use crate::support::content::{Content, Form, Platforms, digest, fallback_tag, get_manifest, put_manifest, sha256};
 use crate::support::http::request;
 use crate::support::openssl::Signing;
 use crate::support::tools::{self, DockerRegistry};
@@ -126,6 +126,7 @@ fn the_road_between_two_debian_registries() {
     user.bulla(&["verify", &there, "--scope", &scope, "--offline"]).says(0, &["TRUSTED"]);
     user.bulla(&["import", "x.tar", "--to", &to, "--receipt", "r2.json"]).ends(0);
     let again = user.json("r2.json");
+    assert!(again.get("kept").is_none(), "{again}");
     assert_eq!((&again["written"]["copied"], &again["written"]["bytes"]), (&json!(0), &json!(0)), "{again}");
     check_arrived(&pushed, &inside.host(), "mirror/app");
     skopeo(user, &pushed, &there);
@@ -134,6 +135,17 @@ fn the_road_between_two_debian_registries() {
     let rule = format!("{scope}={}/base/hello", inside.host());
     user.bulla(&["import", "x.tar", "--to", &inside.host(), "--map", &rule]).ends(0);
     check_arrived(&pushed, &inside.host(), "base/hello");
+    // What is there under cosign's tag stays there.
+    let tag = format!("{}.sig", digest(&pushed.platforms.index).replace(':', "-"));
+    let theirs = &pushed.platforms.amd64;
+    put_manifest(&inside.host(), "base/hello", &tag, theirs, &pushed.content.blobs[digest(theirs)]);
+    let again = ["import", "x.tar", "--to", &inside.host(), "--map", &rule, "--receipt", "r3.json"];
+    let name = format!("{}/base/hello:{tag}", inside.host());
+    user.bulla(&again).says(0, &["note[digest-tag-kept]", &name, digest(theirs), digest(&pushed.cosign)]);
+    let kept = json!([{"name": name, "digest": theirs["digest"], "brought": pushed.cosign["digest"],
+        "reason": "not-judged"}]);
+    assert_eq!(user.json("r3.json")["kept"], kept);
+    assert_eq!(get_manifest(&inside.host(), "base/hello", &tag).unwrap().0, digest(theirs));
     let rule = format!("{scope}=elsewhere.example/hello");
     user.bulla(&["import", "x.tar", "--to", &inside.host(), "--map", &rule]).says(2, &["usage-invalid"]);
 
@@ -170,6 +182,22 @@ fn other_destinations(user: &User, pushed: &Pushed, scope: &str) {
     user.offline(&["verify", "images", "--scope", scope, "--offline"]).ends(0);
     user.offline(&["import", "x.tar", "--to", "oci:images", "--receipt", "r.json"]).ends(0);
     assert_eq!(user.json("r.json")["written"]["copied"], 0);
+    let (mut index, theirs) = (user.json("images/index.json"), &pushed.platforms.amd64);
+    let entries = index["manifests"].as_array_mut().unwrap();
+    let entry = entries.iter_mut().find(|entry| entry["digest"] == pushed.cosign["digest"]).unwrap();
+    for member in ["digest", "size"] {
+        entry[member] = theirs[member].clone();
+    }
+    let tag = entry["annotations"]["org.opencontainers.image.ref.name"].clone();
+    user.put("images/index.json", index.to_string().as_bytes());
+    let import = ["import", "x.tar", "--to", "oci:images", "--format", "json"];
+    let kept = user.offline(&import).ends(0).json()["kept"].clone();
+    let brought = &pushed.cosign["digest"];
+    let expected = json!({"name": tag, "digest": theirs["digest"], "brought": brought, "reason": "not-judged"});
+    assert_eq!(kept, json!([expected]));
+    assert_eq!(user.json("images/index.json"), index);
+    std::fs::remove_dir_all(user.path("images")).unwrap();
+    user.offline(&["import", "x.tar", "--to", "oci:images"]).ends(0);
 
     user.offline(&["import", "x.tar", "--to", "docker-archive:d.tar"]).says(2, &["platform"]);
     assert!(!user.path("d.tar").exists());

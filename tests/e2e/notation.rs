@@ -228,3 +228,47 @@ fn judging_stops_at_the_limit() {
     assert!(!all.text().contains("signatures-not-judged"), "exactly as many are all: {all:?}");
     world.user.bulla(&["verify", &by_digest, "-m", "a=b", "--max-signatures", "2"]).says(1, &["1 more signatures"]);
 }
+
+/// Who asks for a password is told the one that is meant for him, or none.
+#[test]
+fn a_given_password_is_one_registrys() {
+    const TEST: &str = "a_given_password_is_one_registrys";
+    let Some(world) = World::new(TEST, &[]) else { return };
+    let asking =
+        || Registry::start(Options { auth: Auth::Basic { user: "user", password: "pass" }, ..Options::default() });
+    let (ours, theirs) = (asking(), asking());
+    let mut content = Content::default();
+    let image = content.image("amd64", &[b"a layer".to_vec()]);
+    content.tag("v1", &image);
+    world.sign(&mut content, &image);
+    for registry in [&ours, &theirs] {
+        content.fill(registry, "app", false);
+        registry.forget_requests();
+    }
+    content.write_layout(&world.user.path("dir/l"));
+    let [one, other] = [&ours, &theirs].map(|registry| format!("{}/app:v1", registry.host()));
+    let told =
+        |registry: &Registry| registry.seen().iter().filter(|seen| seen.header("authorization").is_some()).count();
+    let both = ["export", &one, &other, "-o", "b.tar"];
+    let variables = [("NOTATION_USERNAME", "user"), ("NOTATION_PASSWORD", "pass")];
+    let several = ["error[usage-invalid]", &ours.host(), &theirs.host(), "bulla login"];
+    world.user.bulla(&[&both[..], &["-u", "user", "-p", "pass"]].concat()).says(2, &several);
+    world.user.bulla_given(&variables, "", &both).says(2, &several);
+    assert!(ours.seen().is_empty() && theirs.seen().is_empty(), "nobody was so much as asked");
+    // One registry, named twice, and a layout that looks like another.
+    let again = one.replace(":v1", &format!("@{}", digest(&image)));
+    let words = ["export", &one, &again, "dir/l:v1", "--as", &one, "--as", &again, "--as", "x.example/l:v1"];
+    world.user.bulla(&[&words[..], &["-o", "b.tar", "-u", "user", "-p", "pass"]].concat()).ends(0);
+    assert!(told(&ours) > 0);
+    // Each its own, by its name.
+    world.user.logs_in(&theirs.host(), "user", "pass");
+    world.user.bulla(&both).says(4, &["registry-unauthorized", &ours.host()]);
+    let login = ["login", &ours.host(), "-u", "user", "--password-stdin", "--allow-plaintext"];
+    world.user.bulla_given(&[], "pass", &login).ends(0);
+    world.user.bulla(&both).ends(0);
+    assert!(told(&theirs) > 0);
+    // An import is given it for its destination.
+    let import = ["import", "b.tar", "--to", &ours.host(), "--allow", "rejected", "-u", "user", "-p"];
+    world.user.bulla(&[&import[..], &["other"]].concat()).says(4, &["registry-unauthorized"]);
+    world.user.bulla(&[&import[..], &["pass"]].concat()).ends(0);
+}

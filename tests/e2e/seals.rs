@@ -1,10 +1,20 @@
 //! Sealed bundles: who sealed them, and what becomes of a bundle without a seal, with another's, or with a bad one.
 
+use std::sync::Arc;
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use bulla::archive::{BundleWriter, Compression, Seal, SealMembers};
+use bulla::digest::Digest;
+use bulla::limits::Limits;
+use bulla::oci::{Descriptor, Manifest, MediaType};
+use bulla::store::bundle::BundleStore;
+use bulla::store::{ContentKind, ContentStore as _};
 use serde_json::{Value, json};
 
 use crate::support::cli::{Ended, statement};
-use crate::support::openssl::{Chain, DAY, Key, Signing, Use, now, rfc3339};
-use crate::support::tools;
+use crate::support::content::{Content, Form};
+use crate::support::openssl::{Chain, DAY, Holder, Key, Signing, Use, now, rfc3339};
+use crate::support::{plugin, tools};
 use crate::world::{SCOPE, World};
 
 const SEALS: &str = "bulla.invalid/seal";
@@ -88,6 +98,10 @@ fn a_sealed_bundle_says_who_sealed_it_with_every_key_and_format() {
         sealing.expect(&ended, 0, "trusted", "trusted", &[]);
         let seal = &ended.json()["seal"];
         assert_eq!(seal["signature"]["signer"]["subject"], sealing.sealer.leaf.subject());
+        // Both that it is genuine and that it was made to seal.
+        assert_eq!(seal["signature"]["userMetadata"], json!({"vnd.bulla.purpose": "bundle-seal"}));
+        let integrity = seal["signature"]["checks"][0]["message"].as_str().unwrap();
+        assert!(integrity.ends_with("made to seal it"), "{integrity}");
         assert_eq!(seal["policy"], json!({"scope": SEALS, "statement": "seals", "level": "strict", "pattern": SEALS}));
         // Its own revocation data came along: two CRLs, of an authority that signed no artifact.
         assert_eq!(seal["signature"]["evidence"].as_array().unwrap().len(), 2);
@@ -322,7 +336,117 @@ fn other_tools_read_a_sealed_bundle_as_they_read_any() {
     assert_eq!(listed["roots"].as_array().unwrap().len(), 1, "{listed:#}");
 }
 
-/// Whoever has an artifact signed that is a bundle manifest has a seal on that bundle.
+/// A bundle with another's signature on its manifest in the seal's place.
+fn put_seal(world: &World, bundle: &str, sealed: &str, signer: &Holder, metadata: Option<Value>) {
+    let limits = Limits::default();
+    let store = BundleStore::open(&world.user.path(bundle), &limits).unwrap();
+    let mut content = Content::default();
+    let subject = json!(store.manifest().bare());
+    let signing = Signing { metadata, ..Signing::default() };
+    let seal = content.sign(&world.pki, signer, &subject, Form::New, &signing);
+    let seal: Descriptor = serde_json::from_value(seal).unwrap();
+    let bytes = |digest: &Digest| Arc::<[u8]>::from(content.blobs[&digest.to_string()].as_slice());
+    let manifest = Manifest::parse(&seal, bytes(&seal.digest)).unwrap();
+    let members = SealMembers::read(store.manifest(), &manifest, None, &limits).unwrap();
+    let contents: Vec<_> = members.blobs().map(|blob| (blob.digest, bytes(&blob.digest))).collect();
+    let seal = Seal::new(members, contents).unwrap();
+    let file = std::fs::File::create(world.user.path(sealed)).unwrap();
+    let mut writer = BundleWriter::sealed(file, store.inventory(), &seal, Compression::None).unwrap();
+    for blob in store.inventory().blobs.iter().filter(|blob| blob.media_type != MediaType::OCI_EMPTY) {
+        let kind = if blob.manifest { ContentKind::Manifest } else { ContentKind::Blob };
+        writer.copy(&blob.descriptor(), store.open(&blob.descriptor(), kind).unwrap().unwrap()).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+/// A CI that signs what is pushed signs a bundle manifest as well, whatever tool it uses; and where only "*" speaks for
+/// seals, it is trusted for them. Still nobody seals a bundle who does not say that he does.
+#[test]
+fn a_signature_on_a_bundle_manifest_is_no_seal_unless_it_says_so() {
+    let Some(sealing) = Sealing::new("a_signature_on_a_bundle_manifest_is_no_seal_unless_it_says_so") else { return };
+    let (world, user) = (&sealing.world, &sealing.world.user);
+    let bundle = world.export("l");
+    user.put("crls/root.crl", &world.pki.crl(&world.signer.root));
+    user.put("crls/inter.crl", &world.pki.crl(&world.signer.inter));
+    let all = |level: &str| user.policy(&[statement("*", level, false)]);
+    let sealed = |metadata: Value| {
+        let metadata = if metadata.is_null() { None } else { Some(metadata) };
+        put_seal(world, &bundle, "put.tar", &world.signer.leaf, metadata);
+        sealing.verify("put.tar", &["--crl", "crls"])
+    };
+    let mark = "vnd.bulla.purpose";
+    for level in ["strict", "permissive", "audit"] {
+        all(level);
+        for unsaid in [Value::Null, json!({"build": "7"}), json!({mark: "bundle"}), json!({"purpose": "bundle-seal"})] {
+            let ended = sealed(unsaid);
+            sealing.expect(&ended, 1, "rejected", "rejected", &["seal-not-trusted"]);
+            let report = ended.json();
+            assert_eq!(report["seal"]["codes"], json!(["seal-unmarked"]), "{level}");
+            let checks = report["seal"]["signature"]["checks"].as_array().unwrap();
+            assert!(checks[0]["hint"].as_str().unwrap().contains("bulla export --seal"), "{checks:?}");
+            assert_eq!((&checks[0]["check"], &checks[0]["action"]), (&json!("integrity"), &json!("enforce")));
+            // The artifact's own signature is as good as ever.
+            assert_eq!(report["artifacts"][0]["signatures"][0]["verdict"], "good");
+        }
+        // Whoever says so seals, with any tool.
+        let ended = sealed(json!({mark: "bundle-seal", "build": "7"}));
+        sealing.expect(&ended, 0, "trusted", "trusted", &[]);
+        assert_eq!(ended.json()["seal"]["signature"]["userMetadata"][mark], "bundle-seal");
+    }
+    all("strict");
+    sealed(Value::Null).ends(1);
+    let import = ["import", "put.tar", "--to", "oci:in", "--crl", "crls"];
+    user.bulla(&import).says(1, &["seal: REJECTED", "seal-unmarked", "seal-not-trusted"]);
+    assert!(!user.path("in").exists());
+    // A file of the bundle manifest's bytes, under its media type, has the same payload.
+    let manifest = BundleStore::open(&user.path(&bundle), &Limits::default()).unwrap().manifest().clone();
+    let whole = std::fs::read(user.path(&bundle)).unwrap();
+    let needle = b"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"artifactType\":\"application/vnd.bulla.bundle";
+    let at = whole.windows(needle.len()).position(|window| window == needle).unwrap();
+    let bytes = &whole[at..at + usize::try_from(manifest.size).unwrap()];
+    assert_eq!(Digest::sha256(bytes), manifest.digest);
+    user.put("file", bytes);
+    user.put("ci.key", world.pki.key_pem(&world.signer.leaf).as_bytes());
+    user.put("ci.pem", world.pki.chain_pem(&world.signer.leaf).as_bytes());
+    let sign = ["blob", "sign", "file", "--key-file", "ci.key", "--cert-file", "ci.pem", "--media-type"];
+    user.bulla(&[&sign[..], &[manifest.media_type.as_str()]].concat()).ends(0);
+    let envelope: Value = user.json("file.jws.sig");
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(envelope["payload"].as_str().unwrap()).unwrap();
+    let payload: Value = serde_json::from_slice(&payload).unwrap();
+    assert_eq!(payload["targetArtifact"], json!(manifest.bare()), "nothing in it says that it is a seal");
+}
+
+#[test]
+fn a_plugin_that_makes_envelopes_seals_if_it_keeps_what_the_seal_says() {
+    const TEST: &str = "a_plugin_that_makes_envelopes_seals_if_it_keeps_what_the_seal_says";
+    let Some(sealing) = Sealing::new(TEST) else { return };
+    let user = &sealing.world.user;
+    plugin::install(&user.home().join(".config/notation"), "test");
+    let name = format!("{SCOPE}:v1");
+    let export = ["export", "oci:l:v1", "--as", &name, "-o", "b.tar", "--seal", "remote"];
+    let with = |spec: &str, more: Value| {
+        let mut config = json!({"key": user.path("sealer.key"), "chain": user.path("sealer.pem"), "spec": spec,
+            "capabilities": "ENVELOPE", "time": rfc3339(now())});
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let keys = json!({"keys": [{"name": "remote", "id": "k", "pluginName": "test", "pluginConfig": config}]});
+        user.put("../.config/notation/signingkeys.json", keys.to_string().as_bytes());
+        user.bulla(&export)
+    };
+    // The plugin writes ES256 only; the sealer's key is another's.
+    let p256 = sealing.world.pki.leaf("p256", &sealing.sealer.inter, Key::P256, Use::Signing, 90);
+    user.put("sealer.key", sealing.world.pki.key_pem(&p256).as_bytes());
+    user.put("sealer.pem", sealing.world.pki.chain_pem(&p256).as_bytes());
+    with("EC-256", json!({"payload": "no-seal"}))
+        .says(4, &["plugin-failed", "drops the annotation \"vnd.bulla.purpose\""]);
+    assert!(!user.path("b.tar").exists());
+    for told in [json!({}), json!({"capabilities": "RAW"})] {
+        with("EC-256", told).says(0, &["sealed sha256:"]);
+        let ended = sealing.verify("b.tar", &["--require-seal"]);
+        sealing.expect(&ended, 0, "trusted", "trusted", &[]);
+    }
+}
+
+/// Whoever has an artifact signed that is a bundle manifest is told, before anybody finds out later that it is no seal.
 #[test]
 fn no_bundle_is_sealed_by_who_thinks_that_he_signs_an_artifact() {
     const TEST: &str = "no_bundle_is_sealed_by_who_thinks_that_he_signs_an_artifact";

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex};
 use bulla::code::{Diagnostic, DiagnosticCode};
 use bulla::digest::Digest;
 use bulla::limits::Limits;
-use bulla::oci::{Descriptor, Repository};
+use bulla::oci::{Descriptor, Repository, Tag};
 use bulla::ops::import::{
-    Admission, AdmissionGround, Allow, Destination, ImportError, ImportOptions, ImportReport, Mapping, Tally, import,
+    Admission, AdmissionGround, Allow, Destination, ImportError, ImportOptions, ImportReport, KeptName, KeptReason,
+    Mapping, Tally, import,
 };
 use bulla::ops::progress::{NoProgress, Progress, Stage};
-use bulla::store::{ContentSink, StoreError};
+use bulla::store::{ContentSink, KeptTag, StoreError};
 
 use crate::memory::{Memory, Sample, sample};
 
@@ -56,6 +57,34 @@ fn everything_arrives_and_names_come_last() {
     let tags = sink.tagged();
     assert_eq!(tags["v1"], index.digest);
     assert_eq!(tags[&format!("sha256-{}.sig", index.digest.hex())], cosign.digest);
+}
+
+/// Nobody judges what lies under a digest tag; who brings another does not take away what is there.
+#[test]
+fn digest_tags_of_the_destination_stay() {
+    let Sample { store, index, arm64, cosign, cosign_sbom, .. } = &sample();
+    let [signatures, sboms] = [(index, "sig"), (arm64, "sbom")]
+        .map(|(subject, kind)| format!("sha256-{}.{kind}", subject.digest.hex()).parse::<Tag>().unwrap());
+    let theirs = Descriptor::of("application/vnd.oci.image.manifest.v1+json", b"theirs");
+    let mut sink = Memory::default();
+    sink.tag(signatures.as_str(), &theirs);
+    // The same is no other, and an artifact's name moves.
+    sink.tag(sboms.as_str(), cosign_sbom);
+    sink.tag("v1", &theirs);
+    let sink = Arc::new(sink);
+    let expected = [KeptName {
+        repository: None,
+        tag: KeptTag { tag: signatures.clone(), kept: theirs.digest, brought: cosign.digest },
+        reason: KeptReason::NotJudged,
+    }];
+    for _ in 0..2 {
+        let report = into(store, &[admit(index, "h.io/app:v1")], &sink, &ImportOptions::default()).unwrap();
+        assert_eq!(report.kept, expected);
+        let tags = sink.tagged();
+        assert_eq!((tags["v1"], tags[signatures.as_str()]), (index.digest, theirs.digest));
+        assert_eq!(tags[sboms.as_str()], cosign_sbom.digest);
+        assert!(sink.holds(&cosign.digest), "its content is there all the same");
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bulla::digest::{Algorithm, Digest};
 use bulla::oci::{Descriptor, Manifest, MediaType, Tag, Target};
 use bulla::store::{
-    ContentKind, ContentSink, ContentStore, NamedRoot, Publication, RawContent, Referrers, Search, SearchMethod,
-    SearchResult, StoreError, copy_to,
+    ContentKind, ContentSink, ContentStore, KeptTag, NameRule, NamedRoot, Publication, RawContent, Referrers, Search,
+    SearchMethod, SearchResult, StoreError, copy_to,
 };
 use serde_json::{Value, json};
 
@@ -184,15 +184,21 @@ impl ContentSink for Memory {
         Ok(())
     }
 
-    fn publish(&self, entries: &[Publication]) -> Result<(), StoreError> {
+    fn publish(&self, entries: &[Publication]) -> Result<Vec<KeptTag>, StoreError> {
+        let mut kept = Vec::new();
         for entry in entries {
             assert!(self.holds(&entry.descriptor.digest), "published before it is there");
             if let Some(tag) = &entry.tag {
-                self.tags.lock().unwrap().insert(tag.to_string(), entry.descriptor.bare());
+                let mut tags = self.tags.lock().unwrap();
+                let (there, brought) = (tags.get(tag.as_str()).map(|there| there.digest), entry.descriptor.digest);
+                match there.filter(|there| *there != brought && entry.rule == NameRule::Stays) {
+                    Some(there) => kept.push(KeptTag { tag: tag.clone(), kept: there, brought }),
+                    None => drop(tags.insert(tag.to_string(), entry.descriptor.bare())),
+                }
             }
             self.published.lock().unwrap().push(entry.clone());
         }
-        Ok(())
+        Ok(kept)
     }
 }
 

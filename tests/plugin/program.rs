@@ -187,6 +187,8 @@ impl Plugin {
             Some("annotation") => target["annotations"]["build"] = "changed".into(),
             Some("member") => target["extra"] = 1.into(),
             Some("top") => payload["extra"] = 1.into(),
+            Some("seal") => target["annotations"]["vnd.bulla.purpose"] = "bundle-seal".into(),
+            Some("no-seal") => drop(target["annotations"].as_object_mut().unwrap().remove("vnd.bulla.purpose")),
             Some("url") => target["urls"] = json!(["https://more.example"]),
             _ => {}
         }

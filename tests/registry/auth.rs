@@ -2,7 +2,7 @@
 
 use bulla::code::{Diagnostic, DiagnosticCode};
 use bulla::config::credentials::{DockerConfig, GivenCredential};
-use bulla::http::{Credential, Secret};
+use bulla::http::Secret;
 use bulla::oci::{Descriptor, MediaType, Target};
 use bulla::store::{ContentKind, ContentSink, ContentStore, RawContent};
 
@@ -16,8 +16,8 @@ fn start(auth: Auth) -> Registry {
     registry
 }
 
-fn password(user: &str, password: &str) -> GivenCredential {
-    GivenCredential::new(user, Secret::new(password))
+fn password(user: &str, password: &str) -> Everywhere {
+    Everywhere(GivenCredential::new(user, Secret::new(password)).0)
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_token_is_fetched_once_a_scope_and_again_when_it_ran_out() {
         (Auth::Bearer { user: Some(("u", "p")), refresh: None }, Some(password("u", "p"))),
         (
             Auth::Bearer { user: None, refresh: Some("r&f=1") },
-            Some(GivenCredential(Credential::IdentityToken(Secret::new("r&f=1")))),
+            Some(Everywhere(Credential::IdentityToken(Secret::new("r&f=1")))),
         ),
     ] {
         let method = if credential.as_ref().is_some_and(|c| matches!(c.0, Credential::IdentityToken(_))) {
@@ -84,8 +84,8 @@ fn a_token_is_fetched_once_a_scope_and_again_when_it_ran_out() {
 #[test]
 fn an_access_token_is_sent_as_it_is() {
     let registry = start(Auth::Bearer { user: None, refresh: None });
-    let store = client_as(GivenCredential(Credential::AccessToken(Secret::new("token-0"))))
-        .source(&repository(&registry.host()));
+    let store =
+        client_as(Everywhere(Credential::AccessToken(Secret::new("token-0")))).source(&repository(&registry.host()));
     assert_eq!(code(blob(&store, b"content")), DiagnosticCode::RegistryUnauthorized);
     assert_eq!(registry.seen()[1].header("authorization"), Some("Bearer token-0"));
     assert_eq!(registry.count("GET", "/token"), 0);

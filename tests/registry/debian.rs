@@ -10,7 +10,7 @@ use bulla::config::credentials::GivenCredential;
 use bulla::http::{Roots, Secret};
 use bulla::oci::{Descriptor, MediaType, Target};
 use bulla::store::registry::{LoopbackScheme, PlainHttp, RegistryClient};
-use bulla::store::{ContentKind, ContentSink, ContentStore, Publication, RawContent, SearchResult};
+use bulla::store::{ContentKind, ContentSink, ContentStore, NameRule, Publication, RawContent, SearchResult};
 use tempfile::TempDir;
 
 use super::*;
@@ -82,7 +82,14 @@ fn fill(sink: &RegistryStore) -> (Descriptor, Descriptor, Vec<u8>) {
     let referrer = Descriptor::of(MediaType::OCI_MANIFEST, &bytes);
     put(&referrer, ContentKind::Manifest, &bytes);
     let tag = Some("v1".parse().unwrap());
-    sink.publish(&[Publication { descriptor: root.clone(), tag, reference: None, subject: None }]).unwrap();
+    sink.publish(&[Publication {
+        descriptor: root.clone(),
+        tag,
+        reference: None,
+        subject: None,
+        rule: NameRule::Moves,
+    }])
+    .unwrap();
     (root, referrer, content)
 }
 
@@ -158,10 +165,10 @@ fn basic_authorization() {
         return;
     };
     let repository = repository(&server.host);
-    let right = client_as(GivenCredential::new("user", Secret::new("pass:word")));
+    let right = client_as(GivenCredential::new("user", Secret::new("pass:word")).only_for(&server.host));
     let filled = fill(&right.destination(&repository));
     check(&right.source(&repository), &filled);
-    let wrong = client_as(GivenCredential::new("user", Secret::new("password")));
+    let wrong = client_as(GivenCredential::new("user", Secret::new("password")).only_for(&server.host));
     assert_eq!(code(blob(&wrong.source(&repository), b"x")), DiagnosticCode::RegistryUnauthorized);
     let sink = client().destination(&repository);
     let nothing = Descriptor::of("a/b", b"x");

@@ -3,7 +3,7 @@
 use bulla::code::DiagnosticCode;
 use bulla::digest::{Algorithm, Digest};
 use bulla::oci::{Descriptor, IndexDocument, MediaType, Repository, referrers_tag};
-use bulla::store::{ContentKind, ContentSink, ContentStore, Publication, RawContent, StoreError};
+use bulla::store::{ContentKind, ContentSink, ContentStore, KeptTag, NameRule, Publication, RawContent, StoreError};
 
 use super::support::{self, Effect, Options, Registry, Reply};
 use super::*;
@@ -281,10 +281,20 @@ fn names_come_last_and_what_was_cut_off_is_completed() {
     // As a run leaves it that was killed between the manifest and the list.
     registry.with(REPO, |repo| repo.tags.clear());
     let sink = sink(&registry);
-    let referrer =
-        Publication { descriptor: entries[0].clone(), tag: None, reference: None, subject: Some(subject.digest) };
-    let named =
-        Publication { descriptor: subject.clone(), tag: Some("v1".parse().unwrap()), reference: None, subject: None };
+    let referrer = Publication {
+        descriptor: entries[0].clone(),
+        tag: None,
+        reference: None,
+        subject: Some(subject.digest),
+        rule: NameRule::Moves,
+    };
+    let named = Publication {
+        descriptor: subject.clone(),
+        tag: Some("v1".parse().unwrap()),
+        reference: None,
+        subject: None,
+        rule: NameRule::Moves,
+    };
     registry.forget_requests();
     sink.publish(&[referrer.clone(), named.clone()]).unwrap();
     assert_eq!(tag_list(&registry, &subject), Some(vec![entries[0].clone()]));
@@ -294,6 +304,15 @@ fn names_come_last_and_what_was_cut_off_is_completed() {
     assert!(puts.len() == 2 && puts[1].ends_with("/manifests/v1"), "{puts:?}");
     sink.publish(&[referrer, named.clone()]).unwrap();
     assert_eq!(registry.count("PUT", ""), 2, "what is there already stays");
+    // What has a tag already gives it up, or keeps it, as it is said.
+    let other = Publication { descriptor: entries[0].clone(), rule: NameRule::Stays, ..named.clone() };
+    let kept = sink.publish(std::slice::from_ref(&other)).unwrap();
+    let tag = other.tag.clone().unwrap();
+    assert_eq!(kept, [KeptTag { tag, kept: subject.digest, brought: entries[0].digest }]);
+    assert_eq!(registry.count("PUT", ""), 2);
+    assert_eq!(sink.publish(&[Publication { rule: NameRule::Stays, ..named.clone() }]).unwrap(), []);
+    assert_eq!(sink.publish(&[Publication { rule: NameRule::Moves, ..other }]).unwrap(), []);
+    assert_eq!(registry.with(REPO, |repo| repo.tags.get("v1").copied()), Some(entries[0].digest));
     let absent = Publication { descriptor: Descriptor::of(MediaType::OCI_MANIFEST, b"absent"), ..named };
     assert_eq!(code(sink.publish(&[absent])), DiagnosticCode::NotFound);
 }

@@ -344,8 +344,9 @@ pub(crate) enum Format {
     Json,
 }
 
-/// How to reach registries. Credentials come from these flags, else from NOTATION_USERNAME and NOTATION_PASSWORD, else from
-/// Notation's config.json, else from Docker's, and the credential helpers that they name.
+/// How to reach registries. Credentials come from these flags, else from NOTATION_USERNAME and NOTATION_PASSWORD, which are for
+/// the one registry that the command line names, else from Notation's config.json, else from Docker's, and the credential
+/// helpers that they name.
 #[derive(Debug, Args)]
 pub(crate) struct Registry {
     /// The user at the registry

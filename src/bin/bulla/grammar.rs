@@ -111,11 +111,8 @@ impl<'a> Reader<'a> {
                             self.command = found;
                             None
                         }
-                        None if self.path.is_empty() => return End::Raw(vec![word]),
-                        None => {
-                            self.arguments.push(word);
-                            None
-                        }
+                        // No command: clap says so, and which it may have been.
+                        None => return End::Raw(vec![word]),
                     }
                 }
                 _ => {
@@ -130,11 +127,11 @@ impl<'a> Reader<'a> {
         self.end()
     }
 
-    /// A group cannot be run: it shows its help, whatever word comes behind it. A flag that it does not know is an error
-    /// all the same.
+    /// A group cannot be run: by itself it shows its help. A flag that it does not know is an error all the same, and so is a
+    /// word that names no command: a script with a misspelt one must not go on as if it had run (Notation lets it).
     fn end(&self) -> End {
         let is_group = self.command.has_subcommands() && !self.path.is_empty();
-        let is_clean = !self.given.iter().any(|given| matches!(given.what, What::Unknown));
+        let is_clean = self.arguments.is_empty() && !self.given.iter().any(|given| matches!(given.what, What::Unknown));
         if is_group && is_clean { End::Help } else { End::Done }
     }
 
@@ -404,16 +401,45 @@ mod tests {
 
     #[test]
     fn groups_give_their_help() {
-        for words in ["group", "group x", "group -d", "group x y", "group --help", "group -h x"] {
+        for words in ["group", "group -d", "group --help", "group -h x", "-d group"] {
             becomes(words, "group --help");
         }
-        becomes("group --bad x", "group --bad -- x");
+        for words in ["group x", "group x y", "group -d x --help", "-d group x", "group --bad x"] {
+            becomes(words, "group x");
+        }
+        becomes("group -- leaf", "group -- leaf");
+        becomes("group --bad", "group --bad");
         becomes("get -h a", "get --help");
         becomes("get a b --help", "get --help");
         becomes("help get", "help get");
         becomes("--help", "--help");
         assert_eq!(rewrite(&root(), ["p".into(), text(b"\xff")]), vec![OsString::from("p"), text(b"\xff")]);
         assert_eq!(rewrite(&root(), ["p".into(), "get".into(), text(b"-\xff")]).len(), 3);
+    }
+
+    #[test]
+    fn no_group_passes_over_a_command_that_it_does_not_have() {
+        fn refuse(command: &Command, path: &[&str]) -> usize {
+            let root = {
+                let mut root = Arguments::command();
+                root.build();
+                root
+            };
+            let mut groups = 0;
+            for group in command.get_subcommands().filter(|below| below.has_subcommands() && below.get_name() != "help")
+            {
+                let path = [path, &[group.get_name()]].concat();
+                let words = path.iter().chain(&["nonsense"]).map(OsString::from);
+                let words = rewrite(&root, std::iter::once(OsString::from("bulla")).chain(words));
+                let error = root.clone().try_get_matches_from(words).unwrap_err();
+                assert_eq!(error.kind(), clap::error::ErrorKind::InvalidSubcommand, "{path:?}");
+                groups += 1 + refuse(group, &path);
+            }
+            groups
+        }
+        let mut root = Arguments::command();
+        root.build();
+        assert!(refuse(&root, &[]) >= 10);
     }
 
     /// Before its command is known, a flag must be read alike for all of them.

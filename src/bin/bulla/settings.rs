@@ -114,25 +114,30 @@ pub(crate) fn login_variable(name: &str) -> Option<String> {
 
 #[cfg(feature = "registry")]
 mod network {
+    use std::collections::BTreeSet;
     use std::path::{Path, PathBuf};
     use std::sync::{Arc, OnceLock};
 
     use bulla::config::ConfigDirectory;
     use bulla::config::credential_store::CredentialStore;
-    use bulla::config::credentials::{DeferredDockerConfig, FirstOf, GivenCredential, PlatformHelper};
+    use bulla::config::credentials::{DeferredDockerConfig, FirstOf, GivenCredential, HostCredential, PlatformHelper};
     use bulla::evidence::network::HttpEvidence;
     use bulla::http::{CredentialProvider, HttpClient, HttpSettings, Method, ProxySettings, Request, Secret};
     use bulla::signer::{HttpTimestamps, TimestampSource};
     use bulla::store::registry::{PlainHttp, RegistryClient, RegistrySettings};
 
     use super::{CommandError, Limits, LiveEvidence, Registry, path_variable, variable};
+    use crate::locate::parse;
     use crate::terminal;
     use bulla::http::Trace;
+    use bulla::oci::Location;
 
     /// Everything that reaches out, made from the operator's settings when something first does: a bundle is judged
     /// without so much as a look at them.
     pub(crate) struct Network {
-        insecure_hosts: Vec<String>,
+        /// The registries that the command line names.
+        hosts: BTreeSet<String>,
+        plain_http: PlainHosts,
         registry_ca: Option<PathBuf>,
         given: Option<GivenCredential>,
         limits: Limits,
@@ -140,17 +145,38 @@ mod network {
         evidence: OnceLock<HttpEvidence>,
     }
 
+    /// Whether the registries of the command line are spoken to without TLS.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum PlainHosts {
+        Never,
+        Named,
+    }
+
     /// Where Linux distributions keep the certificates of the authorities that the system trusts.
     const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
     impl Network {
-        /// `places` are the references and destinations of the command line: with `--insecure-registry`, their hosts
-        /// are spoken to without TLS.
+        /// `places` are the references of the command line. What it says of registries is for theirs: with
+        /// `--insecure-registry` they are spoken to without TLS, and the only one is given what `--username` and
+        /// `--password` say.
         pub(crate) fn new(arguments: &Registry, places: &[&str], limits: &Limits) -> Self {
-            let host = |place: &&str| place.split_once('/').map_or(*place, |(host, _)| host).to_owned();
-            let insecure = if arguments.insecure_registry { places } else { &[] };
+            let host = |place: &&str| match parse(place) {
+                Ok(Location::Registry(reference)) => Some(reference.repository.host().to_owned()),
+                _ => None,
+            };
+            Self::of_hosts(arguments, places.iter().filter_map(host).collect(), limits)
+        }
+
+        /// As [`Network::new`], for a registry, perhaps with a path behind it.
+        pub(crate) fn to_registry(arguments: &Registry, place: &str, limits: &Limits) -> Self {
+            let host = place.split_once('/').map_or(place, |(host, _)| host);
+            Self::of_hosts(arguments, BTreeSet::from([host.to_owned()]), limits)
+        }
+
+        fn of_hosts(arguments: &Registry, hosts: BTreeSet<String>, limits: &Limits) -> Self {
             Self {
-                insecure_hosts: insecure.iter().map(host).collect(),
+                hosts,
+                plain_http: if arguments.insecure_registry { PlainHosts::Named } else { PlainHosts::Never },
                 registry_ca: arguments.registry_ca.clone(),
                 given: given(arguments),
                 limits: limits.clone(),
@@ -162,7 +188,8 @@ mod network {
         /// For what is no registry: timestamp authorities and revocation data.
         pub(crate) fn anywhere(limits: &Limits) -> Self {
             Self {
-                insecure_hosts: Vec::new(),
+                hosts: BTreeSet::new(),
+                plain_http: PlainHosts::Never,
                 registry_ca: None,
                 given: None,
                 limits: limits.clone(),
@@ -186,8 +213,9 @@ mod network {
             if let Some(path) = &self.registry_ca {
                 http.ca_certificates.push(read(path)?);
             }
-            let credentials = self.credentials();
-            let mut hosts = self.insecure_hosts.clone();
+            let credentials = self.credentials()?;
+            let named = self.hosts.iter().filter(|_| self.plain_http == PlainHosts::Named);
+            let mut hosts: Vec<String> = named.cloned().collect();
             hosts.extend_from_slice(super::notation_config(&self.limits)?.insecure_registries());
             let plain_http = PlainHttp { hosts, ..PlainHttp::default() };
             let limits = self.limits.clone();
@@ -196,10 +224,10 @@ mod network {
         }
 
         /// Who is asked for credentials, in Notation's order (conformance 13.08).
-        fn credentials(&self) -> Arc<dyn CredentialProvider> {
+        fn credentials(&self) -> Result<Arc<dyn CredentialProvider>, CommandError> {
             let mut providers: Vec<Arc<dyn CredentialProvider>> = Vec::new();
-            if let Some(given) = &self.given {
-                providers.push(Arc::new(given.clone()));
+            if let Some(given) = self.given()? {
+                providers.push(Arc::new(given));
             }
             let notation = ConfigDirectory::locate(&super::config_roots()).ok().map(|found| found.path().to_owned());
             for folder in notation.into_iter().chain(docker_folder()) {
@@ -208,7 +236,25 @@ mod network {
             if let Some(platform) = platform_helper() {
                 providers.push(Arc::new(platform));
             }
-            Arc::new(FirstOf(providers))
+            Ok(Arc::new(FirstOf(providers)))
+        }
+
+        /// What was given for this run, for the only registry that the command line names: a password is one registry's,
+        /// and a second one must not learn it by asking.
+        fn given(&self) -> Result<Option<HostCredential>, CommandError> {
+            let Some(given) = &self.given else { return Ok(None) };
+            let hosts: Vec<&str> = self.hosts.iter().map(String::as_str).collect();
+            match hosts.as_slice() {
+                [] => Ok(None),
+                [host] => Ok(Some(given.clone().only_for(host))),
+                several => {
+                    let message =
+                        format!("one user and password are given, and several registries: {}", several.join(", "));
+                    let hint = "they are one registry's: leave out --username, --password, NOTATION_USERNAME and \
+                                NOTATION_PASSWORD, and tell each its own with bulla login or in Docker's config.json";
+                    Err(CommandError::new(bulla::code::DiagnosticCode::UsageInvalid, message).with_hint(hint))
+                }
+            }
         }
 
         /// The source of live revocation data. It is fetched with the system's authorities: what certificates name is
@@ -300,6 +346,10 @@ mod network {
 
     impl Network {
         pub(crate) fn new(_: &Registry, _: &[&str], _: &Limits) -> Self {
+            Self
+        }
+
+        pub(crate) fn to_registry(_: &Registry, _: &str, _: &Limits) -> Self {
             Self
         }
 

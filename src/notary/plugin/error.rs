@@ -157,6 +157,12 @@ pub enum PluginAnswerError {
         /// The annotation.
         key: String,
     },
+    /// A signed annotation that says what the signature is for, and that nobody asked for.
+    #[error("the envelope that it made has the annotation {key:?}, which nobody asked for and which is not its to add")]
+    Purpose {
+        /// The annotation.
+        key: String,
+    },
     /// More annotations than a manifest has room for (conformance 11.17).
     #[error("it asks for annotations of {found} bytes; at most {limit} are taken")]
     Annotations {

@@ -18,7 +18,7 @@ use crate::ops::collect::naming_part;
 use crate::ops::integrity::Ledger;
 use crate::ops::progress::{Progress, Stage, or_cancelled, proceed};
 use crate::store::stream::{BundleHead, BundleTail};
-use crate::store::{ContentSink, ContentStore, Publication, StoreError};
+use crate::store::{ContentSink, ContentStore, KeptTag, NameRule, Publication, StoreError};
 use crate::verification::TrustedArtifact;
 
 pub use error::ImportError;
@@ -144,6 +144,44 @@ pub struct ImportReport {
     pub present: Tally,
     /// What has a name there now, by that name.
     pub roots: Vec<ImportedRoot>,
+    /// Digest tags that something else had there, and kept: what lies under such a tag is judged by nobody here.
+    pub kept: Vec<KeptName>,
+}
+
+/// A tag of the destination that an import left with what had it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptName {
+    /// The repository; `None` at a destination that is one place for all.
+    pub repository: Option<Repository>,
+    /// The tag, with what has it and what was brought for it.
+    pub tag: KeptTag,
+    /// Why.
+    pub reason: KeptReason,
+}
+
+impl std::fmt::Display for KeptName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.repository {
+            Some(repository) => write!(f, "{repository}:{}", self.tag.tag),
+            None => write!(f, "{}", self.tag.tag),
+        }
+    }
+}
+
+/// Why a tag was left with what had it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeptReason {
+    /// What was brought for it is a cosign signature, attestation or SBOM, which nobody judged.
+    NotJudged,
+}
+
+impl KeptReason {
+    /// The receipt's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotJudged => "not-judged",
+        }
+    }
 }
 
 /// Counts of content. A blob that goes to two repositories counts twice.
@@ -177,6 +215,9 @@ pub struct ImportedRoot {
 /// For each artifact, everything that belongs to it is put: blobs, then manifests, each after what it names. Only when
 /// all of all artifacts is there are names given: referrers and digest tags first, artifacts last. So whatever moment
 /// the work ends at, nobody finds an incomplete artifact under a name, and doing it again completes it.
+///
+/// An artifact's name moves to it, for it was judged or somebody answers for it. A cosign digest tag (`sha256-<hex>.sig`,
+/// `.att`, `.sbom`) that the destination has for something else stays there: what came under it was judged by nobody.
 ///
 /// # Errors
 /// Two artifacts would get one name, an artifact is incomplete, a store or sink failed, or the work was told to stop.
@@ -252,19 +293,22 @@ fn run(
         ledger.settle(store, progress.as_ref())?;
     }
     progress.stage(Stage::Publishing, None);
-    let mut roots = Vec::new();
+    let (mut roots, mut kept) = (Vec::new(), Vec::new());
     for parcel in parcels {
         proceed(progress.as_ref())?;
-        parcel.sink.publish(&parcel.publications())?;
+        let tags = parcel.sink.publish(&parcel.publications())?;
+        let named = |tag| KeptName { repository: parcel.repository.clone(), tag, reason: KeptReason::NotJudged };
+        kept.extend(tags.into_iter().map(named));
         roots.extend(parcel.roots);
     }
     roots.sort_by(|a, b| a.destination.cmp(&b.destination));
-    Ok(ImportReport { copied: transfer.copied.tally(), present: transfer.present.tally(), roots })
+    Ok(ImportReport { copied: transfer.copied.tally(), present: transfer.present.tally(), roots, kept })
 }
 
 /// What goes to one sink.
 struct Parcel {
     sink: Arc<dyn ContentSink>,
+    repository: Option<Repository>,
     roots: Vec<ImportedRoot>,
     manifests: BTreeMap<Digest, Arc<Manifest>>,
     /// Each blob and the manifest that names it.
@@ -293,7 +337,7 @@ fn plan(
             (Destination::PerRepository(_), None) => return Err(ImportError::NothingAdmitted),
         };
         let (manifests, blobs, referrers) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Ok(Parcel { sink, roots, manifests, blobs, referrers })
+        Ok(Parcel { sink, repository: place, roots, manifests, blobs, referrers })
     };
     by_place.into_iter().map(parcel).collect()
 }
@@ -385,12 +429,14 @@ impl Parcel {
             tag: referrer.tag.clone(),
             reference: None,
             subject: subject(referrer).map(|subject| subject.digest),
+            rule: NameRule::Stays,
         };
         let root = |root: &ImportedRoot| Publication {
             descriptor: root.descriptor.clone(),
             tag: root.destination.tag.clone(),
             reference: Some(root.destination.clone()),
             subject: None,
+            rule: NameRule::Moves,
         };
         let untagged = self.referrers.iter().filter(|referrer| referrer.tag.is_none());
         let tagged = self.referrers.iter().filter(|referrer| referrer.tag.is_some());

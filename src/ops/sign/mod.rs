@@ -12,7 +12,9 @@ use crate::limits::Limits;
 use crate::notary::{EnvelopeType, SignatureManifest, SignatureManifestForm};
 use crate::oci::Descriptor;
 use crate::signer::{EnvelopeSource, SignatureArtifact, SigningError, SigningOptions};
-use crate::store::{ContentKind, ContentSink, ContentStore, Publication, RawContent, StoreError, fetch_manifest};
+use crate::store::{
+    ContentKind, ContentSink, ContentStore, NameRule, Publication, RawContent, StoreError, fetch_manifest,
+};
 
 /// How a signature is made.
 pub struct SignRequest<'a> {
@@ -41,8 +43,8 @@ pub fn sign(
     Ok(SignatureArtifact::build(request.form, &subject, envelope)?)
 }
 
-/// The descriptor of a manifest that is there, by its own bytes. A signature on the manifest of a bundle is a seal, and who
-/// seals a bundle means to: nobody who signs what others push gives them one.
+/// The descriptor of a manifest that is there, by its own bytes. What a bundle lists is vouched for by a seal, which is not
+/// made here: a signature on its manifest as an artifact is none ([`crate::notary::Purpose`]), and was hardly meant.
 fn present(store: &dyn ContentStore, target: &Descriptor, limits: &Limits) -> Result<Descriptor, SignError> {
     match fetch_manifest(store, target, limits)? {
         Some(manifest) if manifest.artifact_type().is_some_and(|kind| *kind == names::BUNDLE) => {
@@ -65,12 +67,15 @@ pub fn attach(sink: &dyn ContentSink, artifact: &SignatureArtifact, subject: &De
     put(sink, &envelope.descriptor, ContentKind::Blob, &envelope.bytes)?;
     put(sink, &artifact.config, ContentKind::Blob, SignatureManifest::CONFIG)?;
     put(sink, &artifact.descriptor, ContentKind::Manifest, &artifact.manifest)?;
-    sink.publish(&[Publication {
+    let publication = Publication {
         descriptor: artifact.descriptor.clone(),
         tag: None,
         reference: None,
         subject: Some(subject.digest),
-    }])
+        rule: NameRule::Stays,
+    };
+    sink.publish(&[publication])?;
+    Ok(())
 }
 
 /// Stores content that is not there yet.
@@ -97,7 +102,7 @@ pub enum SignError {
     #[error(transparent)]
     Signing(#[from] SigningError),
     /// What is to be signed says what a bundle holds.
-    #[error("{digest} is the manifest of a bundle, and a signature on it would be a seal")]
+    #[error("{digest} is the manifest of a bundle, which is sealed and not signed")]
     Bundle {
         /// Its digest.
         digest: Digest,

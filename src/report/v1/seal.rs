@@ -7,7 +7,7 @@ use crate::code::DiagnosticCode;
 use crate::digest::Digest;
 use crate::ops::seal::SealOutcome;
 use crate::time::UnixTime;
-use crate::verification::Verdict;
+use crate::verification::{ArtifactOutcome, Verdict};
 
 /// A bundle's seal: a signature on the bundle manifest, which says which name belongs to which digest, and that nothing
 /// was left out.
@@ -56,14 +56,18 @@ impl Seal {
             SealOutcome::Unsealed { bundle } => bare(SealWord::Absent, bundle.digest),
             SealOutcome::NotJudged(members) => bare(SealWord::NotJudged, members.bundle().digest),
             SealOutcome::Ignored(members) => bare(SealWord::Ignored, members.bundle().digest),
-            SealOutcome::Judged { outcome, .. } => Self {
-                verdict: SealWord::of(&outcome.verdict),
-                bundle: outcome.artifact.digest,
-                codes: sorted(outcome.verdict.codes()),
-                policy: Some(Policy::of(outcome)),
-                signature: outcome.signatures.first().map(|signature| Signature::of(signature, at)),
-            },
+            SealOutcome::Judged { judgement, .. } => Self::judged(judgement.outcome(), at),
         })
+    }
+
+    fn judged(outcome: &ArtifactOutcome, at: Option<UnixTime>) -> Self {
+        Self {
+            verdict: SealWord::of(&outcome.verdict),
+            bundle: outcome.artifact.digest,
+            codes: sorted(outcome.verdict.codes()),
+            policy: Some(Policy::of(outcome)),
+            signature: outcome.signatures.first().map(|signature| Signature::of(signature, at)),
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::PluginKey;
 use super::error::PluginError;
 use super::raw;
+use crate::digest::shorten;
 use crate::limits::Limits;
+use crate::notary::annotation::BULLA_PREFIX;
 use crate::notary::plugin::{CONTRACT_VERSION, Command, GenerateEnvelope, GeneratedEnvelope, PluginAnswerError};
 use crate::notary::{
     AuthenticEnvelope, Authenticated, EnvelopeError, EnvelopeType, Payload, PayloadError, SignatureEnvelope,
@@ -64,7 +66,7 @@ impl EnvelopeSource for EnvelopePlugin {
         }
         let signing_time = whole_seconds(options.signing_time);
         let expiry = checked_expiry(signing_time, options.expiry)?;
-        let annotations = signed_annotations(target, &options.user_metadata)?;
+        let annotations = signed_annotations(target, options)?;
         let payload = go_json(&SignedPayload::new(target, &annotations))?;
         let request = GenerateEnvelope {
             contract_version: CONTRACT_VERSION,
@@ -110,6 +112,10 @@ impl EnvelopePlugin {
         if let Some((key, _)) = annotations.iter().find(|(key, value)| signed.get(*key) != Some(value)) {
             return Err(self.unusable(PluginAnswerError::Annotation { key: key.clone() }));
         }
+        // It may add others, but not say for whoever asked what the signature is for.
+        if let Some(key) = signed.keys().find(|key| key.starts_with(BULLA_PREFIX) && !annotations.contains_key(*key)) {
+            return Err(self.unusable(PluginAnswerError::Purpose { key: shorten(key) }));
+        }
         let time = authentic.attributes().claimed_time().unwrap_or(UnixTime::from_seconds(0));
         authentic.chain().check_validity(time, time)?;
         Ok(Envelope {
@@ -143,7 +149,7 @@ fn only_known_members(payload: &[u8]) -> Result<(), PluginAnswerError> {
 
 fn only<'a>(mut members: impl Iterator<Item = &'a String>, known: &[&str]) -> Result<(), PluginAnswerError> {
     match members.find(|member| !known.contains(&member.as_str())) {
-        Some(member) => Err(PluginAnswerError::Member { member: crate::digest::shorten(member) }),
+        Some(member) => Err(PluginAnswerError::Member { member: shorten(member) }),
         None => Ok(()),
     }
 }

@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
+use crate::digest::Digest;
 use crate::oci::{Descriptor, IndexDocument, LayoutError, MediaType, Tag, annotation};
-use crate::store::Publication;
+use crate::store::{KeptTag, NameRule, Publication};
 
 /// An entry to be.
 struct Entry {
     descriptor: Descriptor,
     short: Option<String>,
     full: Option<String>,
+    /// The tag, where it stays with what has it.
+    modest: Option<Tag>,
+    is_referrer: bool,
 }
 
 /// The entries of an index, with their places by what is looked for: an index may list many thousands.
@@ -50,12 +54,13 @@ fn digest_of(entry: &Value) -> Option<&str> {
     entry.get("digest").and_then(Value::as_str)
 }
 
-/// The index with the publications in it. A name that moves is taken from the entry that had it; the entry itself
-/// stays. A short name that another repository's artifact has does not move. An entry that is there already stays once.
+/// The index with the publications in it, and the tags that stayed with what had them. A name that moves is taken from the
+/// entry that had it; the entry itself stays. A short name that another repository's artifact has does not move. An entry
+/// that is there already stays once.
 ///
 /// # Errors
 /// What is there is no index.
-pub(super) fn merge(index: &[u8], publications: &[Publication]) -> Result<Vec<u8>, LayoutError> {
+pub(super) fn merge(index: &[u8], publications: &[Publication]) -> Result<(Vec<u8>, Vec<KeptTag>), LayoutError> {
     let malformed = |error| LayoutError::Json { name: IndexDocument::NAME, error };
     // Refuses what is no index, before anything in it is touched.
     IndexDocument::parse(index)?;
@@ -64,11 +69,19 @@ pub(super) fn merge(index: &[u8], publications: &[Publication]) -> Result<Vec<u8
         Some(Value::Array(entries)) => entries,
         _ => Vec::new(),
     });
-    for entry in named(publications) {
+    let mut kept = Vec::new();
+    for mut entry in named(publications) {
+        if let Some(tag) = entry.give_way(&entries) {
+            kept.push(tag);
+            // Nothing leads to it but the tag that it does not get, unless it refers to something.
+            if !entry.is_referrer {
+                continue;
+            }
+        }
         entry.insert(&mut entries)?;
     }
     document.insert("manifests".into(), Value::Array(entries.list));
-    crate::json::to_vec(&document).map_err(malformed)
+    Ok((crate::json::to_vec(&document).map_err(malformed)?, kept))
 }
 
 /// The bytes of a layout's first index.
@@ -99,7 +112,13 @@ fn named(publications: &[Publication]) -> Vec<Entry> {
                 (Some(tag), _) => Some(tag.to_string()),
                 (None, _) => None,
             };
-            Entry { descriptor: publication.descriptor.clone(), short, full }
+            Entry {
+                descriptor: publication.descriptor.clone(),
+                short,
+                full,
+                modest: publication.tag.clone().filter(|_| publication.rule == NameRule::Stays),
+                is_referrer: publication.subject.is_some(),
+            }
         })
         .collect()
 }
@@ -134,6 +153,18 @@ impl Entry {
             entries.by_name.insert(short.clone(), own);
         }
         Ok(())
+    }
+
+    /// Lets a tag that is not to move stay with what has it.
+    fn give_way(&mut self, entries: &Entries) -> Option<KeptTag> {
+        let tag = self.modest.as_ref()?;
+        let brought = self.descriptor.digest;
+        let holders = entries.by_name.get(self.short.as_ref()?).into_iter().flatten();
+        let mut digests = holders.filter_map(|place| digest_of(entries.list.get(*place)?)?.parse::<Digest>().ok());
+        let kept = digests.find(|digest| *digest != brought)?;
+        let kept = KeptTag { tag: tag.clone(), kept, brought };
+        (self.short, self.full) = (None, None);
+        Some(kept)
     }
 
     /// A tag that belongs to another repository's artifact stays there: this one is known by its full name alone.
@@ -190,7 +221,20 @@ mod tests {
     fn publication(content: &[u8], name: Option<&str>) -> Publication {
         let reference: Option<crate::oci::Reference> = name.map(|name| name.parse().unwrap());
         let tag = reference.as_ref().and_then(|reference| reference.tag.clone());
-        Publication { descriptor: Descriptor::of(MediaType::OCI_MANIFEST, content), tag, reference, subject: None }
+        Publication {
+            descriptor: Descriptor::of(MediaType::OCI_MANIFEST, content),
+            tag,
+            reference,
+            subject: None,
+            rule: NameRule::Moves,
+        }
+    }
+
+    fn merge(index: &[u8], publications: &[Publication]) -> Result<Vec<u8>, LayoutError> {
+        super::merge(index, publications).map(|(merged, kept)| {
+            assert_eq!(kept, []);
+            merged
+        })
     }
 
     fn names(index: &[u8]) -> Vec<(Option<String>, Option<String>)> {
@@ -261,6 +305,40 @@ mod tests {
         let index = merge(&empty().unwrap(), &pair).unwrap();
         let expected = ["a.example/x:v1", "b.example/x:v1"].map(|name| both(name, name));
         assert_eq!(names(&index), expected);
+    }
+
+    #[test]
+    fn a_tag_that_is_not_to_move_stays_with_what_has_it() {
+        let tagged = |content: &[u8], subject| {
+            let tag: Tag = "sha256-1.sig".parse().unwrap();
+            let descriptor = Descriptor::of(MediaType::OCI_MANIFEST, content);
+            Publication { descriptor, tag: Some(tag), reference: None, subject, rule: NameRule::Stays }
+        };
+        let first = tagged(b"1", None);
+        let index = merge(&empty().unwrap(), std::slice::from_ref(&first)).unwrap();
+        assert_eq!(names(&index), [(Some("sha256-1.sig".into()), None)]);
+        // The same again is no other.
+        assert_eq!(merge(&index, &[first]).unwrap(), index);
+        let second = tagged(b"2", None);
+        let (kept, brought) = (Digest::sha256(b"1"), Digest::sha256(b"2"));
+        let told = [KeptTag { tag: second.tag.clone().unwrap(), kept, brought }];
+        let (merged, found) = super::merge(&index, std::slice::from_ref(&second)).unwrap();
+        assert_eq!((merged, found.as_slice()), (index.clone(), &told[..]), "nothing leads to what has no name");
+        // What refers to something is found by that.
+        let referrer = tagged(b"2", Some(Digest::sha256(b"image")));
+        let (merged, found) = super::merge(&index, std::slice::from_ref(&referrer)).unwrap();
+        assert_eq!(names(&merged), [(Some("sha256-1.sig".into()), None), (None, None)]);
+        assert_eq!(found, told);
+        assert_eq!(super::merge(&merged, &[referrer]).unwrap(), (merged, told.to_vec()));
+        // Where both have the tag, neither loses it; and what somebody answers for takes it.
+        let moving = Publication { rule: NameRule::Moves, ..second.clone() };
+        assert_eq!(names(&merge(&index, &[moving]).unwrap()), [(None, None), (Some("sha256-1.sig".into()), None)]);
+        let notes = json!({"org.opencontainers.image.ref.name": "sha256-1.sig"});
+        let entry = |digest: Digest| json!({"mediaType": "x/y", "size": 1, "digest": digest, "annotations": notes});
+        let both = json!({"schemaVersion": 2, "manifests": [entry(kept), entry(brought)]});
+        let (merged, found) = super::merge(both.to_string().as_bytes(), &[second]).unwrap();
+        assert_eq!((names(&merged).len(), found.len()), (2, 1));
+        assert!(names(&merged).iter().all(|(short, _)| short.is_some()));
     }
 
     #[test]

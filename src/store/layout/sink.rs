@@ -29,7 +29,7 @@ use crate::code::DiagnosticCode;
 use crate::digest::{Algorithm, Digest};
 use crate::limits::Limits;
 use crate::oci::{Descriptor, IndexDocument, LayoutDocument, blob_path};
-use crate::store::{ContentKind, ContentSink, Publication, RawContent, StoreError, copy_to};
+use crate::store::{ContentKind, ContentSink, KeptTag, Publication, RawContent, StoreError, copy_to};
 
 /// The beginning of the name of everything that is not finished.
 const TEMPORARY: &str = ".bulla-tmp-";
@@ -245,7 +245,7 @@ impl ContentSink for LayoutSink {
         Ok(())
     }
 
-    fn publish(&self, entries: &[Publication]) -> Result<(), StoreError> {
+    fn publish(&self, entries: &[Publication]) -> Result<Vec<KeptTag>, StoreError> {
         entries.iter().try_for_each(|entry| self.require(&entry.descriptor))?;
         self.make_durable()?;
         for algorithm in Algorithm::ALL {
@@ -259,10 +259,10 @@ impl ContentSink for LayoutSink {
         let missing = || StoreError::NotA { path: self.folder.clone(), expected: "an OCI layout" };
         let index = read_document(&path, self.index_bytes)?.ok_or_else(missing)?;
         let invalid = |source| StoreError::Layout { path: self.folder.clone(), source };
-        let merged = merge::merge(&index, entries).map_err(invalid)?;
-        if merged == index {
-            return Ok(());
+        let (merged, kept) = merge::merge(&index, entries).map_err(invalid)?;
+        if merged != index {
+            self.replace(&path, &merged)?;
         }
-        self.replace(&path, &merged)
+        Ok(kept)
     }
 }

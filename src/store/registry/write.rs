@@ -4,8 +4,8 @@ use super::read::{accepting_manifests, content_path, manifest_path};
 use super::{RegistryError, RegistryStore, digest_header, expect_digest};
 use crate::digest::Digest;
 use crate::http::Method;
-use crate::oci::{Descriptor, Manifest, Target};
-use crate::store::{ContentKind, ContentSink, Publication, RawContent, StoreError, copy_to, fetch};
+use crate::oci::{Descriptor, Manifest, Tag, Target};
+use crate::store::{ContentKind, ContentSink, KeptTag, NameRule, Publication, RawContent, StoreError, copy_to, fetch};
 
 impl ContentSink for RegistryStore {
     fn has(&self, descriptor: &Descriptor, kind: ContentKind) -> Result<bool, StoreError> {
@@ -19,7 +19,10 @@ impl ContentSink for RegistryStore {
         }
     }
 
-    fn publish(&self, entries: &[Publication]) -> Result<(), StoreError> {
+    /// A registry names one after the other, and between the look at a tag and its change somebody else may give it to
+    /// something.
+    fn publish(&self, entries: &[Publication]) -> Result<Vec<KeptTag>, StoreError> {
+        let mut kept = Vec::new();
         for entry in entries {
             // A run that was cut off between a manifest and the list of its subject left it unlisted; this one finds it
             // there already and does not put it again.
@@ -27,10 +30,10 @@ impl ContentSink for RegistryStore {
                 self.ensure_listed(subject, &entry.descriptor)?;
             }
             if let Some(tag) = &entry.tag {
-                self.put_tag(&Target::Tag(tag.clone()), &entry.descriptor)?;
+                kept.extend(self.put_tag(tag, &entry.descriptor, entry.rule)?);
             }
         }
-        Ok(())
+        Ok(kept)
     }
 }
 
@@ -80,10 +83,14 @@ impl RegistryStore {
         Ok(answer.header("oci-subject").and_then(|text| text.parse::<Digest>().ok()).is_some())
     }
 
-    fn put_tag(&self, tag: &Target, descriptor: &Descriptor) -> Result<(), StoreError> {
-        let current = crate::store::ContentStore::resolve(self, tag)?;
-        if current.is_some_and(|current| current.digest == descriptor.digest) {
-            return Ok(());
+    fn put_tag(&self, tag: &Tag, descriptor: &Descriptor, rule: NameRule) -> Result<Option<KeptTag>, StoreError> {
+        let target = Target::Tag(tag.clone());
+        match crate::store::ContentStore::resolve(self, &target)? {
+            Some(current) if current.digest == descriptor.digest => return Ok(None),
+            Some(current) if rule == NameRule::Stays => {
+                return Ok(Some(KeptTag { tag: tag.clone(), kept: current.digest, brought: descriptor.digest }));
+            }
+            Some(_) | None => {}
         }
         let limit = self.limits().manifest_bytes;
         let Some(bytes) = fetch(self, descriptor, ContentKind::Manifest, limit)? else {
@@ -92,7 +99,7 @@ impl RegistryStore {
         };
         let manifest = Manifest::parse(descriptor, bytes)
             .map_err(|source| StoreError::Manifest { digest: descriptor.digest, source })?;
-        self.send_manifest(tag, &manifest)?;
-        Ok(())
+        self.send_manifest(&target, &manifest)?;
+        Ok(None)
     }
 }

@@ -1,5 +1,7 @@
 //! `bulla export REF... -o FILE`
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -143,7 +145,23 @@ fn sources(arguments: &Export, network: &Network, limits: &Limits) -> Result<Vec
         opened.spare(&arguments.output)?;
         sources.extend(opened.sources(names.get(place))?);
     }
+    warn_of_namesakes(references);
     Ok(sources)
+}
+
+/// An import puts files beside each other, under their own names.
+fn warn_of_namesakes(references: &[String]) {
+    let mut seen: BTreeMap<&OsStr, &Path> = BTreeMap::new();
+    for path in references.iter().filter_map(|reference| reference.strip_prefix("file:")).map(Path::new) {
+        let Some(name) = path.file_name() else { continue };
+        if let Some(first) = seen.insert(name, path).filter(|first| !is_same(first, path)) {
+            terminal::say(&format!(
+                "warning: {} and {} are both called {name:?}: no folder has room for both, so this bundle cannot be imported",
+                first.display(),
+                path.display()
+            ));
+        }
+    }
 }
 
 /// A file, and the signatures that lie beside it under Notation's names.

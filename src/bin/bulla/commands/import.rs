@@ -19,7 +19,7 @@ use bulla::ops::integrity::Ledger;
 use bulla::ops::progress::Progress;
 use bulla::ops::verify::{Verification, VerifiedRoot};
 use bulla::report::TOOL;
-use bulla::report::receipt::{Imported, Receipt, ReceivedSeal, Refused, Written, write_receipt};
+use bulla::report::receipt::{Imported, Kept, Receipt, ReceivedSeal, Refused, Written, write_receipt};
 use bulla::report::text::write_report;
 use bulla::report::v1::{Report, SignatureWord, Word};
 use bulla::store::StoreError;
@@ -37,7 +37,12 @@ use crate::terminal;
 pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
     let limits = arguments.most.limits();
     let destination = To::parse(&arguments.to)?;
-    let network = Network::new(&arguments.registry, &[&arguments.to], &limits);
+    let network = match &destination {
+        To::Registry(place) => Network::to_registry(&arguments.registry, place, &limits),
+        To::Layout(_) | To::Files(_) | To::DockerArchive(_) => {
+            Network::new(&arguments.registry, &[&arguments.bundle], &limits)
+        }
+    };
     let mut opened = open(&arguments.bundle, &network, &limits)?;
     if !opened.is_bundle() {
         return Err(CommandError::new(
@@ -266,14 +271,12 @@ impl Errand<'_> {
             return Err(CommandError::new(DiagnosticCode::InternalError, "no ledger"));
         };
         let artifacts: Vec<_> = self.admissions.iter().map(|admission| admission.descriptor().clone()).collect();
-        std::fs::create_dir_all(folder).map_err(|error| CommandError::io(folder, &error))?;
         let files = match &mut opened.pipe {
             Some(pipe) => extract_stream(&pipe.head, &mut pipe.tail, &artifacts, folder, ledger, self.limits)?,
             None => {
                 let store = opened.store.as_ref();
                 ledger.settle(store, self.progress.as_ref())?;
-                let extracted = artifacts.iter().map(|artifact| extract(store, artifact, folder, self.limits));
-                extracted.collect::<Result<_, _>>()?
+                extract(store, &artifacts, folder, self.limits)?
             }
         };
         let mut report = ImportReport::default();
@@ -330,6 +333,7 @@ impl Errand<'_> {
             copied: Tally { manifests: 0, blobs: written.blobs, bytes: written.bytes },
             present: Tally::default(),
             roots: written.images.into_iter().map(root).collect(),
+            kept: Vec::new(),
         })
     }
 
@@ -371,6 +375,7 @@ fn receipt(
         destination: destination.to_owned(),
         imported: Vec::new(),
         refused: Vec::new(),
+        kept: imported.kept.iter().map(Kept::of).collect(),
         written: Written {
             copied: imported.copied.manifests.saturating_add(imported.copied.blobs),
             already_there: imported.present.manifests.saturating_add(imported.present.blobs),

@@ -28,7 +28,7 @@ mod with_registry {
         let limits = Limits::default();
         let host = host(&arguments.server)?;
         let credential = credential(arguments)?;
-        let network = Network::new(&arguments.registry, &[&host], &limits).presenting(credential.clone());
+        let network = Network::to_registry(&arguments.registry, &host, &limits).presenting(credential.clone());
         network.registries()?.log_in(&host)?;
         let plain = if arguments.allow_plaintext { Plaintext::Allowed } else { Plaintext::Refused };
         let kept = settings::credential_store(&limits)?.keep(&host, &credential.0, plain);
