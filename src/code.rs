@@ -130,7 +130,7 @@ codes! {
         DigestMalformed = "digest-malformed", "A digest is not written as algorithm:hex.";
         DigestAlgorithmUnsupported = "digest-algorithm-unsupported", "Only sha256 and sha512 digests are accepted.";
         TimeMalformed = "time-malformed", "A time is not in RFC 3339 form.";
-        PlatformUnknown = "platform-unknown", "No child of the index is for the platform that was asked for.";
+        PlatformUnknown = "platform-unknown", "No child of the index is for the platform that was asked for; or none was asked for, and there are several where one is needed.";
         PolicyMissing = "policy-missing", "There is no trust policy. Without one nothing can be trusted.";
         PolicyInvalid = "policy-invalid", "The trust policy breaks a rule of its format, so none of it is used. Scopes like host/* and host/path/* are bulla's extension; --strict-notation-policy refuses them, because Notation does.";
         TrustStoreMissing = "trust-store-missing", "A trust store that the policy names does not exist or is empty.";
@@ -194,6 +194,7 @@ codes! {
     Notice: {
         NamesAreClaims = "names-are-claims", "No trusted seal vouches for the bundle: which name belongs to which digest is what its carrier says.";
         SealIgnored = "seal-ignored", "The bundle is sealed and --ignore-seal was given: the seal was not judged, so names are what the bundle's carrier says.";
+        NotEnforced = "not-enforced", "A check failed or could not be made, and the artifact is trusted all the same: the level of the trust policy's statement, or its override, only logs such a finding. Whoever wrote the policy decided so.";
         EvidenceMissing = "evidence-missing", "The bundle was exported without some revocation data, on the operator's word.";
         RevokedAfterSigning = "revoked-after-signing", "A certificate was revoked after the authenticated signing time, and --revocation-time point-in-time lets the signature stand.";
         RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";

@@ -134,7 +134,10 @@ fn by_one(
     let time = AuthenticatedTime { earliest: token.earliest(), latest: token.latest(), source: TimeSource::Timestamp };
     let authority = token.chain().leaf().subject().to_string();
     let (finding, authenticated) = match envelope.chain().check_validity(time.earliest, time.latest) {
-        Ok(()) => (Finding::Passed(format!("{how} on {} by \"{authority}\"", token.gen_time())), Some(time)),
+        Ok(()) => {
+            let expired = expired_since(&[envelope.chain(), token.chain()], terms.at);
+            (Finding::Passed(format!("{how} on {} by \"{authority}\"{expired}", token.gen_time())), Some(time))
+        }
         Err(failure) => {
             let mut failure = outside_validity(&failure, "at the time of the timestamp");
             failure.code = DiagnosticCode::TimestampOutsideValidity;
@@ -156,6 +159,17 @@ fn by_one(
     let sound = stamped.checks.iter().all(|check| check.finding.failure().is_none());
     stamped.time = authenticated.filter(|_| sound);
     stamped
+}
+
+/// What only the timestamp still holds up: the certificates that have ended by the verification time. Years later this is
+/// the usual case, and the reader of a report must not have to guess it.
+fn expired_since(chains: &[&ConformingChain], at: UnixTime) -> String {
+    let certificates = chains.iter().flat_map(|chain| chain.certificates());
+    let expired: Vec<String> = certificates
+        .filter(|certificate| certificate.validity().ended(at))
+        .map(|certificate| format!("\"{}\" on {}", certificate.subject(), certificate.validity().not_after))
+        .collect();
+    if expired.is_empty() { String::new() } else { format!("; expired since then: {}", expired.join(", ")) }
 }
 
 fn verify_token(

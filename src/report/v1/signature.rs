@@ -162,7 +162,32 @@ pub struct Evidence {
     pub certificate: String,
 }
 
+/// The codes of what failed or could not be determined and did not count, because the policy only logs it: what a verdict
+/// stands on that one good signature without any such finding does not need. Sorted.
+pub(super) fn not_enforced(signatures: &[Signature]) -> Vec<DiagnosticCode> {
+    let good = signatures.iter().filter(|signature| signature.verdict == SignatureWord::Good);
+    let logged: Vec<Vec<DiagnosticCode>> = good.map(|signature| signature.logged().collect()).collect();
+    if logged.iter().any(Vec::is_empty) {
+        return Vec::new();
+    }
+    let mut codes = sorted(&logged.concat());
+    codes.dedup();
+    codes
+}
+
+impl Check {
+    /// Whether it would have spoken against the signature, if the policy did not merely log it.
+    pub fn is_logged(&self) -> bool {
+        self.action == "log" && matches!(self.result, CheckResult::Failed | CheckResult::Undetermined)
+    }
+}
+
 impl Signature {
+    /// The codes of the findings that the policy only logs.
+    fn logged(&self) -> impl Iterator<Item = DiagnosticCode> + '_ {
+        self.checks.iter().filter(|check| check.is_logged()).filter_map(|check| check.code)
+    }
+
     pub(super) fn of(outcome: &SignatureOutcome, at: Option<UnixTime>) -> Self {
         let facts = &outcome.facts;
         let (verdict, codes) = match &outcome.verdict {

@@ -1,5 +1,6 @@
 //! `bulla verify TARGET`
 
+use bulla::archive::StreamPosition;
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::oci::{Reference, Repository};
@@ -31,7 +32,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
         let judged = ops::verify::judge(&subject(&opened)?, &Depth::Integrity, &limits, progress.as_ref())?;
         let sound = read_all(&judged.ledger(), &mut opened, progress.as_ref())?;
         let notices = notices(&opened, judged.seal(), None);
-        Report::new(opened.place.clone(), None, &judged.verified(sound), notices)
+        Report::new(opened.place.clone(), None, &judged.verified(sound), notices).with_stream(opened.stream())
     } else {
         let (judged, account) =
             judge(&opened, &arguments.judging, &arguments.files, &network, &limits, progress.as_ref())?;
@@ -108,11 +109,12 @@ pub(crate) struct Account {
     place: Place,
     clock: Clock,
     notices: Vec<Notice>,
+    stream: Option<StreamPosition>,
 }
 
 impl Account {
     pub(crate) fn report(self, verification: &Verification) -> Report {
-        Report::new(self.place, Some(self.clock), verification, self.notices)
+        Report::new(self.place, Some(self.clock), verification, self.notices).with_stream(self.stream)
     }
 }
 
@@ -163,7 +165,7 @@ pub(crate) fn judge(
     let judged = ops::verify::judge(&subject, &Depth::Judge(judging), limits, progress)?;
     let mut notices = notices(opened, judged.seal(), Some(&terms.clock));
     notices.extend(judged.artifacts().iter().filter_map(unjudged));
-    Ok((judged, Account { place: opened.place.clone(), clock: terms.clock, notices }))
+    Ok((judged, Account { place: opened.place.clone(), clock: terms.clock, notices, stream: opened.stream() }))
 }
 
 /// What the command line demands of a seal. Only a bundle has one.
