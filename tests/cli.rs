@@ -33,6 +33,7 @@ mod cli {
     mod forge;
     mod installing;
     mod layouts;
+    mod operator;
     mod output;
     mod pipes;
     mod plugins;

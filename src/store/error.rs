@@ -180,9 +180,10 @@ impl Diagnostic for StoreError {
             Self::DigestMismatch { .. } | Self::TooShort { .. } | Self::TooLong { .. } | Self::Missing { .. } => {
                 Some("the content was damaged, altered or lost on the way; bring it over again from its source".into())
             }
-            Self::NotA { expected, .. } if *expected == OCI_LAYOUT => {
-                Some("a layout is a folder with oci-layout, index.json and blobs in it; a bundle is named by its file".into())
-            }
+            Self::NotA { expected, .. } if *expected == OCI_LAYOUT => Some(
+                "a layout is a folder with oci-layout, index.json and blobs in it; a bundle is named by its file"
+                    .into(),
+            ),
             Self::Other { hint, .. } => hint.clone(),
             _ => match self.code() {
                 DiagnosticCode::StorageFull => {

@@ -92,7 +92,7 @@ fn without_temporary_name(mut message: String) -> String {
 /// What to do where the error itself has no better advice.
 fn general_hint(code: DiagnosticCode) -> Option<&'static str> {
     match code {
-        DiagnosticCode::NotFound => Some("check the spelling, and that it is there"),
+        DiagnosticCode::NotFound => Some("check the spelling, and that it and the folder around it are there"),
         DiagnosticCode::StorageFull => Some("free some space there and run the same command again"),
         DiagnosticCode::PermissionDenied => Some("check who may read or write there, and how it is mounted"),
         DiagnosticCode::ManifestTooLarge

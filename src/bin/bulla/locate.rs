@@ -153,8 +153,15 @@ pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     match (one.metadata(), other.metadata()) {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        _ => one == other,
+        _ => resolved(one) == resolved(other),
     }
+}
+
+/// A path that may not lead anywhere yet, with its folder's real name.
+fn resolved(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    path.file_name().map_or_else(|| path.to_owned(), |name| folder.join(name))
 }
 
 /// Reads a location: with a prefix, as the path of something that exists, or as a registry reference.
@@ -270,7 +277,8 @@ fn place(kind: SourceKind, path: &Path) -> Place {
 
 fn open_archive(path: &Path, target: Option<Target>, limits: &Limits) -> Result<Opened, CommandError> {
     // Of several sources, the one that is damaged must be told from the others.
-    let opened = open_any(path, limits).map_err(|error| CommandError::from(error).about(&path.display().to_string()))?;
+    let opened =
+        open_any(path, limits).map_err(|error| CommandError::from(error).about(&path.display().to_string()))?;
     let (store, kind, inventory, seal): (Box<dyn ContentStore>, _, _, _) = match opened {
         OpenedArchive::Bundle(bundle) => {
             let inventory = bundle.inventory().clone();

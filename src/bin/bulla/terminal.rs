@@ -106,8 +106,7 @@ pub(crate) enum Answer {
 pub(crate) fn confirm(question: &str) -> Result<Answer, CommandError> {
     ask(&format!("{question} [y/N] "))?;
     let Some(line) = read_line()? else {
-        print(|out| writeln!(out))?;
-        say("warning: standard input gave no answer, so nothing was done");
+        say("\nwarning: standard input gave no answer, so nothing was done");
         return Ok(Answer::No);
     };
     if ["y", "yes"].iter().any(|yes| line.trim().eq_ignore_ascii_case(yes)) {

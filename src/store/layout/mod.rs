@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::listing::{self, Graph, LazyGraph, Tags};
 use super::error::OCI_LAYOUT;
+use super::listing::{self, Graph, LazyGraph, Tags};
 use super::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError};
 use crate::digest::Digest;
 use crate::limits::Limits;

@@ -10,7 +10,9 @@ use super::signing::KeyOptions;
 use super::{REFERENCE_FORMS, Registry, parse_key_value};
 
 #[derive(Debug, Args)]
-#[command(after_long_help = "A bundle is never changed: a new one is written, with the signature added; it is not sealed.")]
+#[command(
+    after_long_help = "A bundle is never changed: a new one is written, with the signature added; it is not sealed."
+)]
 pub(crate) struct Sign {
     #[arg(value_name = "REF", help = format!("What to sign: {REFERENCE_FORMS}"))]
     pub(crate) reference: String,

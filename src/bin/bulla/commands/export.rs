@@ -130,9 +130,7 @@ fn sources(arguments: &Export, network: &Network, limits: &Limits) -> Result<Vec
         opened.spare(&arguments.output)?;
         if matches!(opened.seal, SubjectSeal::Sealed(_)) {
             let is = if arguments.sealing.seal.is_some() { "gets a seal of its own" } else { "is not sealed" };
-            terminal::say(&format!(
-                "note: {reference} is sealed; a seal is on one bundle only, and the new one {is}"
-            ));
+            terminal::say(&format!("note: {reference} is sealed; a seal is on one bundle only, and the new one {is}"));
         }
         sources.extend(opened.sources(names.get(place))?);
     }

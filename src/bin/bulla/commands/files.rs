@@ -11,8 +11,10 @@ use crate::error::CommandError;
 
 /// A file that the operator names. That it cannot be read is wrong input here, whatever the system's reason.
 pub(super) fn read(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
-    let unreadable =
-        |error: std::io::Error| CommandError { code: DiagnosticCode::InputUnreadable, ..CommandError::io(path, &error) };
+    let unreadable = |error: std::io::Error| CommandError {
+        code: DiagnosticCode::InputUnreadable,
+        ..CommandError::io(path, &error)
+    };
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;

@@ -87,7 +87,9 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
         let word = refused.verdict.as_str();
         terminal::say(&format!("error[artifact-not-trusted]: {} is {word} and was not imported", refused.reference));
     }
-    if let Some(allow) = allow_hint(verification.artifacts.iter().filter(|root| admit(root, &arguments.allow).is_none())) {
+    if let Some(allow) =
+        allow_hint(verification.artifacts.iter().filter(|root| admit(root, &arguments.allow).is_none()))
+    {
         terminal::say(&allow);
     }
     Ok(status(&receipt))
@@ -235,8 +237,8 @@ fn allow_hint<'a>(refused: impl Iterator<Item = &'a VerifiedRoot>) -> Option<Str
         verdicts.filter_map(|outcome| needed(&outcome.verdict)).map(|(_, allow)| allow.as_str()).collect();
     let words: Vec<&str> = words.into_iter().collect();
     let words = words.join(",");
-    let hint = "see above why; that nothing was wrong with it would be your word alone";
-    (!words.is_empty()).then(|| format!("hint: {hint}: --allow {words} lets it in, and the receipt says so"))
+    let hint = "lets it in all the same, on your word alone, and the receipt says so";
+    (!words.is_empty()).then(|| format!("hint: the reasons are in the report; --allow {words} {hint}"))
 }
 
 /// A file is good under any name, so it may never pass for an image: it goes into a folder, and nothing else does.
