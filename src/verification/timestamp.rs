@@ -64,8 +64,22 @@ pub(super) fn check(
         }
         (SigningScheme::X509, _) => Stamped::of(match chain.check_validity(terms.at, terms.at) {
             Ok(()) => Finding::Passed(format!("every certificate is valid at the verification time {}", terms.at)),
-            Err(failure) => Finding::Failed(outside_validity(&failure, "at the verification time")),
+            Err(failure) => {
+                let found = outside_validity(&failure, "at the verification time");
+                let is_stamped =
+                    envelope.timestamp().is_some() || terms.evidence.tokens(envelope.signature()).next().is_some();
+                Finding::Failed(if failure.is_expired() { found.with_hint(after_expiry(is_stamped)) } else { found })
+            }
         }),
+    }
+}
+
+/// Years later, this is what stands between an archive and its verdict.
+const fn after_expiry(is_stamped: bool) -> &'static str {
+    if is_stamped {
+        "the signature carries a timestamp; it counts where the policy's statement names a tsa trust store with the authority's root"
+    } else {
+        "only a timestamp from when the certificate was valid would keep the signature good: ask the publisher for a newer one"
     }
 }
 

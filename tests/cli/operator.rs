@@ -305,3 +305,23 @@ fn notices_have_known_codes() {
         user.bulla(&["explain", code.as_str().unwrap()]).ends(0);
     }
 }
+
+/// Conformance 8.18: without a tsa store in the statement, a timestamp says nothing. An archivist cannot guess that.
+#[test]
+fn an_expired_certificate_names_the_way_out() {
+    let user = User::with_demo();
+    let mut policy = user.json("demo/config/trustpolicy.json");
+    policy["trustPolicies"][0]["trustStores"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|store| !store.to_string().contains("tsa:"));
+    user.put("policy.json", policy.to_string());
+    let text = under(&user, "policy.json", &["verify", BUNDLE, "--at", "2099-01-02T03:04:05Z"]).ends(1).stdout;
+    assert!(text.contains("  why          certificate-expired: "), "{text}");
+    assert!(
+        text.contains("hint: the signature carries a timestamp; it counts where the policy's statement names a tsa"),
+        "{text}"
+    );
+    let text = user.judging(&["verify", BUNDLE, "--at", "2099-01-02T03:04:05Z"]).ends(5).stdout;
+    assert!(text.contains("crl-expired") && text.contains("--freshness at-signing"), "{text}");
+}
