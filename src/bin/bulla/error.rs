@@ -27,6 +27,9 @@ impl CommandError {
         let code = bulla::code::io_code(error);
         let hint = match error.kind() {
             std::io::ErrorKind::IsADirectory => Some("it is a folder, and a file is wanted"),
+            std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+                Some("it is a file, and a folder is wanted")
+            }
             _ => general_hint(code),
         };
         let message = without_temporary_name(format!("{}: {error}", path.display()));
@@ -125,9 +128,11 @@ fn flag_hint(code: DiagnosticCode) -> Option<&'static str> {
         DiagnosticCode::TrustStoreMissing => Some(
             "bulla cert add --type ca --store NAME FILE puts a certificate in; --trust-store DIR names trust stores elsewhere",
         ),
-        DiagnosticCode::KeyMissing => Some(
-            "bulla key list shows the keys; --key-file and --cert-file, or for a seal --seal FILE and --seal-certificate-chain, \
-             name files",
+        DiagnosticCode::KeyMissing => {
+            Some("--key-file and --cert-file name files; for a seal, --seal FILE and --seal-certificate-chain FILE do")
+        }
+        DiagnosticCode::TimestampUnavailable => Some(
+            "--timestamp-root-cert names the root of the authority at --timestamp-url; its CRLs must be had, by the network or by --crl",
         ),
         DiagnosticCode::PlatformUnknown => Some("--platform chooses"),
         _ => None,
