@@ -192,9 +192,10 @@ codes! {
     }
     // ── to know ─────────────────────────────────────────────────────────────────────────────────────────────────
     Notice: {
-        NamesAreClaims = "names-are-claims", "No trusted seal vouches for the bundle: which name belongs to which digest is what its carrier says.";
+        NamesAreClaims = "names-are-claims", "No trusted seal vouches for the names: which of them belongs to which digest is what a bundle's carrier, or whoever wrote a layout or archive, says.";
         SealIgnored = "seal-ignored", "The bundle is sealed and --ignore-seal was given: the seal was not judged, so names are what the bundle's carrier says.";
-        NotEnforced = "not-enforced", "A check failed or could not be made, and the artifact is trusted all the same: the level of the trust policy's statement, or its override, only logs such a finding. Whoever wrote the policy decided so.";
+        NotEnforced = "not-enforced", "A check failed or was not made, and the artifact is trusted all the same: the level of the trust policy's statement, or its override, does not enforce it. Whoever wrote the policy decided so.";
+        CheckSkipped = "check-skipped", "An override in the trust policy says skip for a check, so it was not made.";
         EvidenceMissing = "evidence-missing", "The bundle was exported without some revocation data, on the operator's word.";
         RevokedAfterSigning = "revoked-after-signing", "A certificate was revoked after the authenticated signing time, and --revocation-time point-in-time lets the signature stand.";
         RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";

@@ -228,10 +228,15 @@ fn write_bad_checks(signatures: &[Signature], out: &mut dyn Write) -> io::Result
 /// What a verdict stands on although it should give pause, before any detail.
 fn write_not_enforced(signatures: &[Signature], codes: &[DiagnosticCode], out: &mut dyn Write) -> io::Result<()> {
     let good = signatures.iter().filter(|signature| signature.verdict == SignatureWord::Good);
-    let counts = |check: &&Check| check.is_logged() && check.code.is_some_and(|code| codes.contains(&code));
-    for check in good.flat_map(|signature| signature.checks.iter().filter(counts)) {
-        let code = check.code.map_or("", DiagnosticCode::as_str);
-        writeln!(out, "  not enforced {code}: {} (the policy only logs {})", Clean(&check.message), check.check)?;
+    let mut told = BTreeSet::new();
+    for check in good.flat_map(|signature| &signature.checks) {
+        let Some(code) = check.not_enforced().filter(|code| codes.contains(code)) else { continue };
+        let how =
+            if check.action == "log" { format!(" (the policy only logs {})", check.check) } else { String::new() };
+        let line = format!("{code}: {}{how}", Clean(&check.message));
+        if told.insert(line.clone()) {
+            writeln!(out, "  not enforced {line}")?;
+        }
     }
     Ok(())
 }

@@ -187,8 +187,8 @@ fn not_enforced(artifacts: &[Artifact], seal: Option<&Seal>) -> Option<Notice> {
         return None;
     }
     let message = format!(
-        "{}: trusted although a check failed or could not be made; the level of the trust policy's statement, or its override, \
-         only logs that",
+        "{}: trusted although a check failed or was not made; the level of the trust policy's statement, or its override, does \
+         not enforce it",
         what.join(" and ")
     );
     Some(Notice { code: DiagnosticCode::NotEnforced, message })

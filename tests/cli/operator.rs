@@ -325,3 +325,29 @@ fn an_expired_certificate_names_the_way_out() {
     let text = user.judging(&["verify", BUNDLE, "--at", "2099-01-02T03:04:05Z"]).ends(5).stdout;
     assert!(text.contains("crl-expired") && text.contains("--freshness at-signing"), "{text}");
 }
+
+/// An override may say skip for revocation alone (conformance 7.14): nobody looked, which is no better than a log entry.
+#[test]
+fn a_check_that_is_skipped_is_told_too() {
+    let user = User::with_demo();
+    let mut policy = user.json("demo/config/trustpolicy.json");
+    policy["trustPolicies"][0]["signatureVerification"]["override"] = json!({"revocation": "skip"});
+    user.put("policy.json", policy.to_string());
+    let text = under(&user, "policy.json", &["verify", REVOKED]).ends(0).stdout;
+    let second = text.lines().nth(1).unwrap();
+    assert_eq!(second, "  not enforced check-skipped: the policy says skip for revocation", "{text}");
+    let report = under(&user, "policy.json", &["verify", REVOKED, "--format", "json"]).ends(0).json();
+    assert_eq!(report["artifacts"][0]["notEnforced"], json!(["check-skipped"]), "{report:#}");
+}
+
+/// Whoever writes a layout chooses the names, and with them the statements of the policy that judge.
+#[test]
+fn names_in_a_layout_are_claims() {
+    let user = User::with_demo();
+    let layout = "demo/isolated/images";
+    let text = user.judging(&["verify", layout]).ends(0).stdout;
+    assert!(text.contains("note[names-are-claims]: nothing vouches for names in a layout"), "{text}");
+    let (repository, _) = NAME.rsplit_once(':').unwrap();
+    let text = user.judging(&["verify", layout, "--scope", repository]).ends(0).stdout;
+    assert!(!text.contains("names-are-claims"), "{text}");
+}

@@ -162,11 +162,11 @@ pub struct Evidence {
     pub certificate: String,
 }
 
-/// The codes of what failed or could not be determined and did not count, because the policy only logs it: what a verdict
-/// stands on that one good signature without any such finding does not need. Sorted.
+/// The codes of what failed or could not be determined and did not count, because the policy only logs it, or was not checked
+/// because the policy says so: what a verdict stands on that one good signature without any such finding does not need. Sorted.
 pub(super) fn not_enforced(signatures: &[Signature]) -> Vec<DiagnosticCode> {
     let good = signatures.iter().filter(|signature| signature.verdict == SignatureWord::Good);
-    let logged: Vec<Vec<DiagnosticCode>> = good.map(|signature| signature.logged().collect()).collect();
+    let logged: Vec<Vec<DiagnosticCode>> = good.map(|signature| signature.lenient().collect()).collect();
     if logged.iter().any(Vec::is_empty) {
         return Vec::new();
     }
@@ -176,16 +176,20 @@ pub(super) fn not_enforced(signatures: &[Signature]) -> Vec<DiagnosticCode> {
 }
 
 impl Check {
-    /// Whether it would have spoken against the signature, if the policy did not merely log it.
-    pub fn is_logged(&self) -> bool {
-        self.action == "log" && matches!(self.result, CheckResult::Failed | CheckResult::Undetermined)
+    /// What would or might have spoken against the signature, if the policy did not merely log it, or skip it.
+    pub fn not_enforced(&self) -> Option<DiagnosticCode> {
+        match (self.action.as_str(), self.result) {
+            ("log", CheckResult::Failed | CheckResult::Undetermined) => self.code,
+            ("skip", _) => Some(DiagnosticCode::CheckSkipped),
+            _ => None,
+        }
     }
 }
 
 impl Signature {
-    /// The codes of the findings that the policy only logs.
-    fn logged(&self) -> impl Iterator<Item = DiagnosticCode> + '_ {
-        self.checks.iter().filter(|check| check.is_logged()).filter_map(|check| check.code)
+    /// The codes of the findings that the policy only logs, and that it skips a check.
+    fn lenient(&self) -> impl Iterator<Item = DiagnosticCode> + '_ {
+        self.checks.iter().filter_map(Check::not_enforced)
     }
 
     pub(super) fn of(outcome: &SignatureOutcome, at: Option<UnixTime>) -> Self {

@@ -11,7 +11,7 @@ use bulla::ops::seal::{SealDemand, SealOutcome, SealTerms, SubjectSeal};
 use bulla::ops::verify::{Depth, Judged, Judging, Subject, Verification, VerifiedRoot};
 use bulla::report::inspection::gaps;
 use bulla::report::text::write_report;
-use bulla::report::v1::{Clock, NetworkUse, Notice, Report, Source as Place, Word};
+use bulla::report::v1::{Clock, NetworkUse, Notice, Report, Source as Place, SourceKind, Word};
 use bulla::verification::Verdict;
 use bulla::verification::VerificationPlugins;
 
@@ -164,6 +164,9 @@ pub(crate) fn judge(
     };
     let judged = ops::verify::judge(&subject, &Depth::Judge(judging), limits, progress)?;
     let mut notices = notices(opened, judged.seal(), Some(&terms.clock));
+    if arguments.scope.is_none() {
+        notices.extend(names_of(opened, judged.artifacts()));
+    }
     notices.extend(judged.artifacts().iter().filter_map(unjudged));
     Ok((judged, Account { place: opened.place.clone(), clock: terms.clock, notices, stream: opened.stream() }))
 }
@@ -190,6 +193,18 @@ fn unjudged(root: &VerifiedRoot) -> Option<Notice> {
     let (left, digest) = (root.unjudged, root.root.descriptor.digest);
     let message = format!("{left} more signatures of {digest} were not judged; --max-signatures sets how many are");
     Some(Notice { code: DiagnosticCode::SignaturesNotJudged, message })
+}
+
+/// A layout or another tool's archive names its artifacts itself, and by these names they are judged.
+fn names_of(opened: &Opened, artifacts: &[VerifiedRoot]) -> Option<Notice> {
+    let place = match opened.place.kind {
+        SourceKind::Layout => "layout",
+        SourceKind::Archive => "archive",
+        SourceKind::Bundle | SourceKind::Registry => return None,
+    };
+    let message = format!("nothing vouches for names in a {place}: names and tags are what its index.json says");
+    let named = artifacts.iter().any(|root| root.root.reference.is_some());
+    (named && !opened.is_bundle()).then_some(Notice { code: DiagnosticCode::NamesAreClaims, message })
 }
 
 fn notices(opened: &Opened, seal: &SealOutcome, clock: Option<&Clock>) -> Vec<Notice> {
