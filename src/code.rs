@@ -201,6 +201,7 @@ codes! {
         RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";
         ProfileDeparture = "profile-departure", "A certificate or CRL departs from the profile that RFC 5280 sets for authorities, without being invalid for it. A stricter validator may refuse it; --strict-profile does.";
         SignaturesNotJudged = "signatures-not-judged", "More signatures are attached to an artifact than --max-signatures lets be judged, and none of those that were judged is good.";
+        ContentNotRead = "content-not-read", "The bundle came through a pipe, and what stands before its layers decided against it. The rest was not read: nothing is known of it.";
         ContentOmitted = "content-omitted", "Part of the content was left out of the bundle on request.";
         ClockBehind = "clock-behind", "The host's clock is behind times that the input proves.";
     }

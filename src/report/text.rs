@@ -41,7 +41,11 @@ pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     let blobs = usize::try_from(report.integrity.blobs).unwrap_or(usize::MAX);
     let (blobs, bytes) = (Count(blobs, "blob"), Bytes(report.integrity.bytes));
-    writeln!(out, "integrity: {blobs}, {bytes}: every byte is what its digest says")?;
+    if report.notices.iter().any(|notice| notice.code == DiagnosticCode::ContentNotRead) {
+        writeln!(out, "integrity: {blobs}, {bytes}, are what their digests say; NOTHING ELSE was read")?;
+    } else {
+        writeln!(out, "integrity: {blobs}, {bytes}: every byte is what its digest says")?;
+    }
     for seal in other {
         write_seal(seal, clock, out)?;
     }

@@ -351,3 +351,28 @@ fn names_in_a_layout_are_claims() {
     let text = user.judging(&["verify", layout, "--scope", repository]).ends(0).stdout;
     assert!(!text.contains("names-are-claims"), "{text}");
 }
+
+/// What was not read has no digest that anybody compared: standard output and JSON must say so too.
+#[test]
+fn a_pipe_that_is_refused_early_claims_no_integrity_of_its_layers() {
+    let user = User::with_demo();
+    let bytes = user.get(REVOKED);
+    let piped = |more: &[&str]| {
+        let trust = ["--trust-store", "demo/config", "--policy", "demo/config/trustpolicy.json"];
+        let arguments = [more, &trust[..]].concat();
+        Ended::of(&arguments, user.command(&arguments).write_stdin(bytes.clone())).ends(1)
+    };
+    for arguments in [&["verify", "-"][..], &["import", "-", "--to", "oci:images"]] {
+        let text = piped(arguments).stdout;
+        assert!(!text.contains("every byte") && text.contains("NOTHING ELSE was read"), "{text}");
+        assert!(text.contains("note[content-not-read]: "), "{text}");
+    }
+    let report = piped(&["verify", "-", "--format", "json"]).json();
+    conforms("report-v1.schema.json", &report);
+    assert!(
+        report["notices"].as_array().unwrap().iter().any(|notice| notice["code"] == "content-not-read"),
+        "{report:#}"
+    );
+    let text = user.judging(&["verify", REVOKED]).ends(1).stdout;
+    assert!(text.contains(": every byte is what its digest says") && !text.contains("not-read"), "{text}");
+}

@@ -51,13 +51,13 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
     check_kinds(&destination, &opened)?;
     let mapping = mapping(arguments, &destination, &opened)?;
     let bars = Bars::new();
-    let (judged, account) = judge(&opened, &arguments.judging, &arguments.files, &network, &limits, bars.as_ref())?;
+    let (judged, mut account) = judge(&opened, &arguments.judging, &arguments.files, &network, &limits, bars.as_ref())?;
     // An import that cannot be accounted for is not begun.
     let file = arguments.receipt.as_deref().map(OutputFile::create).transpose()?;
     let admissions = admissions(judged.artifacts(), &arguments.allow);
     let ledger = Arc::new(judged.ledger());
     let (imported, verification) = if admissions.is_empty() && opened.pipe.is_some() {
-        (ImportReport::default(), refuse(judged, &ledger, &mut opened))
+        (ImportReport::default(), refuse(judged, &ledger, &mut account, &mut opened))
     } else if admissions.is_empty() {
         let sound = ledger.settle(opened.store.as_ref(), bars.as_ref())?;
         (ImportReport::default(), judged.verified(sound))

@@ -34,9 +34,10 @@ pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
         let notices = notices(&opened, judged.seal(), None);
         Report::new(opened.place.clone(), None, &judged.verified(sound), notices).with_stream(opened.stream())
     } else {
-        let (judged, account) =
+        let (judged, mut account) =
             judge(&opened, &arguments.judging, &arguments.files, &network, &limits, progress.as_ref())?;
-        account.report(&complete(judged, &mut opened, progress.as_ref())?)
+        let verification = complete(judged, &mut account, &mut opened, progress.as_ref())?;
+        account.report(&verification)
     };
     progress.done();
     print(&report, arguments.output.format)?;
@@ -44,20 +45,26 @@ pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
 }
 
 /// Reads the rest. Of a pipe nothing more is read once it is clear that what comes is not trusted.
-fn complete(judged: Judged, opened: &mut Opened, progress: &dyn Progress) -> Result<Verification, CommandError> {
+fn complete(
+    judged: Judged,
+    account: &mut Account,
+    opened: &mut Opened,
+    progress: &dyn Progress,
+) -> Result<Verification, CommandError> {
     let ledger = judged.ledger();
     if opened.pipe.is_some() && !judged.artifacts().iter().all(is_trusted) && !judged.rests_on_claims() {
-        return Ok(refuse(judged, &ledger, opened));
+        return Ok(refuse(judged, &ledger, account, opened));
     }
     Ok(judged.verified(read_all(&ledger, opened, progress)?))
 }
 
 /// Ends the reading of a pipe with what is known, and closes it.
-pub(crate) fn refuse(judged: Judged, ledger: &Ledger, opened: &mut Opened) -> Verification {
+pub(crate) fn refuse(judged: Judged, ledger: &Ledger, account: &mut Account, opened: &mut Opened) -> Verification {
     if let Some(pipe) = opened.pipe.take() {
         // It proves nothing any more, so it need not succeed.
         let _ = ledger.checked_head(&pipe.head);
-        terminal::say("note: the layers were not read: what comes before them decides");
+        let message = "the layers were not read: what comes before them decides".to_owned();
+        account.notices.push(Notice { code: DiagnosticCode::ContentNotRead, message });
     }
     judged.refused(ledger.progress())
 }
