@@ -127,7 +127,7 @@ fn by_token(envelope: &AuthenticEnvelope, statement: &PolicyStatement, terms: &T
             DiagnosticCode::TimestampAbsent,
             "the policy names a tsa trust store, and the signature carries no timestamp",
         );
-        let hint = "ask for a timestamped signature, add a timestamp while the signer's certificates are valid, or have the policy verify timestamps after expiry only";
+        let hint = "ask for a timestamped signature, add a timestamp while the signer's certificates are valid (bulla timestamp add), or have the policy verify timestamps after expiry only (\"verifyTimestamp\": \"afterCertExpiry\")";
         Stamped::of(Finding::Failed(failure.with_hint(hint)))
     })
 }
