@@ -30,6 +30,7 @@ pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let (bad, other): (Vec<&Seal>, Vec<&Seal>) = report.seal.iter().partition(is_bad);
     for seal in bad {
         write_seal(seal, clock, out)?;
+        write_stream(seal, out)?;
         writeln!(out)?;
     }
     let mut artifacts: Vec<&Artifact> = report.artifacts.iter().collect();
@@ -48,6 +49,7 @@ pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     for seal in other {
         write_seal(seal, clock, out)?;
+        write_stream(seal, out)?;
     }
     match &report.clock {
         Some(clock) => writeln!(
@@ -98,19 +100,10 @@ fn write_seal(seal: &Seal, clock: Option<&Clock>, out: &mut dyn Write) -> io::Re
     let claims = "names and tags are what its carrier says";
     match seal.verdict {
         // The report's notice says it.
-        SealWord::Absent => return write_stream(seal, out),
-        SealWord::Ignored => {
-            writeln!(out, "seal: IGNORED on the operator's word; {claims}")?;
-            return write_stream(seal, out);
-        }
-        SealWord::Skipped => {
-            writeln!(out, "seal: skipped by the trust policy; {claims}")?;
-            return write_stream(seal, out);
-        }
-        SealWord::NotJudged => {
-            writeln!(out, "seal: there is one; it was not judged")?;
-            return write_stream(seal, out);
-        }
+        SealWord::Absent => return Ok(()),
+        SealWord::Ignored => return writeln!(out, "seal: IGNORED on the operator's word; {claims}"),
+        SealWord::Skipped => return writeln!(out, "seal: skipped by the trust policy; {claims}"),
+        SealWord::NotJudged => return writeln!(out, "seal: there is one; it was not judged"),
         SealWord::Trusted => {
             let statement = seal.policy.as_ref().and_then(|policy| policy.statement.as_deref()).unwrap_or_default();
             write!(out, "seal: TRUSTED{by} (policy {})", Clean(statement))?;
@@ -119,8 +112,7 @@ fn write_seal(seal: &Seal, clock: Option<&Clock>, out: &mut dyn Write) -> io::Re
                 Some(time) => writeln!(out, ", sealed {} (authenticated: {})", time.latest, time.source)?,
                 None => writeln!(out)?,
             }
-            write_not_enforced(seal.signature.as_slice(), &seal.not_enforced, out)?;
-            return write_stream(seal, out);
+            return write_not_enforced(seal.signature.as_slice(), &seal.not_enforced, out);
         }
         SealWord::Undecided => writeln!(out, "seal: UNDECIDED{by}; nothing in the bundle is trusted")?,
         SealWord::Rejected => writeln!(out, "seal: REJECTED{by}; nothing in the bundle is trusted")?,
@@ -140,8 +132,7 @@ fn write_seal(seal: &Seal, clock: Option<&Clock>, out: &mut dyn Write) -> io::Re
     if let Some(policy) = &seal.policy {
         write_policy(policy, out)?;
     }
-    seal.signature.as_ref().map_or(Ok(()), |signature| write_signature(signature, clock, out))?;
-    write_stream(seal, out)
+    seal.signature.as_ref().map_or(Ok(()), |signature| write_signature(signature, clock, out))
 }
 
 /// The bundle's place in a series, and who says so.

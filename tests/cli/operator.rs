@@ -376,3 +376,12 @@ fn a_pipe_that_is_refused_early_claims_no_integrity_of_its_layers() {
     let text = user.judging(&["verify", REVOKED]).ends(1).stdout;
     assert!(text.contains(": every byte is what its digest says") && !text.contains("not-read"), "{text}");
 }
+
+#[test]
+fn an_inspection_says_that_there_is_no_signature() {
+    let user = User::with_demo();
+    user.put("unsigned.tar", super::forge::bundle(&super::forge::nested(1)));
+    user.bulla(&["inspect", "unsigned.tar"]).ends(0).prints(&["\n    no signature refers to it\n"]);
+    let text = user.bulla(&["inspect", BUNDLE]).ends(0).stdout;
+    assert!(!text.contains("no signature"), "{text}");
+}
