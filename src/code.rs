@@ -131,7 +131,7 @@ codes! {
         DigestMalformed = "digest-malformed", "A digest is not written as algorithm:hex.";
         DigestAlgorithmUnsupported = "digest-algorithm-unsupported", "Only sha256 and sha512 digests are accepted.";
         TimeMalformed = "time-malformed", "A time is not in RFC 3339 form.";
-        PlatformUnknown = "platform-unknown", "No child of the index is for the platform that was asked for.";
+        PlatformUnknown = "platform-unknown", "No child of the index is for the platform that was asked for; or none was asked for, and there are several where one is needed.";
         PolicyMissing = "policy-missing", "There is no trust policy. Without one nothing can be trusted.";
         PolicyInvalid = "policy-invalid", "The trust policy breaks a rule of its format, so none of it is used. Scopes like host/* and host/path/* are bulla's extension; --strict-notation-policy refuses them, because Notation does.";
         TrustStoreMissing = "trust-store-missing", "A trust store that the policy names does not exist or is empty.";
@@ -195,14 +195,17 @@ codes! {
     }
     // ── to know ─────────────────────────────────────────────────────────────────────────────────────────────────
     Notice: {
-        NamesAreClaims = "names-are-claims", "No trusted seal vouches for the bundle: which name belongs to which digest is what its carrier says.";
+        NamesAreClaims = "names-are-claims", "No trusted seal vouches for the names: which of them belongs to which digest is what a bundle's carrier, or whoever wrote a layout or archive, says.";
         SealIgnored = "seal-ignored", "The bundle is sealed and --ignore-seal was given: the seal was not judged, so names are what the bundle's carrier says.";
         DigestTagKept = "digest-tag-kept", "The destination has a cosign digest tag (.sig, .att or .sbom) for something else than the bundle brings. Nobody judged what is brought, so the tag was left as it was; what was brought is there under its digest.";
+        NotEnforced = "not-enforced", "A check failed or was not made, and the artifact is trusted all the same: the level of the trust policy's statement, or its override, does not enforce it. Whoever wrote the policy decided so.";
+        CheckSkipped = "check-skipped", "An override in the trust policy says skip for a check, so it was not made.";
         EvidenceMissing = "evidence-missing", "The bundle was exported without some revocation data, on the operator's word.";
         RevokedAfterSigning = "revoked-after-signing", "A certificate was revoked after the authenticated signing time, and --revocation-time point-in-time lets the signature stand.";
         RevocationNotOffered = "revocation-not-offered", "A certificate names neither OCSP nor a CRL, so its revocation cannot be asked about.";
         ProfileDeparture = "profile-departure", "A certificate or CRL departs from the profile that RFC 5280 sets for authorities, without being invalid for it. A stricter validator may refuse it; --strict-profile does.";
         SignaturesNotJudged = "signatures-not-judged", "More signatures are attached to an artifact than --max-signatures lets be judged, and none of those that were judged is good.";
+        ContentNotRead = "content-not-read", "The bundle came through a pipe, and what stands before its layers decided against it. The rest was not read: nothing is known of it.";
         ContentOmitted = "content-omitted", "Part of the content was left out of the bundle on request.";
         ClockBehind = "clock-behind", "The host's clock is behind times that the input proves.";
     }

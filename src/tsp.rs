@@ -451,7 +451,7 @@ impl Diagnostic for TimestampError {
     fn hint(&self) -> Option<String> {
         match self.failure() {
             TimestampFailure::Untrusted => {
-                Some("put the authority's root certificate into a tsa trust store that the trust policy names".into())
+                Some("a forgery looks like this too; only if the authority confirms its root certificate by another way, put it into a tsa trust store that the trust policy names".into())
             }
             TimestampFailure::Invalid | TimestampFailure::ImprintMismatch => None,
         }

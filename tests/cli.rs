@@ -34,6 +34,7 @@ mod cli {
     mod forge;
     mod installing;
     mod layouts;
+    mod operator;
     mod output;
     mod pipes;
     mod plugins;

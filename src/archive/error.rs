@@ -267,6 +267,9 @@ impl Diagnostic for ArchiveError {
             }
             Self::OtherCompression { .. } => "decompress it first and give the tar file",
             Self::Occupied { .. } => "name a file that does not exist yet, or one that may be replaced",
+            Self::NotAFile { .. } => {
+                "what comes through a pipe is read from standard input; anything else must be a plain file"
+            }
             Self::Inventory(error) => return error.hint(),
             Self::Seal(error) => return error.hint(),
             Self::DockerManifest(error) => return error.hint(),

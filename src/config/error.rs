@@ -149,7 +149,9 @@ impl Diagnostic for ConfigError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoDirectory => Some("name the trust store and the trust policy, or set NOTATION_CONFIG".into()),
+            Self::NoDirectory => Some(
+                "set NOTATION_CONFIG or HOME; whoever judges can also name the trust store and the trust policy".into(),
+            ),
             Self::PolicyMissing { kind, .. } => Some(format!(
                 "write one in Notation's configuration directory; the smallest says whom to trust, and for what:\n{}",
                 kind.example()

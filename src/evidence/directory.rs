@@ -85,7 +85,7 @@ impl Diagnostic for EvidenceFileError {
         match self {
             Self::Io { source, .. } => io_code(source),
             Self::TooLarge { .. } => DiagnosticCode::LimitExceeded,
-            Self::NotACrl { .. } => DiagnosticCode::CrlInvalid,
+            Self::NotACrl { .. } => DiagnosticCode::InputUnreadable,
         }
     }
 

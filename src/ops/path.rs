@@ -53,6 +53,9 @@ pub struct Unusable {
     pub message: String,
 }
 
+/// What errors call the file of the certificate in question, which is given without its name.
+pub const LEAF_FILE: &str = "the certificate";
+
 /// A file that holds nothing that could be judged: neither PEM nor DER, or not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {message}")]
@@ -85,7 +88,7 @@ pub fn path_limits() -> Limits {
 /// A file that holds nothing that could be judged.
 pub fn verify_path(files: &PathFiles, settings: &PathSettings, limits: &Limits) -> Result<PathVerdict, InputError> {
     let mut reader = Reader::new(limits);
-    let mut given = frames("the certificate", certificate_encodings(&files.leaf, limits))?.into_iter();
+    let mut given = frames(LEAF_FILE, certificate_encodings(&files.leaf, limits))?.into_iter();
     let leaf = Certificate::from_der(&given.next().unwrap_or_default());
     let mut material = reader.material(&files.trust_anchors, &files.untrusted, &files.crls)?;
     for (position, der) in (2..).zip(given) {

@@ -147,7 +147,11 @@ impl ConformingChain {
         let anchor = self.certificates().iter().find(|certificate| anchors.contains(certificate));
         match anchor {
             Some(anchor) => Ok(TrustedChain { chain: self.clone(), anchor: anchor.clone() }),
-            None => Err(ChainError::Untrusted { subject: shown(self.leaf().subject()) }),
+            None => {
+                let root = self.certificates().last().unwrap_or(self.leaf());
+                let (subject, root) = (shown(self.leaf().subject()), shown(root.subject()));
+                Err(ChainError::Untrusted { subject, root })
+            }
         }
     }
 }

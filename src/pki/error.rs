@@ -180,10 +180,12 @@ pub enum ChainError {
         source: Box<super::validation::PathError>,
     },
     /// No certificate of the chain is among the trusted ones.
-    #[error("no certificate of the chain of \"{subject}\" is trusted")]
+    #[error("no certificate of the chain of \"{subject}\", which ends at \"{root}\", is trusted")]
     Untrusted {
         /// The leaf's subject.
         subject: String,
+        /// The subject of the chain's last certificate.
+        root: String,
     },
     /// No path leads to a trusted root.
     #[error("no path leads from \"{subject}\" to a trusted root")]
@@ -225,9 +227,12 @@ impl Diagnostic for ChainError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Untrusted { .. } | Self::NoPath { .. } => {
-                Some("put the root certificate into a trust store that the trust policy names".into())
-            }
+            // Anybody can make a certificate with any name: what is rejected here may just as well be a forgery.
+            Self::Untrusted { .. } | Self::NoPath { .. } => Some(
+                "a forgery looks like this too; only if the publisher confirms that root certificate by another way, put it into \
+                 a trust store that the trust policy names"
+                    .into(),
+            ),
             _ => None,
         }
     }

@@ -364,6 +364,9 @@ pub fn write_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Res
         let name = root.reference.as_ref().map_or_else(|| "(no name)".to_owned(), ToString::to_string);
         writeln!(out, "\n{name}  ({} blobs, {})", root.blobs, Bytes(root.bytes))?;
         write_node(&root.tree, 1, "", out)?;
+        if !root.tree.referrers.iter().any(|referrer| referrer.signature.is_some()) {
+            writeln!(out, "    no signature refers to it")?;
+        }
     }
     if !inspection.notices.is_empty() {
         writeln!(out)?;

@@ -10,7 +10,7 @@ mod tables;
 pub mod text;
 pub mod v1;
 
-pub use tables::Clean;
+pub use tables::{Clean, Count};
 
 /// The name and version that documents carry.
 pub const TOOL: &str = concat!("bulla/", env!("CARGO_PKG_VERSION"));

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::tables::{Bytes, Clean};
+use super::tables::{Bytes, Clean, Count};
 use super::v1::{Clock, Report, SealWord, Source, Times, Word};
+use crate::archive::StreamPosition;
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
 use crate::oci::{Reference, Repository};
@@ -103,6 +104,12 @@ pub struct ReceivedSeal {
     /// The statement of the trust policy that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<String>,
+    /// Of a trusted seal: what failed or could not be determined, and did not count because the policy only logs it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_enforced: Vec<DiagnosticCode>,
+    /// The place in a series that the bundle claims; a trusted seal vouches for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamPosition>,
 }
 
 impl ReceivedSeal {
@@ -120,6 +127,8 @@ impl ReceivedSeal {
             fingerprint: signer.map(|signer| signer.fingerprint),
             times: signature.map(|signature| signature.times.clone()),
             statement: seal.policy.as_ref().and_then(|policy| policy.statement.clone()),
+            not_enforced: seal.not_enforced.clone(),
+            stream: seal.stream.clone(),
         })
     }
 }
@@ -139,6 +148,10 @@ pub struct Imported {
     /// The codes that explain a verdict other than trusted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<DiagnosticCode>,
+    /// Of a trusted artifact: what failed or could not be determined about every good signature, and did not count because
+    /// the policy only logs it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_enforced: Vec<DiagnosticCode>,
     /// What the operator allowed, where the verdict alone would not have let it in: `unsigned`, `rejected`, `skipped`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<String>,
@@ -148,6 +161,9 @@ pub struct Imported {
     /// The statement of the trust policy that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<String>,
+    /// Its verification level, with what it overrides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
     /// The signatures that were good.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub good_signatures: Vec<Digest>,
@@ -188,12 +204,19 @@ pub fn write_receipt(receipt: &Receipt, out: &mut dyn Write) -> io::Result<()> {
     for imported in &receipt.imported {
         write!(out, "imported {} as {}", imported.reference, imported.imported_as)?;
         match &imported.allowed {
-            Some(allowed) => writeln!(out, " ({}, let in by the operator: {allowed})", imported.verdict.as_str())?,
-            None => writeln!(out)?,
+            Some(allowed) => {
+                writeln!(out, " ({}, let in on the operator's word: --allow {allowed})", imported.verdict.as_str())?;
+            }
+            None if imported.not_enforced.is_empty() => writeln!(out)?,
+            None => {
+                let codes: Vec<&str> = imported.not_enforced.iter().map(|code| code.as_str()).collect();
+                writeln!(out, " (trusted; not enforced by the policy: {})", codes.join(", "))?;
+            }
         }
     }
     for refused in &receipt.refused {
-        writeln!(out, "NOT imported: {} ({})", refused.reference, refused.verdict.as_str())?;
+        let codes: Vec<&str> = refused.codes.iter().map(|code| code.as_str()).collect();
+        writeln!(out, "NOT imported: {} ({}: {})", refused.reference, refused.verdict.as_str(), codes.join(", "))?;
     }
     for kept in &receipt.kept {
         let why = match kept.reason {
@@ -211,9 +234,9 @@ pub fn write_receipt(receipt: &Receipt, out: &mut dyn Write) -> io::Result<()> {
     let written = &receipt.written;
     writeln!(
         out,
-        "{}: {} blobs written ({}), {} already there",
+        "{}: {} written ({}), {} already there",
         Clean(&receipt.destination),
-        written.copied,
+        Count(usize::try_from(written.copied).unwrap_or(usize::MAX), "blob"),
         Bytes(written.bytes),
         written.already_there
     )

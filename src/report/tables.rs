@@ -35,9 +35,26 @@ impl fmt::Display for Bytes {
     }
 }
 
+/// A number of things, in the singular where there is one.
+#[derive(Debug, Clone, Copy)]
+pub struct Count<'a>(pub usize, pub &'a str);
+
+impl fmt::Display for Count<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0 == 1 { "" } else { "s" };
+        write!(f, "{} {}{plural}", self.0, self.1)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        let texts = [0, 1, 2].map(|count| Count(count, "CRL").to_string());
+        assert_eq!(texts, ["0 CRLs", "1 CRL", "2 CRLs"]);
+    }
 
     #[test]
     fn nothing_from_outside_reaches_the_terminal_as_a_command() {

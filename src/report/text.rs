@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::tables::{Bytes, Clean};
+use super::tables::{Bytes, Clean, Count};
 use super::v1::{
-    Artifact, Check, CheckResult, Evidence, Policy, Report, Seal, SealWord, Signature, SignatureWord, Times, Word,
+    Artifact, Check, CheckResult, Clock, Evidence, NetworkUse, Policy, Report, Seal, SealWord, Signature,
+    SignatureWord, Times, Word,
 };
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
 use crate::ops::seal::SEAL_REPOSITORY;
-use crate::time::UnixTime;
-use crate::verification::Span;
+use crate::trust::CheckKind;
+use crate::verification::{Freshness, Span};
 
 /// Scopes of a policy that are listed; the JSON report has them all.
 const MOST_SCOPES: usize = 10;
@@ -22,35 +23,38 @@ const MOST_SCOPES: usize = 10;
 /// # Errors
 /// Those of the writer.
 pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let at = report.clock.as_ref().map(|clock| clock.verification_time);
+    let clock = report.clock.as_ref();
     write_headline(report, out)?;
     // A bad seal is why everything else is bad; any other is a line among the circumstances.
     let is_bad = |seal: &&Seal| matches!(seal.verdict, SealWord::Undecided | SealWord::Rejected);
     let (bad, other): (Vec<&Seal>, Vec<&Seal>) = report.seal.iter().partition(is_bad);
     for seal in bad {
-        write_seal(seal, at, out)?;
+        write_seal(seal, clock, out)?;
+        write_stream(seal, out)?;
         writeln!(out)?;
     }
     let mut artifacts: Vec<&Artifact> = report.artifacts.iter().collect();
     // The worst first; otherwise in the report's order.
     artifacts.sort_by_key(|artifact| std::cmp::Reverse(artifact.verdict));
     for artifact in artifacts {
-        write_artifact(artifact, at, out)?;
+        write_artifact(artifact, clock, out)?;
         writeln!(out)?;
     }
-    writeln!(
-        out,
-        "integrity: {} blobs, {}: every byte is what its digest says",
-        report.integrity.blobs,
-        Bytes(report.integrity.bytes)
-    )?;
+    let blobs = usize::try_from(report.integrity.blobs).unwrap_or(usize::MAX);
+    let (blobs, bytes) = (Count(blobs, "blob"), Bytes(report.integrity.bytes));
+    if report.notices.iter().any(|notice| notice.code == DiagnosticCode::ContentNotRead) {
+        writeln!(out, "integrity: {blobs}, {bytes}, are what their digests say; NOTHING ELSE was read")?;
+    } else {
+        writeln!(out, "integrity: {blobs}, {bytes}: every byte is what its digest says")?;
+    }
     for seal in other {
-        write_seal(seal, at, out)?;
+        write_seal(seal, clock, out)?;
+        write_stream(seal, out)?;
     }
     match &report.clock {
         Some(clock) => writeln!(
             out,
-            "judged at {} ({}), revocation data {}{}, network {}",
+            "judged at {} ({}), freshness rule {}{}, network {}",
             clock.verification_time,
             match clock.source {
                 super::v1::ClockSource::HostClock => "this host's clock",
@@ -62,8 +66,8 @@ pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
                 other => format!(", revocations read {other}"),
             },
             match clock.network {
-                super::v1::NetworkUse::Forbidden => "not used",
-                super::v1::NetworkUse::Allowed => "used where nothing was carried",
+                NetworkUse::Forbidden => "not used",
+                NetworkUse::Allowed => "asked for revocation data where none was carried",
             }
         )?,
         None => writeln!(out, "only the bytes were checked: no signature was judged and nothing is trusted")?,
@@ -90,7 +94,7 @@ fn write_headline(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// One line where there is nothing to explain.
-fn write_seal(seal: &Seal, at: Option<UnixTime>, out: &mut dyn Write) -> io::Result<()> {
+fn write_seal(seal: &Seal, clock: Option<&Clock>, out: &mut dyn Write) -> io::Result<()> {
     let signer = seal.signature.as_ref().and_then(|signature| signature.signer.as_ref());
     let by = signer.map_or_else(String::new, |signer| format!(" by {}", Clean(&signer.subject)));
     let claims = "names and tags are what its carrier says";
@@ -104,10 +108,11 @@ fn write_seal(seal: &Seal, at: Option<UnixTime>, out: &mut dyn Write) -> io::Res
             let statement = seal.policy.as_ref().and_then(|policy| policy.statement.as_deref()).unwrap_or_default();
             write!(out, "seal: TRUSTED{by} (policy {})", Clean(statement))?;
             let times = seal.signature.as_ref().map(|signature| &signature.times);
-            return match times.and_then(|times| times.authenticated_signing_time.as_ref()) {
-                Some(time) => writeln!(out, ", sealed {} (authenticated: {})", time.latest, time.source),
-                None => writeln!(out),
-            };
+            match times.and_then(|times| times.authenticated_signing_time.as_ref()) {
+                Some(time) => writeln!(out, ", sealed {} (authenticated: {})", time.latest, time.source)?,
+                None => writeln!(out)?,
+            }
+            return write_not_enforced(seal.signature.as_slice(), &seal.not_enforced, out);
         }
         SealWord::Undecided => writeln!(out, "seal: UNDECIDED{by}; nothing in the bundle is trusted")?,
         SealWord::Rejected => writeln!(out, "seal: REJECTED{by}; nothing in the bundle is trusted")?,
@@ -127,18 +132,26 @@ fn write_seal(seal: &Seal, at: Option<UnixTime>, out: &mut dyn Write) -> io::Res
     if let Some(policy) = &seal.policy {
         write_policy(policy, out)?;
     }
-    seal.signature.as_ref().map_or(Ok(()), |signature| write_signature(signature, at, out))
+    seal.signature.as_ref().map_or(Ok(()), |signature| write_signature(signature, clock, out))
+}
+
+/// The bundle's place in a series, and who says so.
+fn write_stream(seal: &Seal, out: &mut dyn Write) -> io::Result<()> {
+    let Some(stream) = &seal.stream else { return Ok(()) };
+    let whose = if seal.verdict == SealWord::Trusted { "the seal vouches for it" } else { "a claim of its carrier" };
+    writeln!(out, "number {} of the stream {} ({whose})", stream.sequence, Clean(&stream.name))
 }
 
 fn name(artifact: &Artifact) -> String {
     artifact.reference.as_ref().map_or_else(|| artifact.digest.to_string(), ToString::to_string)
 }
 
-fn write_artifact(artifact: &Artifact, at: Option<UnixTime>, out: &mut dyn Write) -> io::Result<()> {
+fn write_artifact(artifact: &Artifact, clock: Option<&Clock>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}  {}", artifact.verdict.as_str().to_uppercase(), name(artifact))?;
     if artifact.verdict != Word::Trusted {
         write_reasons(artifact, out)?;
     }
+    write_not_enforced(&artifact.signatures, &artifact.not_enforced, out)?;
     if artifact.reference.is_some() {
         writeln!(out, "  artifact     {} ({})", artifact.digest, artifact.media_type)?;
     }
@@ -153,7 +166,7 @@ fn write_artifact(artifact: &Artifact, at: Option<UnixTime>, out: &mut dyn Write
         }
     }
     for signature in &artifact.signatures {
-        write_signature(signature, at, out)?;
+        write_signature(signature, clock, out)?;
     }
     for part in &artifact.parts {
         writeln!(out, "  part         {}: {}", part.digest, part.verdict.as_str())?;
@@ -207,7 +220,23 @@ fn write_bad_checks(signatures: &[Signature], out: &mut dyn Write) -> io::Result
     Ok(told)
 }
 
-fn write_signature(signature: &Signature, at: Option<UnixTime>, out: &mut dyn Write) -> io::Result<()> {
+/// What a verdict stands on although it should give pause, before any detail.
+fn write_not_enforced(signatures: &[Signature], codes: &[DiagnosticCode], out: &mut dyn Write) -> io::Result<()> {
+    let good = signatures.iter().filter(|signature| signature.verdict == SignatureWord::Good);
+    let mut told = BTreeSet::new();
+    for check in good.flat_map(|signature| &signature.checks) {
+        let Some(code) = check.not_enforced().filter(|code| codes.contains(code)) else { continue };
+        let how =
+            if check.action == "log" { format!(" (the policy only logs {})", check.check) } else { String::new() };
+        let line = format!("{code}: {}{how}", Clean(&check.message));
+        if told.insert(line.clone()) {
+            writeln!(out, "  not enforced {line}")?;
+        }
+    }
+    Ok(())
+}
+
+fn write_signature(signature: &Signature, clock: Option<&Clock>, out: &mut dyn Write) -> io::Result<()> {
     let word = match signature.verdict {
         SignatureWord::Good => "good",
         SignatureWord::Rejected => "rejected",
@@ -222,31 +251,52 @@ fn write_signature(signature: &Signature, at: Option<UnixTime>, out: &mut dyn Wr
         writeln!(out, "    metadata     {} = {}", Clean(key), Clean(value))?;
     }
     if signature.verdict == SignatureWord::Good {
-        return write_summary(signature, out);
+        return write_summary(signature, clock, out);
     }
     signature.checks.iter().try_for_each(|check| write_check(check, out))?;
-    signature.evidence.iter().try_for_each(|used| write_evidence(used, at, out))
+    signature.evidence.iter().try_for_each(|used| write_evidence(used, clock, out))
 }
 
 /// Of a good signature: what was found about it as a whole, and anything that is not simply good. What was found
 /// about single certificates, and the revocation data, only in sum; the JSON report has it all.
-fn write_summary(signature: &Signature, out: &mut dyn Write) -> io::Result<()> {
+fn write_summary(signature: &Signature, clock: Option<&Clock>, out: &mut dyn Write) -> io::Result<()> {
     let passed = |check: &Check| check.result == CheckResult::Passed && check.code.is_none();
     let is_routine = |check: &&Check| check.certificate.is_some() && passed(check);
     signature.checks.iter().filter(|check| !is_routine(check)).try_for_each(|check| write_check(check, out))?;
-    let routine = signature.checks.iter().filter(is_routine).count();
+    let routine: Vec<&Check> = signature.checks.iter().filter(is_routine).collect();
     let crls_only = signature.evidence.iter().all(|used| used.kind != "ocsp");
-    if routine > 0 {
-        let words = if crls_only { "are on no CRL" } else { "are not revoked" };
-        writeln!(out, "    revocation   ok: {routine} certificates of both chains {words}")?;
+    if !routine.is_empty() {
+        let of_stamp = |check: &&&Check| check.check == CheckKind::AuthenticTimestamp.to_string();
+        let stamps = routine.iter().filter(of_stamp).count();
+        let both = if stamps > 0 && stamps < routine.len() { " of both chains" } else { "" };
+        let words = match (routine.len(), crls_only) {
+            (1, true) => "is on no CRL",
+            (_, true) => "are on no CRL",
+            (1, false) => "is not revoked",
+            (_, false) => "are not revoked",
+        };
+        writeln!(out, "    revocation   ok: {}{both} {words}", Count(routine.len(), "certificate"))?;
     }
-    let oldest = signature.evidence.iter().map(|used| used.age_seconds).max();
-    let (Some(oldest), count) = (oldest, signature.evidence.len()) else { return Ok(()) };
-    let age = Span(Duration::from_secs(oldest));
-    let kinds = if crls_only { "CRLs" } else { "CRLs and OCSP responses" };
-    match signature.evidence.iter().filter_map(|used| used.next_update).min() {
-        Some(until) => writeln!(out, "    evidence     {count} {kinds}, up to {age} old, current until {until}"),
-        None => writeln!(out, "    evidence     {count} {kinds}, up to {age} old"),
+    write_evidence_summary(&signature.evidence, clock, out)
+}
+
+fn write_evidence_summary(evidence: &[Evidence], clock: Option<&Clock>, out: &mut dyn Write) -> io::Result<()> {
+    let Some(oldest) = evidence.iter().map(|used| used.age_seconds).max() else { return Ok(()) };
+    let ocsp = evidence.iter().filter(|used| used.kind == "ocsp").count();
+    let crls = evidence.len().saturating_sub(ocsp);
+    let kinds = [(crls, "CRL"), (ocsp, "OCSP response")].into_iter().filter(|(count, _)| *count > 0);
+    let kinds: Vec<String> = kinds.map(|(count, kind)| Count(count, kind).to_string()).collect();
+    write!(out, "    evidence     {}, up to {} old", kinds.join(" and "), Span(Duration::from_secs(oldest)))?;
+    match (evidence.iter().filter_map(|used| used.next_update).min(), clock) {
+        (Some(until), Some(clock)) if until < clock.verification_time => {
+            write!(out, ", NOT CURRENT since {until}")?;
+            if clock.freshness == Freshness::Current.to_string() {
+                return writeln!(out);
+            }
+            writeln!(out, "; the freshness rule {} lets it count", clock.freshness)
+        }
+        (Some(until), _) => writeln!(out, ", current until {until}"),
+        (None, _) => writeln!(out),
     }
 }
 
@@ -293,19 +343,18 @@ fn column(check: &str) -> &str {
     if check == "authenticTimestamp" { "timestamp" } else { check }
 }
 
-fn write_evidence(used: &Evidence, at: Option<UnixTime>, out: &mut dyn Write) -> io::Result<()> {
-    let age = Span(Duration::from_secs(used.age_seconds));
+fn write_evidence(used: &Evidence, clock: Option<&Clock>, out: &mut dyn Write) -> io::Result<()> {
+    let at = clock.map(|clock| clock.verification_time);
     let kind = match used.kind.as_str() {
         "ocsp" => "OCSP response",
         "delta-crl" => "delta CRL",
         _ => "CRL",
     };
-    write!(
-        out,
-        "    evidence     {kind} of {}, issued {}, {age} before the verification time",
-        Clean(&used.issuer),
-        used.this_update
-    )?;
+    write!(out, "    evidence     {kind} of {}, issued {}, ", Clean(&used.issuer), used.this_update)?;
+    match at.filter(|at| *at < used.this_update) {
+        Some(at) => write!(out, "{} AFTER the verification time", Span(used.this_update.since(at)))?,
+        None => write!(out, "{} before the verification time", Span(Duration::from_secs(used.age_seconds)))?,
+    }
     match (used.next_update, at) {
         (Some(next), Some(at)) if next < at => writeln!(out, ", EXPIRED {next}, {} before", Span(at.since(next))),
         (Some(next), Some(at)) => writeln!(out, ", current until {next}, another {}", Span(next.since(at))),

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::archive::StreamPosition;
 use crate::code::DiagnosticCode;
 use crate::ops::verify::Verification;
 use crate::time::UnixTime;
@@ -147,7 +148,7 @@ pub struct Notice {
 
 impl Report {
     /// Makes the report of a verification.
-    pub fn new(source: Source, clock: Option<Clock>, verification: &Verification, notices: Vec<Notice>) -> Self {
+    pub fn new(source: Source, clock: Option<Clock>, verification: &Verification, mut notices: Vec<Notice>) -> Self {
         let at = clock.as_ref().map(|clock| clock.verification_time);
         let artifacts: Vec<Artifact> = verification.artifacts.iter().map(|root| Artifact::of_root(root, at)).collect();
         let verdict = artifacts.iter().map(|artifact| artifact.verdict).max().unwrap_or(Word::NotJudged);
@@ -155,6 +156,8 @@ impl Report {
             artifacts.iter().flat_map(|artifact| artifact.codes.iter().copied()).collect();
         codes.sort_unstable_by_key(|code| code.as_str());
         codes.dedup();
+        let seal = Seal::of(&verification.seal, at);
+        notices.extend(not_enforced(&artifacts, seal.as_ref()));
         Self {
             schema_version: 1,
             tool: super::TOOL.to_owned(),
@@ -163,10 +166,42 @@ impl Report {
             verdict,
             codes,
             integrity: Integrity { blobs: verification.integrity.blobs, bytes: verification.integrity.bytes },
-            seal: Seal::of(&verification.seal, at),
+            seal,
             artifacts,
             notices,
         }
+    }
+}
+
+/// Says once what would be easy to miss: that somebody who wrote the policy, and not a check, lets something be trusted.
+fn not_enforced(artifacts: &[Artifact], seal: Option<&Seal>) -> Option<Notice> {
+    let lenient = artifacts.iter().filter(|artifact| !artifact.not_enforced.is_empty()).count();
+    let seal = seal.is_some_and(|seal| !seal.not_enforced.is_empty()).then_some("the seal");
+    let artifacts = match (lenient, artifacts.len()) {
+        (0, _) => None,
+        (1, 1) => Some("the artifact".to_owned()),
+        (some, all) => Some(format!("{some} of {all} artifacts")),
+    };
+    let what: Vec<&str> = artifacts.as_deref().into_iter().chain(seal).collect();
+    if what.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "{}: trusted although a check failed or was not made; the level of the trust policy's statement, or its override, does \
+         not enforce it",
+        what.join(" and ")
+    );
+    Some(Notice { code: DiagnosticCode::NotEnforced, message })
+}
+
+impl Report {
+    /// Adds the place in a series that a bundle claims.
+    #[must_use]
+    pub fn with_stream(mut self, stream: Option<StreamPosition>) -> Self {
+        if let Some(seal) = &mut self.seal {
+            seal.stream = stream;
+        }
+        self
     }
 }
 

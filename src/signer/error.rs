@@ -76,7 +76,6 @@ pub enum KeyError {
 impl Diagnostic for KeyError {
     fn code(&self) -> DiagnosticCode {
         match self {
-            Self::Certificate { .. } => DiagnosticCode::CertificateMalformed,
             Self::Random(_) => DiagnosticCode::IoFailed,
             Self::Encrypted => DiagnosticCode::PassphraseNeeded,
             _ => DiagnosticCode::KeyInvalid,
@@ -90,6 +89,7 @@ impl Diagnostic for KeyError {
             Self::UnsupportedEncryption | Self::TraditionalEncryption { .. } => {
                 Some("encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEW".into())
             }
+            Self::NoKey => Some("the key is in a file of its own, in PEM; certificates are named apart from it".into()),
             Self::CertificateMismatch { .. } => {
                 Some("put the signer's own certificate first, then those that issued it, the root last".into())
             }
@@ -194,11 +194,10 @@ impl Diagnostic for SigningError {
             Self::Key(error) => error.code(),
             Self::Plugin(error) => error.code(),
             Self::Failed { .. } => DiagnosticCode::KeyInvalid,
-            Self::Certificate(error) => error.code(),
-            Self::Chain(error) => error.code(),
-            Self::OutsideValidity(failure) if failure.is_expired() => DiagnosticCode::CertificateExpired,
-            Self::OutsideValidity(_) => DiagnosticCode::CertificateNotYetValid,
-            Self::KeyKind { .. } => DiagnosticCode::KeyInvalid,
+            // Here the chain is the operator's own: that it cannot be used is no verdict on anybody's signature.
+            Self::Certificate(_) | Self::Chain(_) | Self::OutsideValidity(_) | Self::KeyKind { .. } => {
+                DiagnosticCode::KeyInvalid
+            }
             Self::SelfCheck(error) => error.code(),
             Self::Manifest(error) => error.code(),
             Self::OciManifest(error) => error.code(),
@@ -221,9 +220,16 @@ impl Diagnostic for SigningError {
             Self::Key(error) => error.hint(),
             Self::Plugin(error) => error.hint(),
             Self::Timestamp(error) => error.downcast_ref::<TimestampRequestError>().and_then(Diagnostic::hint),
+            Self::Chain(_) => Some(
+                "give the signer's own certificate first, then those that issued it, the self-signed root last; Notary Project signatures need \
+                 certificates for code signing"
+                    .into(),
+            ),
+            Self::OutsideValidity(_) => Some("sign with a certificate that is valid now, or check the clock of this host".into()),
             Self::ReservedMetadata { .. } => {
-                Some("choose another key; what a signature is for is not its metadata".into())
-            }
+ Some("choose another key; what a signature is for is not its metadata".into())
+}
+Self::RepeatedMetadata { .. } => Some("choose another key".into()),
             _ => None,
         }
     }

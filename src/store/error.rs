@@ -130,6 +130,9 @@ pub enum StoreError {
     },
 }
 
+/// What a folder should be that is named as a source or destination.
+pub(crate) const OCI_LAYOUT: &str = "an OCI layout";
+
 impl StoreError {
     /// Content that `named_by` leads to is absent.
     pub fn missing(descriptor: &Descriptor, named_by: &str) -> Self {
@@ -177,6 +180,10 @@ impl Diagnostic for StoreError {
             Self::DigestMismatch { .. } | Self::TooShort { .. } | Self::TooLong { .. } | Self::Missing { .. } => {
                 Some("the content was damaged, altered or lost on the way; bring it over again from its source".into())
             }
+            Self::NotA { expected, .. } if *expected == OCI_LAYOUT => Some(
+                "a layout is a folder with oci-layout, index.json and blobs in it; a bundle is named by its file"
+                    .into(),
+            ),
             Self::Other { hint, .. } => hint.clone(),
             _ => match self.code() {
                 DiagnosticCode::StorageFull => {

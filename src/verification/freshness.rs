@@ -102,14 +102,12 @@ impl Dated {
         let (kind, code) = (self.kind, self.code(DiagnosticCode::CrlExpired, DiagnosticCode::OcspExpired));
         let Some(next) = self.next else {
             let message = format!("the {self} does not say until when it is current (no nextUpdate)");
-            return Err(
-                Failure::new(code, message).with_hint("choose the freshness rule max-age to accept it by its age")
-            );
+            return Err(Failure::new(code, message).with_hint("--freshness max-age=DURATION accepts it by its age"));
         };
         if now > next {
             let message = format!("the {self} expired on {next}, before the verification time {now}");
             return Err(Failure::new(code, message).with_hint(format!(
-                "bring a fresh {kind} in, or state how old it may be (max-age), or judge by the signing time (at-signing)"
+                "bring a fresh {kind} in, or state how old it may be (--freshness max-age=DURATION), or judge by an authenticated signing time (--freshness at-signing)"
             )));
         }
         Ok(())
@@ -126,7 +124,7 @@ impl Dated {
             Span(most)
         );
         Err(Failure::new(self.code(DiagnosticCode::CrlTooOld, DiagnosticCode::OcspTooOld), message)
-            .with_hint(format!("bring a fresh {kind} in, or allow a greater age")))
+            .with_hint(format!("bring a fresh {kind} in, or allow a greater age (--freshness max-age=DURATION)")))
     }
 
     fn check_at_signing(&self, signing: Option<UnixTime>) -> Result<(), Failure> {
@@ -135,7 +133,7 @@ impl Dated {
         let Some(signing) = signing else {
             let message = format!("there is no authenticated signing time that the {self} could be held against");
             return Err(Failure::new(code, message)
-                .with_hint("the rule at-signing needs a timestamped signature; choose current or max-age"));
+                .with_hint("the rule at-signing needs a timestamped signature, and a tsa trust store in the policy's statement; or choose --freshness current or max-age=DURATION"));
         };
         let covers = self.next.is_some_and(|next| signing <= next);
         if issued >= signing || covers {

@@ -226,7 +226,7 @@ fn no_evidence(certificate: &Certificate, sources: &RevocationSources) -> Failur
     let message =
         format!("there is no CRL of \"{}\", which would say whether \"{subject}\" is revoked", certificate.issuer());
     Failure::new(DiagnosticCode::CrlMissing, message)
-        .with_hint("export the artifact again with its CRLs, or supply the CRL from a file")
+        .with_hint("export the artifact again with its CRLs, or supply the CRL from a file (--crl FILE)")
 }
 
 #[cfg(feature = "demo")]

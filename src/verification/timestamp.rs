@@ -64,8 +64,22 @@ pub(super) fn check(
         }
         (SigningScheme::X509, _) => Stamped::of(match chain.check_validity(terms.at, terms.at) {
             Ok(()) => Finding::Passed(format!("every certificate is valid at the verification time {}", terms.at)),
-            Err(failure) => Finding::Failed(outside_validity(&failure, "at the verification time")),
+            Err(failure) => {
+                let found = outside_validity(&failure, "at the verification time");
+                let is_stamped =
+                    envelope.timestamp().is_some() || terms.evidence.tokens(envelope.signature()).next().is_some();
+                Finding::Failed(if failure.is_expired() { found.with_hint(after_expiry(is_stamped)) } else { found })
+            }
         }),
+    }
+}
+
+/// Years later, this is what stands between an archive and its verdict.
+const fn after_expiry(is_stamped: bool) -> &'static str {
+    if is_stamped {
+        "the signature carries a timestamp; it counts where the policy's statement names a tsa trust store with the authority's root"
+    } else {
+        "only a timestamp from when the certificate was valid would keep the signature good: ask the publisher for a newer one"
     }
 }
 
@@ -113,7 +127,7 @@ fn by_token(envelope: &AuthenticEnvelope, statement: &PolicyStatement, terms: &T
             DiagnosticCode::TimestampAbsent,
             "the policy names a tsa trust store, and the signature carries no timestamp",
         );
-        let hint = "ask for a timestamped signature, add a timestamp while the signer's certificates are valid, or have the policy verify timestamps after expiry only";
+        let hint = "ask for a timestamped signature, add a timestamp while the signer's certificates are valid (bulla timestamp add), or have the policy verify timestamps after expiry only (\"verifyTimestamp\": \"afterCertExpiry\")";
         Stamped::of(Finding::Failed(failure.with_hint(hint)))
     })
 }
@@ -134,7 +148,10 @@ fn by_one(
     let time = AuthenticatedTime { earliest: token.earliest(), latest: token.latest(), source: TimeSource::Timestamp };
     let authority = token.chain().leaf().subject().to_string();
     let (finding, authenticated) = match envelope.chain().check_validity(time.earliest, time.latest) {
-        Ok(()) => (Finding::Passed(format!("{how} on {} by \"{authority}\"", token.gen_time())), Some(time)),
+        Ok(()) => {
+            let expired = expired_since(&[envelope.chain(), token.chain()], terms.at);
+            (Finding::Passed(format!("{how} on {} by \"{authority}\"{expired}", token.gen_time())), Some(time))
+        }
         Err(failure) => {
             let mut failure = outside_validity(&failure, "at the time of the timestamp");
             failure.code = DiagnosticCode::TimestampOutsideValidity;
@@ -156,6 +173,17 @@ fn by_one(
     let sound = stamped.checks.iter().all(|check| check.finding.failure().is_none());
     stamped.time = authenticated.filter(|_| sound);
     stamped
+}
+
+/// What only the timestamp still holds up: the certificates that have ended by the verification time. Years later this is
+/// the usual case, and the reader of a report must not have to guess it.
+fn expired_since(chains: &[&ConformingChain], at: UnixTime) -> String {
+    let certificates = chains.iter().flat_map(|chain| chain.certificates());
+    let expired: Vec<String> = certificates
+        .filter(|certificate| certificate.validity().ended(at))
+        .map(|certificate| format!("\"{}\" on {}", certificate.subject(), certificate.validity().not_after))
+        .collect();
+    if expired.is_empty() { String::new() } else { format!("; expired since then: {}", expired.join(", ")) }
 }
 
 fn verify_token(

@@ -147,9 +147,9 @@ fn what_a_plugin_gets_wrong_is_found_and_nothing_is_stored() {
         ("junk", "generate-signature", 4, plugin, "malformed"),
         // Conformance 11.24: signature and chain are checked here.
         ("wrong-signature", "generate-signature", 1, &["signature-invalid"], "no valid signature"),
-        ("no-chain", "generate-signature", 1, &["chain-invalid"], "signing chain"),
-        ("leaf-only", "generate-signature", 1, &["chain-invalid"], "signing chain"),
-        ("backwards", "generate-signature", 1, &["chain-invalid"], "signing chain"),
+        ("no-chain", "generate-signature", 2, &["key-invalid"], "signing chain"),
+        ("leaf-only", "generate-signature", 2, &["key-invalid"], "signing chain"),
+        ("backwards", "generate-signature", 2, &["key-invalid"], "signing chain"),
         // Conformance 11.07, 11.08.
         ("declines", "describe-key", 4, plugin, "ACCESS_DENIED: the key is locked; of=test"),
         ("dies", "generate-signature", 4, plugin, "panic: something broke"),

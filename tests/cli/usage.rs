@@ -187,7 +187,8 @@ fn evidence() {
     user.bulla(&[&export[..], &["--crl", "nowhere"]].concat()).refuses(4, &["not-found"]);
     user.put("nonsense.crl", "nonsense");
     let ended = user.bulla(&[&export[..], &["--crl", "nonsense.crl"]].concat());
-    ended.fails(5, &["crl-invalid"]);
+    // A wrong file on the command line is no verdict.
+    ended.refuses(2, &["input-unreadable"]).says(&["nonsense.crl"]);
     user.bulla(&[&export[..], &["--allow-missing-evidence"]].concat()).ends(0).says(&["note[evidence-missing]"]);
     user.judging(&["verify", "x.tar"]).ends(5).prints(&["crl-missing", "UNDECIDED"]);
 }

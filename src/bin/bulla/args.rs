@@ -32,9 +32,23 @@ pub(crate) use policy::{Policy, PolicyImport, PolicyInit};
 pub(crate) use shell::{Completion, Man};
 pub(crate) use signatures::{Inspect, List, SignatureView};
 
+/// What every command has in common, and `--help` must tell.
+const IN_COMMON: &str = "\
+Exit status: 0 done or trusted, 1 rejected, 2 usage or configuration, 3 damaged or malformed input, 4 environment (I/O, permission, network), \
+5 skipped or undecided, 70 a defect of bulla. What is asked for goes to standard output, everything else to standard error. bulla explain CODE \
+says what the code of an error means.
+
+Environment: trust stores, trust policies, keys and settings are Notation's, in $NOTATION_CONFIG, else $XDG_CONFIG_HOME/notation, else \
+~/.config/notation; plugins in $NOTATION_LIBEXEC/plugins, else plugins beside them. NOTATION_USERNAME and NOTATION_PASSWORD log in to registries. \
+SOURCE_DATE_EPOCH is the time that a new bundle bears. SSL_CERT_FILE names a PEM file of certificate authorities in place of the system's. \
+HTTPS_PROXY, HTTP_PROXY and NO_PROXY are kept.";
+
+/// How what is read may be named.
+const REFERENCE_FORMS: &str = "host/repo[:tag][@digest], oci:DIR[:tag|@digest], oci-archive:FILE[:tag|@digest], or the path of a bundle or layout";
+
 /// Carries signed software across air gaps.
 #[derive(Debug, Parser)]
-#[command(name = "bulla", version, max_term_width = 100)]
+#[command(name = "bulla", version, max_term_width = 100, after_long_help = IN_COMMON)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -46,7 +60,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Talk {
     /// Say on standard error what is read and asked for
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 998)]
     pub(crate) debug: bool,
     /// Notation 1's, which version 2 dropped; it says no more than without
     #[arg(short, long, global = true, hide = true)]
@@ -107,11 +121,10 @@ pub(crate) enum Command {
     Man(Man),
 }
 
-/// References are `host/repo[:tag][@digest]`, `oci:DIR[:tag|@digest]`, `oci-archive:FILE[:tag|@digest]`, or the path of
-/// something that exists. `file:PATH` is any file, with the signatures `PATH.jws.sig` and `PATH.cose.sig` beside it.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// What to export
+    /// What to export: host/repo[:tag][@digest], oci:DIR[:tag|@digest], oci-archive:FILE[:tag|@digest], the path of a bundle or layout,
+    /// or file:PATH, any file with the signatures PATH.jws.sig and PATH.cose.sig beside it
     #[arg(required = true, value_name = "REF")]
     pub(crate) references: Vec<String>,
     /// The bundle to write; `-` for standard output. A name that ends in .zst is compressed
@@ -120,10 +133,10 @@ pub(crate) struct Export {
     /// Name an artifact that comes from a nameless source; once for each REF, in their order
     #[arg(long = "as", value_name = "HOST/REPO:TAG")]
     pub(crate) names: Vec<Reference>,
-    /// Carry only these children of an index (os/arch[/variant]); no digest changes
+    /// Carry only these children of an index (os/arch[/variant]), separated by commas; no digest changes
     #[arg(long = "platform", value_name = "PLATFORM", value_parser = parse_platform, value_delimiter = ',')]
     pub(crate) platforms: Vec<Platform>,
-    /// CRLs from a file or directory, in place of fetching them
+    /// CRLs from a file or directory, in place of fetching them; may be repeated
     #[arg(long = "crl", value_name = "FILE|DIR")]
     pub(crate) crls: Vec<PathBuf>,
     /// Export even where revocation data cannot be had; the bundle says what is missing
@@ -139,7 +152,7 @@ pub(crate) struct Export {
     /// Compress or not, whatever the name of the output
     #[arg(long, value_enum, default_value_t = Compression::Auto)]
     pub(crate) compression: Compression,
-    /// The zstd level
+    /// The zstd level: 1 is fast, 19 is small
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=19))]
     pub(crate) level: i32,
     #[command(flatten)]
@@ -160,8 +173,7 @@ pub(crate) enum Compression {
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// A bundle, layout or registry reference
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", help = format!("What to verify: {REFERENCE_FORMS}; - is a bundle on standard input"))]
     pub(crate) target: String,
     /// Check the bytes alone; judge no signature
     #[arg(long, conflicts_with_all = ["trust_store", "policy", "strict_notation_policy", "at", "freshness", "scope", "crls", "user_metadata", "offline", "plugin_config", "require_seal", "ignore_seal", "seal_scope"])]
@@ -224,10 +236,11 @@ pub(crate) struct Judging {
     /// Refuse a policy that Notation could not read: scopes like host/* are an extension of bulla's
     #[arg(long)]
     pub(crate) strict_notation_policy: bool,
-    /// Judge as of this time (RFC 3339) instead of now
+    /// Judge as of this time (RFC 3339, like 2026-11-21T20:00:00Z) instead of now
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) at: Option<UnixTime>,
-    /// How old revocation data may be: current, max-age=DURATION (like 30d, 12h) or at-signing
+    /// How old revocation data may be: current, within its nextUpdate; max-age=DURATION, like 30d or 12h (s, m, h, d), whatever that
+    /// says; at-signing, conclusive for the authenticated signing time
     #[arg(long, value_name = "RULE", default_value = "current", value_parser = parse_freshness)]
     pub(crate) freshness: bulla::verification::Freshness,
     /// As of when a certificate must not have been revoked: now, or point-in-time, where an authenticated signing time before
@@ -237,13 +250,13 @@ pub(crate) struct Judging {
     /// Judge under this repository's statement of the policy, whatever name the content has
     #[arg(long, value_name = "HOST/REPO")]
     pub(crate) scope: Option<Repository>,
-    /// CRLs from a file or directory, beside those that are carried
+    /// CRLs from a file or directory, beside those that are carried; may be repeated
     #[arg(long = "crl", value_name = "FILE|DIR")]
     pub(crate) crls: Vec<PathBuf>,
-    /// Metadata that a signature must carry
+    /// Metadata that a signature must carry; may be repeated
     #[arg(short = 'm', long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
     pub(crate) user_metadata: Vec<(String, String)>,
-    /// What a verification plugin is told
+    /// What a verification plugin is told; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
     pub(crate) plugin_config: Vec<(String, String)>,
     /// Never fetch revocation data (a bundle is always judged without the network)
@@ -255,22 +268,22 @@ pub(crate) struct Judging {
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// The bundle
+    /// The bundle; - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) bundle: String,
     /// Where to: oci:DIR, docker-archive:FILE, a registry with an optional prefix (registry.local/prefix), or for files file:DIR
     #[arg(long, value_name = "DEST")]
     pub(crate) to: String,
-    /// Rename repositories: what begins with FROM begins with TO instead
+    /// Rename repositories: what begins with FROM begins with TO instead; may be repeated
     #[arg(long = "map", value_name = "FROM=TO", value_parser = parse_key_value)]
     pub(crate) maps: Vec<(String, String)>,
-    /// Let in what was not judged trusted; the receipt says so
+    /// Let in, on your word, what was not judged trusted; several are separated by commas, and the receipt says so
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
     pub(crate) allow: Vec<AllowWhat>,
-    /// Write what was let in, and why, to this file
+    /// Write what was let in, and why, to this file, which is replaced
     #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
-    /// The platform to take from an index, for docker-archive
+    /// The platform to take from an index (os/arch[/variant]); for docker-archive only
     #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
     pub(crate) platform: Option<Platform>,
     #[command(flatten)]
@@ -301,11 +314,12 @@ pub(crate) enum Evidence {
     Export(EvidenceExport),
 }
 
-/// The CRLs are not judged here: whoever uses the cache checks their signatures and times, and so does Notation.
 #[derive(Debug, Args)]
+#[command(
+    after_long_help = "The CRLs are not judged here: whoever uses the cache checks their signatures and times, and so does Notation."
+)]
 pub(crate) struct EvidenceExport {
-    /// A bundle, layout or registry reference
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", help = format!("Where the CRLs are: {REFERENCE_FORMS}"))]
     pub(crate) target: String,
     /// Notation's cache directory; its folder crl is filled, so that stock Notation checks CRLs without a network
     #[arg(long, value_name = "DIR")]
@@ -352,7 +366,8 @@ pub(crate) struct Registry {
     /// The user at the registry
     #[arg(short, long, value_name = "NAME")]
     pub(crate) username: Option<String>,
-    /// The password at the registry, or a token where there is no user
+    /// The password at the registry, or a token where there is no user; other users of the host can see it here, and not in
+    /// NOTATION_PASSWORD
     #[arg(short, long, value_name = "PASSWORD")]
     pub(crate) password: Option<String>,
     /// Speak plain HTTP with registries; loopback addresses are always spoken to so

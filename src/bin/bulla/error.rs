@@ -25,8 +25,42 @@ impl CommandError {
 
     pub(crate) fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
         let code = bulla::code::io_code(error);
-        let hints = general_hint(code).map(str::to_owned).into_iter().collect();
-        Self { code, message: format!("{}: {error}", path.display()), hints }
+        let hint = match error.kind() {
+            std::io::ErrorKind::IsADirectory => Some("it is a folder, and a file is wanted"),
+            std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+                Some("it is a file, and a folder is wanted")
+            }
+            _ => general_hint(code),
+        };
+        let message = without_temporary_name(format!("{}: {error}", path.display()));
+        Self { code, message, hints: hint.map(str::to_owned).into_iter().collect() }
+    }
+
+    /// Says what it is about, where the message does not.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        if !self.message.contains(what) {
+            self.message = format!("{what}: {}", self.message);
+        }
+        self
+    }
+
+    /// What broke off because somebody wanted it to is no failure of its own: a pipe that ends with its writer, a read that
+    /// was given up.
+    pub(crate) fn after_interruption(self) -> Self {
+        let broke_off = matches!(
+            self.code,
+            DiagnosticCode::IoFailed
+                | DiagnosticCode::ArchiveTruncated
+                | DiagnosticCode::NetworkFailed
+                | DiagnosticCode::EvidenceUnavailable
+                | DiagnosticCode::TimestampUnavailable
+                | DiagnosticCode::PluginFailed
+        );
+        if broke_off {
+            Self::new(DiagnosticCode::Interrupted, "the work was interrupted").with_hint("run the same command again")
+        } else {
+            self
+        }
     }
 }
 
@@ -43,14 +77,25 @@ impl<E: Diagnostic> From<E> for CommandError {
         let mut hints: Vec<String> = own.into_iter().chain(flag_hint(code).map(str::to_owned)).collect();
         // An example goes on for many lines, and comes last.
         hints.sort_by_key(|hint| hint.contains('\n'));
-        Self { code, message: error.to_string(), hints }
+        Self { code, message: without_temporary_name(error.to_string()), hints }
     }
+}
+
+/// The message without the name of a temporary file at its end, which a library adds to what the system says: the file is
+/// gone, and nobody can do anything about it.
+fn without_temporary_name(mut message: String) -> String {
+    if message.ends_with('"')
+        && let Some(at) = message.rfind(" at path \"")
+    {
+        message.truncate(at);
+    }
+    message
 }
 
 /// What to do where the error itself has no better advice.
 fn general_hint(code: DiagnosticCode) -> Option<&'static str> {
     match code {
-        DiagnosticCode::NotFound => Some("check the spelling, and that it is there"),
+        DiagnosticCode::NotFound => Some("check the spelling, and that it and the folder around it are there"),
         DiagnosticCode::StorageFull => Some("free some space there and run the same command again"),
         DiagnosticCode::PermissionDenied => Some("check who may read or write there, and how it is mounted"),
         DiagnosticCode::ManifestTooLarge
@@ -75,10 +120,20 @@ fn flag_hint(code: DiagnosticCode) -> Option<&'static str> {
         DiagnosticCode::EvidenceUnavailable => {
             Some("--crl FILE|DIR supplies CRLs, --allow-missing-evidence goes without")
         }
-        DiagnosticCode::PolicyMissing => {
-            Some("--policy FILE names a policy elsewhere; --integrity-only checks the bytes alone")
+        DiagnosticCode::PolicyMissing => Some(
+            "bulla policy init writes one (bulla blob policy init for files), --policy FILE (--blob-policy FILE) names one elsewhere; \
+             verify --integrity-only checks the bytes alone",
+        ),
+        DiagnosticCode::PolicyNotApplicable => Some("--policy-name NAME names a statement"),
+        DiagnosticCode::TrustStoreMissing => Some(
+            "bulla cert add --type ca --store NAME FILE puts a certificate in; --trust-store DIR names trust stores elsewhere",
+        ),
+        DiagnosticCode::KeyMissing => {
+            Some("--key-file and --cert-file name files; for a seal, --seal FILE and --seal-certificate-chain FILE do")
         }
-        DiagnosticCode::TrustStoreMissing => Some("--trust-store DIR names trust stores elsewhere"),
+        DiagnosticCode::TimestampUnavailable => Some(
+            "--timestamp-root-cert names the root of the authority at --timestamp-url; its CRLs must be had, by the network or by --crl",
+        ),
         DiagnosticCode::PlatformUnknown => Some("--platform chooses"),
         DiagnosticCode::DockerLoadUnsupported => {
             Some("--platform OS/ARCH carries one image of several; without --docker-load anything can be exported")

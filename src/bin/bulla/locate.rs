@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bulla::archive::{BundleInventory, SealMembers, empty_config};
+use bulla::archive::{BundleInventory, SealMembers, StreamPosition, empty_config};
 use bulla::digest::Digest;
 use bulla::limits::Limits;
 use bulla::oci::{Descriptor, Location, Reference, Target};
@@ -45,12 +45,14 @@ pub(crate) struct Pipe {
 impl Opened {
     /// What is meant in the store, under the names that it has there, or under `name`.
     pub(crate) fn sources(&self, name: Option<&Reference>) -> Result<Vec<Source>, CommandError> {
-        Ok(locate(&self.store, self.target.as_ref(), self.reference.as_ref(), name)?)
+        let found = locate(&self.store, self.target.as_ref(), self.reference.as_ref(), name);
+        found.map_err(|error| CommandError::from(error).about(&self.place.location))
     }
 
     /// What is meant in the store; it needs no name.
     pub(crate) fn meant(&self) -> Result<Vec<NamedRoot>, CommandError> {
-        Ok(find(&self.store, self.target.as_ref(), self.reference.as_ref())?)
+        let found = find(&self.store, self.target.as_ref(), self.reference.as_ref());
+        found.map_err(|error| CommandError::from(error).about(&self.place.location))
     }
 
     /// What is meant in the store, each artifact once, whatever names it has.
@@ -62,6 +64,11 @@ impl Opened {
     /// What a bundle's exporter left out on request.
     pub(crate) fn omitted(&self) -> BTreeSet<Digest> {
         self.inventory.iter().flat_map(|inventory| &inventory.omitted).map(|omitted| omitted.digest).collect()
+    }
+
+    /// The place in a series that a bundle claims.
+    pub(crate) fn stream(&self) -> Option<StreamPosition> {
+        self.inventory.as_ref().and_then(|inventory| inventory.stream.clone())
     }
 
     /// Everything that a bundle lists, where no part of it was singled out. The empty configuration may be there for
@@ -146,8 +153,15 @@ pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     match (one.metadata(), other.metadata()) {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        _ => one == other,
+        _ => resolved(one) == resolved(other),
     }
+}
+
+/// A path that may not lead anywhere yet, with its folder's real name.
+fn resolved(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    path.file_name().map_or_else(|| path.to_owned(), |name| folder.join(name))
 }
 
 /// Reads a location: with a prefix, as the path of something that exists, or as a registry reference.
@@ -242,7 +256,8 @@ fn open_location(location: Location, network: &Network, limits: &Limits) -> Resu
 }
 
 fn open_pipe(limits: &Limits) -> Result<Opened, CommandError> {
-    let (head, tail) = open_stream(terminal::take_input()?, limits)?;
+    let opened = open_stream(terminal::take_input()?, limits);
+    let (head, tail) = opened.map_err(|error| CommandError::from(error).about("standard input"))?;
     let (inventory, seal) = (head.inventory().clone(), seal_on(head.manifest(), head.seal()));
     let head = Arc::new(head);
     let store: Arc<dyn ContentStore> = head.clone();
@@ -261,7 +276,10 @@ fn place(kind: SourceKind, path: &Path) -> Place {
 }
 
 fn open_archive(path: &Path, target: Option<Target>, limits: &Limits) -> Result<Opened, CommandError> {
-    let (store, kind, inventory, seal): (Box<dyn ContentStore>, _, _, _) = match open_any(path, limits)? {
+    // Of several sources, the one that is damaged must be told from the others.
+    let opened =
+        open_any(path, limits).map_err(|error| CommandError::from(error).about(&path.display().to_string()))?;
+    let (store, kind, inventory, seal): (Box<dyn ContentStore>, _, _, _) = match opened {
         OpenedArchive::Bundle(bundle) => {
             let inventory = bundle.inventory().clone();
             let seal = seal_on(bundle.manifest(), bundle.seal());

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
     match commands::run(arguments) {
         Ok(status) => ExitCode::from(status.number()),
         Err(error) => {
+            let error = if progress::was_stopped() { error.after_interruption() } else { error };
             terminal::print_error(&error, format);
             ExitCode::from(error.number())
         }

@@ -1,7 +1,7 @@
 //! Progress for people: bars on a terminal, nothing elsewhere; and the wish to stop.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use bulla::ops::progress::{Progress, Stage};
@@ -16,10 +16,18 @@ pub(crate) struct Bars {
     stop: Arc<AtomicBool>,
 }
 
+/// Whether somebody wants the work to stop. Signals are the process's, so there is one.
+static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// Whether a signal asked the work to stop.
+pub(crate) fn was_stopped() -> bool {
+    STOP.load(Ordering::Relaxed)
+}
+
 impl Bars {
     /// Bars for one command.
     pub(crate) fn new() -> Arc<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&STOP);
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // The second signal ends the program at once; the first asks it to clean up. Where a handler cannot be
             // set, the signal ends it as usual, and what is half written has no final name.

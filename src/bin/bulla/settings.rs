@@ -89,6 +89,7 @@ pub(crate) fn creation_time() -> Result<UnixTime, CommandError> {
                         "SOURCE_DATE_EPOCH is {text:?}, which is no number of seconds between the years 1 and 9999"
                     ),
                 )
+                .with_hint("unset it, or set it to whole seconds since 1970-01-01T00:00:00Z")
             }),
     }
 }

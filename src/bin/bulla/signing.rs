@@ -193,7 +193,13 @@ impl<'a> Authority<'a> {
             return Ok(None);
         };
         let root = timestamp_root(path, limits)?;
-        let source = network.timestamps(url, limits)?;
+        // Nobody is asked yet: what fails here is the address.
+        let source = network.timestamps(url, limits).map_err(|error| match error.code {
+            DiagnosticCode::NetworkFailed => CommandError { code: DiagnosticCode::UsageInvalid, ..error }
+                .about("--timestamp-url")
+                .with_hint("write it like http://tsa.example/path"),
+            _ => error,
+        })?;
         let supplied = settings::supplied_crls(crls, limits)?;
         Ok(Some(Self { source, root, live: network.evidence()?, supplied, limits }))
     }

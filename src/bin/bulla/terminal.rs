@@ -101,10 +101,14 @@ pub(crate) enum Answer {
 }
 
 /// Asks on standard output, and reads a line from standard input. Only `y` and `yes`, in any case, are consent; after
-/// anything else but silence, it says that nothing is done.
+/// anything else, it says that nothing is done. Where nobody can answer that goes to standard error: to end so is success, as
+/// with Notation, and a script must not take it for more.
 pub(crate) fn confirm(question: &str) -> Result<Answer, CommandError> {
     ask(&format!("{question} [y/N] "))?;
-    let Some(line) = read_line()? else { return Ok(Answer::No) };
+    let Some(line) = read_line()? else {
+        say("\nwarning: standard input gave no answer, so nothing was done");
+        return Ok(Answer::No);
+    };
     if ["y", "yes"].iter().any(|yes| line.trim().eq_ignore_ascii_case(yes)) {
         return Ok(Answer::Yes);
     }

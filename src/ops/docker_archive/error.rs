@@ -112,10 +112,8 @@ impl Diagnostic for DockerArchiveError {
             Self::Io(error) => io_code(error),
             Self::Mapping(error) => error.code(),
             Self::Closure { error, .. } => error.code(),
-            Self::NotAnImage { .. } | Self::SeveralImages { .. } | Self::LayerCount { .. } => {
-                DiagnosticCode::DestinationUnsupported
-            }
-            Self::PlatformUnknown { .. } => DiagnosticCode::PlatformUnknown,
+            Self::NotAnImage { .. } | Self::LayerCount { .. } => DiagnosticCode::DestinationUnsupported,
+            Self::SeveralImages { .. } | Self::PlatformUnknown { .. } => DiagnosticCode::PlatformUnknown,
             Self::SizeConflict { .. } => DiagnosticCode::BlobSizeMismatch,
             Self::BlobMissing { .. } => DiagnosticCode::BlobMissing,
             Self::NameTwice { .. } => DiagnosticCode::UsageInvalid,
@@ -134,6 +132,7 @@ impl Diagnostic for DockerArchiveError {
                 return Some(format!("select one of {}, or import into a layout, which takes all", list(offered)));
             }
             Self::NotAnImage { .. } => "import it into a layout or registry, which take any artifact",
+            Self::LayerCount { .. } => "import it into a layout or registry, which take it as it is",
             Self::NameTwice { .. } => "map one of them to another name",
             Self::BlobMissing { .. } => "the source is incomplete; bring it over again",
             _ => return None,

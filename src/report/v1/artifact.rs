@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::signature::not_enforced;
 use super::{Signature, Word, sorted};
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
@@ -27,6 +28,10 @@ pub struct Artifact {
     pub verdict: Word,
     /// The codes that explain it, sorted.
     pub codes: Vec<DiagnosticCode>,
+    /// Of a trusted artifact: what failed or could not be determined about every good signature, and did not count because
+    /// the policy only logs it; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_enforced: Vec<DiagnosticCode>,
     /// The part of the trust policy that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
@@ -73,6 +78,7 @@ impl Artifact {
                 size: descriptor.size,
                 verdict: Word::NotJudged,
                 codes: vec![DiagnosticCode::NotVerified],
+                not_enforced: Vec::new(),
                 policy: None,
                 signatures: Vec::new(),
                 unjudged: Vec::new(),
@@ -84,16 +90,20 @@ impl Artifact {
     }
 
     fn of(outcome: &ArtifactOutcome, at: Option<UnixTime>) -> Self {
+        let signatures: Vec<Signature> =
+            outcome.signatures.iter().map(|signature| Signature::of(signature, at)).collect();
+        let verdict = Word::of(&outcome.verdict);
         Self {
             reference: None,
             digest: outcome.artifact.digest,
             media_type: outcome.artifact.media_type.clone(),
             size: outcome.artifact.size,
-            verdict: Word::of(&outcome.verdict),
+            verdict,
             codes: sorted(outcome.verdict.codes()),
             policy: Some(Policy::of(outcome)),
             unjudged: outcome.unjudged.clone(),
-            signatures: outcome.signatures.iter().map(|signature| Signature::of(signature, at)).collect(),
+            not_enforced: if verdict == Word::Trusted { not_enforced(&signatures) } else { Vec::new() },
+            signatures,
             parts: Vec::new(),
         }
     }

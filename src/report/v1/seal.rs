@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::signature::not_enforced;
 use super::{Policy, Signature, sorted};
+use crate::archive::StreamPosition;
 use crate::code::DiagnosticCode;
 use crate::digest::Digest;
 use crate::ops::seal::SealOutcome;
@@ -20,6 +22,12 @@ pub struct Seal {
     pub bundle: Digest,
     /// The codes that explain a verdict other than trusted, sorted.
     pub codes: Vec<DiagnosticCode>,
+    /// Of a trusted seal: what failed or could not be determined, and did not count because the policy only logs it; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_enforced: Vec<DiagnosticCode>,
+    /// The place in a series that the bundle claims; a trusted seal vouches for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamPosition>,
     /// The part of the trust policy that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
@@ -50,23 +58,37 @@ pub enum SealWord {
 
 impl Seal {
     pub(super) fn of(outcome: &SealOutcome, at: Option<UnixTime>) -> Option<Self> {
-        let bare = |verdict, bundle| Self { verdict, bundle, codes: Vec::new(), policy: None, signature: None };
         Some(match outcome {
             SealOutcome::NoBundle => return None,
-            SealOutcome::Unsealed { bundle } => bare(SealWord::Absent, bundle.digest),
-            SealOutcome::NotJudged(members) => bare(SealWord::NotJudged, members.bundle().digest),
-            SealOutcome::Ignored(members) => bare(SealWord::Ignored, members.bundle().digest),
+            SealOutcome::Unsealed { bundle } => Self::bare(SealWord::Absent, bundle.digest),
+            SealOutcome::NotJudged(members) => Self::bare(SealWord::NotJudged, members.bundle().digest),
+            SealOutcome::Ignored(members) => Self::bare(SealWord::Ignored, members.bundle().digest),
             SealOutcome::Judged { judgement, .. } => Self::judged(judgement.outcome(), at),
         })
     }
 
-    fn judged(outcome: &ArtifactOutcome, at: Option<UnixTime>) -> Self {
+    const fn bare(verdict: SealWord, bundle: Digest) -> Self {
         Self {
-            verdict: SealWord::of(&outcome.verdict),
-            bundle: outcome.artifact.digest,
+            verdict,
+            bundle,
+            codes: Vec::new(),
+            not_enforced: Vec::new(),
+            stream: None,
+            policy: None,
+            signature: None,
+        }
+    }
+
+    fn judged(outcome: &ArtifactOutcome, at: Option<UnixTime>) -> Self {
+        let verdict = SealWord::of(&outcome.verdict);
+        let signature = outcome.signatures.first().map(|signature| Signature::of(signature, at));
+        let logged = || not_enforced(signature.as_slice());
+        Self {
             codes: sorted(outcome.verdict.codes()),
+            not_enforced: if verdict == SealWord::Trusted { logged() } else { Vec::new() },
             policy: Some(Policy::of(outcome)),
-            signature: outcome.signatures.first().map(|signature| Signature::of(signature, at)),
+            signature,
+            ..Self::bare(verdict, outcome.artifact.digest)
         }
     }
 }

@@ -162,7 +162,36 @@ pub struct Evidence {
     pub certificate: String,
 }
 
+/// The codes of what failed or could not be determined and did not count, because the policy only logs it, or was not checked
+/// because the policy says so: what a verdict stands on that one good signature without any such finding does not need. Sorted.
+pub(super) fn not_enforced(signatures: &[Signature]) -> Vec<DiagnosticCode> {
+    let good = signatures.iter().filter(|signature| signature.verdict == SignatureWord::Good);
+    let logged: Vec<Vec<DiagnosticCode>> = good.map(|signature| signature.lenient().collect()).collect();
+    if logged.iter().any(Vec::is_empty) {
+        return Vec::new();
+    }
+    let mut codes = sorted(&logged.concat());
+    codes.dedup();
+    codes
+}
+
+impl Check {
+    /// What would or might have spoken against the signature, if the policy did not merely log it, or skip it.
+    pub fn not_enforced(&self) -> Option<DiagnosticCode> {
+        match (self.action.as_str(), self.result) {
+            ("log", CheckResult::Failed | CheckResult::Undetermined) => self.code,
+            ("skip", _) => Some(DiagnosticCode::CheckSkipped),
+            _ => None,
+        }
+    }
+}
+
 impl Signature {
+    /// The codes of the findings that the policy only logs, and that it skips a check.
+    fn lenient(&self) -> impl Iterator<Item = DiagnosticCode> + '_ {
+        self.checks.iter().filter_map(Check::not_enforced)
+    }
+
     pub(super) fn of(outcome: &SignatureOutcome, at: Option<UnixTime>) -> Self {
         let facts = &outcome.facts;
         let (verdict, codes) = match &outcome.verdict {

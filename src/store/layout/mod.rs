@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use rustix::fs::{Mode, OFlags};
 
+use super::error::OCI_LAYOUT;
 use super::listing::{self, Graph, LazyGraph, Tags};
 use super::{ContentKind, ContentStore, NamedRoot, RawContent, Referrers, StoreError};
 use crate::digest::Digest;
@@ -45,7 +46,7 @@ impl LayoutStore {
         if !folder.metadata().map_err(at)?.is_dir() {
             return Err(StoreError::NotA { path: folder.to_owned(), expected: "a directory" });
         }
-        let missing = || StoreError::NotA { path: folder.to_owned(), expected: "an OCI layout" };
+        let missing = || StoreError::NotA { path: folder.to_owned(), expected: OCI_LAYOUT };
         let invalid = |source| StoreError::Layout { path: folder.to_owned(), source };
         let document = read_document(&folder.join(LayoutDocument::NAME), LAYOUT_BYTES)?.ok_or_else(missing)?;
         LayoutDocument::parse(&document).map_err(invalid)?;

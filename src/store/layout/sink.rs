@@ -29,6 +29,7 @@ use crate::code::DiagnosticCode;
 use crate::digest::{Algorithm, Digest};
 use crate::limits::Limits;
 use crate::oci::{Descriptor, IndexDocument, LayoutDocument, blob_path};
+use crate::store::error::OCI_LAYOUT;
 use crate::store::{ContentKind, ContentSink, KeptTag, Publication, RawContent, StoreError, copy_to};
 
 /// The beginning of the name of everything that is not finished.
@@ -256,7 +257,7 @@ impl ContentSink for LayoutSink {
         }
         let _lock = self.lock(FlockOperation::LockExclusive)?;
         let path = self.folder.join(IndexDocument::NAME);
-        let missing = || StoreError::NotA { path: self.folder.clone(), expected: "an OCI layout" };
+        let missing = || StoreError::NotA { path: self.folder.clone(), expected: OCI_LAYOUT };
         let index = read_document(&path, self.index_bytes)?.ok_or_else(missing)?;
         let invalid = |source| StoreError::Layout { path: self.folder.clone(), source };
         let (merged, kept) = merge::merge(&index, entries).map_err(invalid)?;

@@ -233,8 +233,9 @@ impl Reader<'_> {
                 base.issuer(),
                 base.this_update()
             );
-            return Err(Failure::new(DiagnosticCode::DeltaCrlMissing, message)
-                .with_hint("export the artifact again with its CRLs, or supply the delta CRL from a file"));
+            return Err(Failure::new(DiagnosticCode::DeltaCrlMissing, message).with_hint(
+                "export the artifact again with its CRLs, or supply the delta CRL from a file (--crl FILE)",
+            ));
         };
         freshness.check(delta, clocks)
     }

@@ -14,7 +14,16 @@ pub(crate) enum Blob {
     /// Sign a file; the signature lies in a file of its own
     Sign(BlobSign),
     /// Verify a file by its signature, under this host's blob trust policy
-    #[command(mut_arg("scope", |arg| arg.hide(true)), mut_arg("strict_notation_policy", |arg| arg.hide(true)))]
+    #[command(
+        mut_arg("scope", |arg| arg.hide(true)),
+        mut_arg("strict_notation_policy", |arg| arg.hide(true)),
+        mut_arg("require_seal", |arg| arg.hide(true)),
+        mut_arg("ignore_seal", |arg| arg.hide(true)),
+        mut_arg("seal_scope", |arg| arg.hide(true)),
+        mut_arg("policy", |arg| arg.help("The trust policy, instead of Notation's trustpolicy.blob.json")),
+        mut_arg("crls", |arg| arg.help("CRLs from a file or directory, beside those that are fetched; may be repeated")),
+        mut_arg("offline", |arg| arg.help("Never fetch revocation data: only what --crl gives")),
+    )]
     Verify(BlobVerify),
     /// Show what the signature of a file says of itself, without judging it
     Inspect(BlobInspect),
@@ -45,13 +54,12 @@ pub(crate) struct BlobSign {
     pub(crate) force: bool,
 }
 
-/// The name of the signature tells its format: FILE.jws.sig or FILE.cose.sig.
 #[derive(Debug, Args)]
 pub(crate) struct BlobVerify {
     /// The file
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Its signature
+    /// Its signature; the name tells the format: FILE.jws.sig or FILE.cose.sig
     #[arg(short, long, value_name = "FILE")]
     pub(crate) signature: PathBuf,
     /// The media type that the signature must name
@@ -89,10 +97,10 @@ pub(crate) struct BlobPolicyInit {
     /// The name of the statement
     #[arg(short, long, value_name = "NAME")]
     pub(crate) name: String,
-    /// The trust stores, as ca:NAME, signingAuthority:NAME or tsa:NAME
+    /// The trust stores, as ca:NAME, signingAuthority:NAME or tsa:NAME; may be repeated
     #[arg(long = "trust-store", value_name = "TYPE:NAME", required = true)]
     pub(crate) trust_stores: Vec<String>,
-    /// Who may sign, as "x509.subject: C=…, ST=…, O=…", or * for whoever the trust stores vouch for
+    /// Who may sign, as "x509.subject: C=…, ST=…, O=…", or * for whoever the trust stores vouch for; may be repeated
     #[arg(long = "trusted-identity", value_name = "IDENTITY", required = true)]
     pub(crate) trusted_identities: Vec<String>,
     /// Judge under it where no statement is named

@@ -67,7 +67,6 @@ pub(crate) struct CertShow {
     pub(crate) store: String,
 }
 
-/// Without --yes, it asks first.
 #[derive(Debug, Args)]
 pub(crate) struct CertDelete {
     /// The name of the file in its store
@@ -82,7 +81,7 @@ pub(crate) struct CertDelete {
     /// Delete every file of the store
     #[arg(short, long)]
     pub(crate) all: bool,
-    /// Do not ask
+    /// Do not ask first
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
@@ -100,13 +99,12 @@ pub(crate) struct GenerateTest {
     pub(crate) default: bool,
 }
 
-/// Without --yes, it asks first.
 #[derive(Debug, Args)]
 pub(crate) struct CleanupTest {
     /// The common name that the key was made with
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// Do not ask
+    /// Do not ask first
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
@@ -119,22 +117,22 @@ pub(crate) enum CertCrl {
 
 /// What RFC 5280 leaves open, and `--help` must tell.
 const CHOICES: &str = "\
-A path is built from LEAF over the untrusted certificates, in whatever order, to a trust anchor, and judged by
+A path is built from LEAF over the untrusted certificates, in whatever order, to a trust anchor, and judged by \
 RFC 5280 §6.1 and §6.3. Choices:
 
-- A trust anchor's own validity, basic constraints, key usage, critical extensions, and its constraints on
-  names, path length and policies count; --anchor-as-key reduces it to a name and a key, as RFC 5280 allows.
+- A trust anchor's own validity, basic constraints, key usage, critical extensions, and its constraints on \
+names, path length and policies count; --anchor-as-key reduces it to a name and a key, as RFC 5280 allows.
 - Without --initial-policy the set is anyPolicy.
-- notBefore and notAfter are inclusive, in whole seconds. --at is the time at which the whole chain and its
-  revocation data are judged.
+- notBefore and notAfter are inclusive, in whole seconds. --at is the time at which the whole chain and its \
+revocation data are judged.
 - SHA-1 is refused unless --allow-sha1; MD5, DSA and RSA keys below 2048 bits always are.
 - A CRL or OCSP response without nextUpdate is not current.
-- Under --revocation check, which is the default, an answer that is unusable counts as none and is reported; but
-  a revocation for good counts however old the list that tells of it.
-- An issuer of CRLs other than the certificate's needs a valid path to the same anchor, and must be in good
-  standing itself; its own list may say so where there is no other.
-- Names are compared without case and white space. A name constraint on a form that cannot be compared forbids
-  every name of that form.
+- Under --revocation check, which is the default, an answer that is unusable counts as none and is reported; but \
+a revocation for good counts however old the list that tells of it.
+- An issuer of CRLs other than the certificate's needs a valid path to the same anchor, and must be in good \
+standing itself; its own list may say so where there is no other.
+- Names are compared without case and white space. A name constraint on a form that cannot be compared forbids \
+every name of that form.
 - extKeyUsage of an issuer, where there is one, limits those below it.
 - With several failing paths, the failure of the one that came furthest is told.";
 
@@ -144,19 +142,19 @@ pub(crate) struct CertVerify {
     /// The certificate, PEM or DER; further certificates in the file are untrusted
     #[arg(value_name = "LEAF")]
     pub(crate) leaf: PathBuf,
-    /// Certificates to trust (PEM or DER)
+    /// Certificates to trust (PEM or DER); may be repeated
     #[arg(long = "trust-anchor", value_name = "FILE")]
     pub(crate) trust_anchors: Vec<PathBuf>,
-    /// Certificates to build a path with (PEM or DER)
+    /// Certificates to build a path with (PEM or DER); may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) untrusted: Vec<PathBuf>,
-    /// CRLs, complete and delta (PEM or DER)
+    /// CRLs, complete and delta (PEM or DER); may be repeated
     #[arg(long = "crl", value_name = "FILE")]
     pub(crate) crls: Vec<PathBuf>,
-    /// OCSP responses (PEM or DER)
+    /// OCSP responses (PEM or DER); may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) ocsp: Vec<PathBuf>,
-    /// Judge as of this time (RFC 3339) instead of now
+    /// Judge as of this time (RFC 3339, like 2026-11-21T20:00:00Z) instead of now
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) at: Option<UnixTime>,
     /// What the certificate is to be used for
@@ -165,7 +163,7 @@ pub(crate) struct CertVerify {
     /// What must be known about revocation
     #[arg(long, value_enum, default_value_t = AskRevocation::Check)]
     pub(crate) revocation: AskRevocation,
-    /// A certificate policy that is acceptable
+    /// A certificate policy that is acceptable; may be repeated
     #[arg(long = "initial-policy", value_name = "OID", value_parser = parse_oid)]
     pub(crate) initial_policies: Vec<ObjectIdentifier>,
     /// The path must be valid under one of the initial policies

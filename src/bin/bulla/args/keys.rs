@@ -30,7 +30,7 @@ pub(crate) struct KeyAdd {
     /// What the plugin knows the key by
     #[arg(long, value_name = "ID")]
     pub(crate) id: Option<String>,
-    /// What the plugin is always told
+    /// What the plugin is always told; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
     pub(crate) plugin_config: Vec<(String, String)>,
     /// Make it the default key

@@ -39,7 +39,7 @@ pub(crate) struct PluginUninstall {
     /// The plugin
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// Do not ask
+    /// Do not ask first
     #[arg(short, long)]
     pub(crate) yes: bool,
 }

@@ -29,13 +29,13 @@ pub(crate) struct PolicyInit {
     /// The name of the statement
     #[arg(short, long, value_name = "NAME")]
     pub(crate) name: String,
-    /// The repositories that it covers: host/repo, host/path/*; * is every repository
+    /// The repositories that it covers: host/repo, host/path/*; * is every repository; may be repeated
     #[arg(long = "scope", value_name = "HOST/REPO", required = true)]
     pub(crate) scopes: Vec<String>,
-    /// The trust stores, as ca:NAME, signingAuthority:NAME or tsa:NAME
+    /// The trust stores, as ca:NAME, signingAuthority:NAME or tsa:NAME; may be repeated
     #[arg(long = "trust-store", value_name = "TYPE:NAME", required = true)]
     pub(crate) trust_stores: Vec<String>,
-    /// Who may sign, as "x509.subject: C=…, ST=…, O=…", or * for whoever the trust stores vouch for
+    /// Who may sign, as "x509.subject: C=…, ST=…, O=…", or * for whoever the trust stores vouch for; may be repeated
     #[arg(long = "trusted-identity", value_name = "IDENTITY", required = true)]
     pub(crate) trusted_identities: Vec<String>,
     /// Do not ask before one that is there is overwritten

@@ -7,14 +7,14 @@ use bulla::notary::EnvelopeType;
 use clap::{Args, ValueEnum};
 
 use super::signing::KeyOptions;
-use super::{Registry, parse_key_value};
+use super::{REFERENCE_FORMS, Registry, parse_key_value};
 
-/// References are `host/repo[:tag][@digest]`, `oci:DIR[:tag|@digest]`, or the path of a layout or bundle. A bundle is never
-/// changed: a new one is written, with the signature added.
 #[derive(Debug, Args)]
+#[command(
+    after_long_help = "A bundle is never changed: a new one is written, with the signature added; it is not sealed."
+)]
 pub(crate) struct Sign {
-    /// What to sign
-    #[arg(value_name = "REF")]
+    #[arg(value_name = "REF", help = format!("What to sign: {REFERENCE_FORMS}"))]
     pub(crate) reference: String,
     /// Passed over, as Notation does
     #[arg(hide = true)]
@@ -89,7 +89,7 @@ pub(crate) struct NewBundle {
     /// For a bundle: the new bundle to write; `-` for standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// CRLs from a file or directory: for a bundle to carry, and about the timestamp authority
+    /// CRLs from a file or directory: for a bundle to carry, and about the timestamp authority; may be repeated
     #[arg(long = "crl", value_name = "FILE|DIR")]
     pub(crate) crls: Vec<PathBuf>,
     /// For a bundle: fetch no revocation data: only what --crl gives and the bundle carries

@@ -2,13 +2,11 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{DEFAULT_SIGNATURES, Format, Registry, parse_count};
+use super::{DEFAULT_SIGNATURES, Format, REFERENCE_FORMS, Registry, parse_count};
 
-/// References are as for `verify`. A tag is resolved first, and a warning names the digest that was used.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// A registry, layout, archive or bundle reference
-    #[arg(value_name = "REFERENCE")]
+    #[arg(value_name = "REFERENCE", help = format!("Whose signatures: {REFERENCE_FORMS}"))]
     pub(crate) target: String,
     /// How many signatures of an artifact are listed at most
     #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_SIGNATURES, value_parser = parse_count)]
@@ -20,12 +18,13 @@ pub(crate) struct List {
     pub(crate) registry: Registry,
 }
 
-/// Of a registry or layout reference, the signatures of the artifact are shown, as Notation does. Of a bundle or another
-/// archive, everything inside is: so it is of any target with --inventory, or with --format, which is the inventory's.
 #[derive(Debug, Args)]
+#[command(
+    after_long_help = "Of a registry or layout reference, the signatures of the artifact are shown, as Notation does. Of a bundle or another \
+archive, everything inside is: so it is of any target with --inventory, or with --format, which is the inventory's. Nothing is verified."
+)]
 pub(crate) struct Inspect {
-    /// A bundle, layout or registry reference
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", help = format!("What to look at: {REFERENCE_FORMS}; - is a bundle on standard input"))]
     pub(crate) target: String,
     /// How signatures are shown: as a tree, or as JSON with Notation's keys
     #[arg(short, long, value_name = "FORM", value_enum, conflicts_with_all = ["format", "inventory"])]

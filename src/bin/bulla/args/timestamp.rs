@@ -8,7 +8,7 @@ use bulla::time::UnixTime;
 use clap::{Args, Subcommand};
 
 use super::sign::{AuthorityOptions, NewBundle};
-use super::{Format, Output, Registry, parse_time};
+use super::{Format, Output, REFERENCE_FORMS, Registry, parse_time};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Timestamp {
@@ -33,24 +33,25 @@ impl Timestamp {
 
 /// What RFC 3161 and 5652 leave open, and `--help` must tell.
 const CHOICES: &str = "\
-The token is judged by RFC 3161 and RFC 5652, and its authority's certificate by RFC 5280 §6 for timestamping,
+The token is judged by RFC 3161 and RFC 5652, and its authority's certificate by RFC 5280 §6 for timestamping, \
 over the certificates in the token and the untrusted ones. Choices:
 
-- --at is the time at which the authority's chain is judged, by default now. Beyond that the time of the timestamp
-  must lie within the validity of the authority's certificate, fractions of a second cut off.
-- The signer binds its certificate by ESSCertID of version 1 or 2 (RFC 2634, RFC 5035); both must hold where both
-  are there. Signatures of the Notary Project need version 2, and keep further rules that do not apply here.
+- --at is the time at which the authority's chain is judged, by default now. Beyond that the time of the \
+timestamp must lie within the validity of the authority's certificate, fractions of a second cut off.
+- The signer binds its certificate by ESSCertID of version 1 or 2 (RFC 2634, RFC 5035); both must hold where \
+both are there. Signatures of the Notary Project need version 2, and keep further rules that do not apply here.
 - Where it names more certificates than the signer's, the path is built of those alone.
-- There is exactly one signer, named by issuer and serial number or by its key identifier: RSA PKCS#1 v1.5 and PSS,
-  ECDSA, Ed25519.
+- There is exactly one signer, named by issuer and serial number or by its key identifier: RSA PKCS#1 v1.5 and \
+PSS, ECDSA, Ed25519.
 - SHA-1 is refused unless --allow-sha1, but may name a certificate.
 - DER is demanded: BER is refused with the code encoding-not-der.
-- Certificates of other kinds in the token are passed over; the authority's own may be missing there and be given
-  with --untrusted.
-- A critical extension of the TSTInfo is refused. Ordering, nonce, tsa name, and the CMS signingTime are not judged.
+- Certificates of other kinds in the token are passed over; the authority's own may be missing there and be \
+given with --untrusted.
+- A critical extension of the TSTInfo is refused. Ordering, nonce, tsa name, and the CMS signingTime are not \
+judged.
 - CRLs that are given count; what cannot be determined is told as a note.
-- A trust anchor's own validity and constraints count, and extKeyUsage of an issuer, where there is one, limits those
-  below it.";
+- A trust anchor's own validity and constraints count, and extKeyUsage of an issuer, where there is one, limits \
+those below it.";
 
 #[derive(Debug, Args)]
 #[command(after_long_help = CHOICES)]
@@ -60,16 +61,16 @@ pub(crate) struct TimestampVerify {
     pub(crate) token: PathBuf,
     #[command(flatten)]
     pub(crate) stamped: Stamped,
-    /// Certificates to trust (PEM or DER)
+    /// Certificates to trust (PEM or DER); may be repeated
     #[arg(long = "trust-anchor", value_name = "FILE", required = true)]
     pub(crate) trust_anchors: Vec<PathBuf>,
-    /// Certificates to build a path with (PEM or DER)
+    /// Certificates to build a path with (PEM or DER); may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) untrusted: Vec<PathBuf>,
-    /// CRLs, complete and delta (PEM or DER)
+    /// CRLs, complete and delta (PEM or DER); may be repeated
     #[arg(long = "crl", value_name = "FILE")]
     pub(crate) crls: Vec<PathBuf>,
-    /// Judge as of this time (RFC 3339) instead of now
+    /// Judge as of this time (RFC 3339, like 2026-11-21T20:00:00Z) instead of now
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) at: Option<UnixTime>,
     /// Let signatures and imprints over SHA-1 count
@@ -128,12 +129,13 @@ fn parse_digest(text: &str) -> Result<KnownDigest, String> {
     }
 }
 
-/// In a registry or layout, a signature with the timestamp in its envelope is stored beside the old one. A bundle is never
-/// changed: a new one is written, which carries the timestamp as evidence beside the signature.
 #[derive(Debug, Args)]
+#[command(
+    after_long_help = "In a registry or layout, a signature with the timestamp in its envelope is stored beside the old one. A bundle is never \
+changed: a new one is written, which carries the timestamp as evidence beside the signature; it is not sealed."
+)]
 pub(crate) struct TimestampAdd {
-    /// The signed artifact: a registry, layout or bundle reference
-    #[arg(value_name = "REF")]
+    #[arg(value_name = "REF", help = format!("The signed artifact: {REFERENCE_FORMS}"))]
     pub(crate) reference: String,
     #[command(flatten)]
     pub(crate) authority: AuthorityOptions,

@@ -17,8 +17,9 @@ use bulla::ops::collect::{Collection, Source, collect};
 use bulla::ops::file::FileSource;
 use bulla::ops::pack::{Supplies, docker_manifest, inventory, pack, pack_file};
 use bulla::ops::progress::{Progress, Stage};
+use bulla::ops::seal::SubjectSeal;
 use bulla::ops::supply::{GapPolicy, Sources, supply};
-use bulla::report::{TOOL, inspection};
+use bulla::report::{Count, TOOL, inspection};
 
 use crate::args::{Compression, Export};
 use crate::error::{CommandError, Status};
@@ -143,6 +144,10 @@ fn sources(arguments: &Export, network: &Network, limits: &Limits) -> Result<Vec
         }
         let opened = open(reference, network, limits)?;
         opened.spare(&arguments.output)?;
+        if matches!(opened.seal, SubjectSeal::Sealed(_)) {
+            let is = if arguments.sealing.seal.is_some() { "gets a seal of its own" } else { "is not sealed" };
+            terminal::say(&format!("note: {reference} is sealed; a seal is on one bundle only, and the new one {is}"));
+        }
         sources.extend(opened.sources(names.get(place))?);
     }
     warn_of_namesakes(references);
@@ -197,13 +202,16 @@ pub(super) fn tell(inventory: &BundleInventory, output: &Path) {
     }
     let crls_only = inventory.evidence.iter().all(|record| matches!(record, EvidenceRecord::Crl(_)));
     terminal::say(&format!(
-        "{}: {} blobs, {} bytes, {} signatures, {} {}",
+        "{}: {}, {} bytes, {}, {}",
         output.display(),
-        inventory.totals.blobs,
+        Count(usize::try_from(inventory.totals.blobs).unwrap_or(usize::MAX), "blob"),
         inventory.totals.bytes,
-        inventory.signatures.len(),
-        inventory.evidence.len(),
-        if crls_only { "CRLs" } else { "CRLs and OCSP responses" }
+        Count(inventory.signatures.len(), "signature"),
+        if crls_only {
+            Count(inventory.evidence.len(), "CRL").to_string()
+        } else {
+            format!("{} CRLs and OCSP responses", inventory.evidence.len())
+        }
     ));
     for notice in inspection::gaps(inventory) {
         terminal::say(&format!("note[{}]: {}", notice.code, notice.message));

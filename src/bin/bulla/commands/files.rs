@@ -11,16 +11,20 @@ use crate::error::CommandError;
 
 /// A file that the operator names. That it cannot be read is wrong input here, whatever the system's reason.
 pub(super) fn read(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
-    let unreadable = |why: String| {
-        CommandError::new(DiagnosticCode::InputUnreadable, format!("{}: {why}", path.display()))
-            .with_hint("check the spelling, and that it is there")
+    let unreadable = |error: std::io::Error| CommandError {
+        code: DiagnosticCode::InputUnreadable,
+        ..CommandError::io(path, &error)
     };
-    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     match u64::try_from(bytes.len()) {
         Ok(size) if size <= most => Ok(bytes),
-        _ => Err(unreadable(format!("it is larger than the limit of {most} bytes"))),
+        _ => {
+            let message = format!("{} is larger than the limit of {most} bytes", path.display());
+            Err(CommandError::new(DiagnosticCode::InputUnreadable, message)
+                .with_hint("check that it is the file that was meant"))
+        }
     }
 }
 

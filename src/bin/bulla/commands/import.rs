@@ -1,5 +1,6 @@
 //! `bulla import FILE --to DEST`
 
+use std::collections::BTreeSet;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,13 +56,13 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
     check_kinds(&destination, &opened)?;
     let mapping = mapping(arguments, &destination, &opened)?;
     let bars = Bars::new();
-    let (judged, account) = judge(&opened, &arguments.judging, &arguments.files, &network, &limits, bars.as_ref())?;
+    let (judged, mut account) = judge(&opened, &arguments.judging, &arguments.files, &network, &limits, bars.as_ref())?;
     // An import that cannot be accounted for is not begun.
     let file = arguments.receipt.as_deref().map(OutputFile::create).transpose()?;
     let admissions = admissions(judged.artifacts(), &arguments.allow);
     let ledger = Arc::new(judged.ledger());
     let (imported, verification) = if admissions.is_empty() && opened.pipe.is_some() {
-        (ImportReport::default(), refuse(judged, &ledger, &mut opened))
+        (ImportReport::default(), refuse(judged, &ledger, &mut account, &mut opened))
     } else if admissions.is_empty() {
         let sound = ledger.settle(opened.store.as_ref(), bars.as_ref())?;
         (ImportReport::default(), judged.verified(sound))
@@ -91,8 +92,10 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
         let word = refused.verdict.as_str();
         terminal::say(&format!("error[artifact-not-trusted]: {} is {word} and was not imported", refused.reference));
     }
-    if !receipt.refused.is_empty() {
-        terminal::say("hint: --allow unsigned, rejected or skipped lets such artifacts in, and the receipt says so");
+    if let Some(allow) =
+        allow_hint(verification.artifacts.iter().filter(|root| admit(root, &arguments.allow).is_none()))
+    {
+        terminal::say(&allow);
     }
     Ok(status(&receipt))
 }
@@ -139,6 +142,16 @@ impl To {
     }
 }
 
+impl To {
+    /// The folder that is written, if it is one.
+    fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Layout(path) | Self::Files(path) => Some(path),
+            Self::DockerArchive(_) | Self::Registry(_) => None,
+        }
+    }
+}
+
 /// Elsewhere a tag or digest may follow a path. Here the names come from the bundle, and a folder that is called
 /// `images:1.0` was hardly meant.
 fn nameless(path: PathBuf, text: &str) -> Result<PathBuf, CommandError> {
@@ -172,6 +185,9 @@ fn check_outputs(arguments: &Import, destination: &To, opened: &Opened) -> Resul
         (Some(receipt), Some(archive)) if is_same(receipt, archive) => {
             refuse(format!("{} cannot be both archive and receipt", receipt.display()), "name another file")
         }
+        (Some(receipt), None) if destination.folder().is_some_and(|folder| is_same(receipt, folder)) => {
+            refuse(format!("{} cannot be both folder and receipt", receipt.display()), "name another file")
+        }
         _ => Ok(()),
     }
 }
@@ -200,14 +216,34 @@ fn admissions(artifacts: &[VerifiedRoot], allow: &[AllowWhat]) -> Vec<Admission>
 
 fn admit(root: &VerifiedRoot, allow: &[AllowWhat]) -> Option<Admission> {
     let reference = root.root.reference.clone()?;
-    let (what, allowed) = match &root.outcome.as_ref()?.verdict {
-        Verdict::Trusted(artifact) => return Some(Admission::trusted(artifact.as_ref().clone(), reference)),
-        verdict if verdict.is_unsigned() => (AllowWhat::Unsigned, Allow::Unsigned),
-        Verdict::Rejected(_) | Verdict::Undecided(_) => (AllowWhat::Rejected, Allow::Rejected),
-        Verdict::Skipped => (AllowWhat::Skipped, Allow::Skipped),
-    };
+    let verdict = &root.outcome.as_ref()?.verdict;
+    if let Verdict::Trusted(artifact) = verdict {
+        return Some(Admission::trusted(artifact.as_ref().clone(), reference));
+    }
+    let (what, allowed) = needed(verdict)?;
     let descriptor = root.root.descriptor.clone();
     allow.contains(&what).then(|| Admission::allowed(descriptor, reference, allowed))
+}
+
+/// What the operator would have to allow.
+fn needed(verdict: &Verdict) -> Option<(AllowWhat, Allow)> {
+    match verdict {
+        Verdict::Trusted(_) => None,
+        verdict if verdict.is_unsigned() => Some((AllowWhat::Unsigned, Allow::Unsigned)),
+        Verdict::Rejected(_) | Verdict::Undecided(_) => Some((AllowWhat::Rejected, Allow::Rejected)),
+        Verdict::Skipped => Some((AllowWhat::Skipped, Allow::Skipped)),
+    }
+}
+
+/// The way past a refusal, and what it means to take it.
+fn allow_hint<'a>(refused: impl Iterator<Item = &'a VerifiedRoot>) -> Option<String> {
+    let verdicts = refused.filter_map(|root| root.outcome.as_ref());
+    let words: BTreeSet<&str> =
+        verdicts.filter_map(|outcome| needed(&outcome.verdict)).map(|(_, allow)| allow.as_str()).collect();
+    let words: Vec<&str> = words.into_iter().collect();
+    let words = words.join(",");
+    let hint = "lets it in all the same, on your word alone, and the receipt says so";
+    (!words.is_empty()).then(|| format!("hint: the reasons are in the report; --allow {words} {hint}"))
 }
 
 /// A file is good under any name, so it may never pass for an image: it goes into a folder, and nothing else does.
@@ -398,12 +434,14 @@ fn receipt(
             digest: artifact.digest,
             verdict: artifact.verdict,
             codes: artifact.codes.clone(),
+            not_enforced: artifact.not_enforced.clone(),
             allowed: match found.ground {
                 AdmissionGround::Trusted => None,
                 AdmissionGround::Allowed(allow) => Some(allow.as_str().to_owned()),
             },
             scope: artifact.policy.as_ref().map(|policy| policy.scope.clone()),
             statement: artifact.policy.as_ref().and_then(|policy| policy.statement.clone()),
+            level: artifact.policy.as_ref().and_then(|policy| policy.level.clone()),
             good_signatures: artifact
                 .signatures
                 .iter()

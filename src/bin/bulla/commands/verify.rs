@@ -1,5 +1,6 @@
 //! `bulla verify TARGET`
 
+use bulla::archive::StreamPosition;
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::oci::{Reference, Repository};
@@ -10,7 +11,7 @@ use bulla::ops::seal::{SealDemand, SealOutcome, SealTerms, SubjectSeal};
 use bulla::ops::verify::{Depth, Judged, Judging, Subject, Verification, VerifiedRoot};
 use bulla::report::inspection::gaps;
 use bulla::report::text::write_report;
-use bulla::report::v1::{Clock, NetworkUse, Notice, Report, Source as Place, Word};
+use bulla::report::v1::{Clock, NetworkUse, Notice, Report, Source as Place, SourceKind, Word};
 use bulla::verification::Verdict;
 use bulla::verification::VerificationPlugins;
 
@@ -31,11 +32,12 @@ pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
         let judged = ops::verify::judge(&subject(&opened)?, &Depth::Integrity, &limits, progress.as_ref())?;
         let sound = read_all(&judged.ledger(), &mut opened, progress.as_ref())?;
         let notices = notices(&opened, judged.seal(), None);
-        Report::new(opened.place.clone(), None, &judged.verified(sound), notices)
+        Report::new(opened.place.clone(), None, &judged.verified(sound), notices).with_stream(opened.stream())
     } else {
-        let (judged, account) =
+        let (judged, mut account) =
             judge(&opened, &arguments.judging, &arguments.files, &network, &limits, progress.as_ref())?;
-        account.report(&complete(judged, &mut opened, progress.as_ref())?)
+        let verification = complete(judged, &mut account, &mut opened, progress.as_ref())?;
+        account.report(&verification)
     };
     progress.done();
     print(&report, arguments.output.format)?;
@@ -43,20 +45,26 @@ pub(crate) fn run(arguments: &Verify) -> Result<Status, CommandError> {
 }
 
 /// Reads the rest. Of a pipe nothing more is read once it is clear that what comes is not trusted.
-fn complete(judged: Judged, opened: &mut Opened, progress: &dyn Progress) -> Result<Verification, CommandError> {
+fn complete(
+    judged: Judged,
+    account: &mut Account,
+    opened: &mut Opened,
+    progress: &dyn Progress,
+) -> Result<Verification, CommandError> {
     let ledger = judged.ledger();
     if opened.pipe.is_some() && !judged.artifacts().iter().all(is_trusted) && !judged.rests_on_claims() {
-        return Ok(refuse(judged, &ledger, opened));
+        return Ok(refuse(judged, &ledger, account, opened));
     }
     Ok(judged.verified(read_all(&ledger, opened, progress)?))
 }
 
 /// Ends the reading of a pipe with what is known, and closes it.
-pub(crate) fn refuse(judged: Judged, ledger: &Ledger, opened: &mut Opened) -> Verification {
+pub(crate) fn refuse(judged: Judged, ledger: &Ledger, account: &mut Account, opened: &mut Opened) -> Verification {
     if let Some(pipe) = opened.pipe.take() {
         // It proves nothing any more, so it need not succeed.
         let _ = ledger.checked_head(&pipe.head);
-        terminal::say("note: the layers were not read: what comes before them decides");
+        let message = "the layers were not read: what comes before them decides".to_owned();
+        account.notices.push(Notice { code: DiagnosticCode::ContentNotRead, message });
     }
     judged.refused(ledger.progress())
 }
@@ -108,11 +116,12 @@ pub(crate) struct Account {
     place: Place,
     clock: Clock,
     notices: Vec<Notice>,
+    stream: Option<StreamPosition>,
 }
 
 impl Account {
     pub(crate) fn report(self, verification: &Verification) -> Report {
-        Report::new(self.place, Some(self.clock), verification, self.notices)
+        Report::new(self.place, Some(self.clock), verification, self.notices).with_stream(self.stream)
     }
 }
 
@@ -162,8 +171,11 @@ pub(crate) fn judge(
     };
     let judged = ops::verify::judge(&subject, &Depth::Judge(judging), limits, progress)?;
     let mut notices = notices(opened, judged.seal(), Some(&terms.clock));
+    if arguments.scope.is_none() {
+        notices.extend(names_of(opened, judged.artifacts()));
+    }
     notices.extend(judged.artifacts().iter().filter_map(unjudged));
-    Ok((judged, Account { place: opened.place.clone(), clock: terms.clock, notices }))
+    Ok((judged, Account { place: opened.place.clone(), clock: terms.clock, notices, stream: opened.stream() }))
 }
 
 /// What the command line demands of a seal. Only a bundle has one.
@@ -188,6 +200,18 @@ fn unjudged(root: &VerifiedRoot) -> Option<Notice> {
     let (left, digest) = (root.unjudged, root.root.descriptor.digest);
     let message = format!("{left} more signatures of {digest} were not judged; --max-signatures sets how many are");
     Some(Notice { code: DiagnosticCode::SignaturesNotJudged, message })
+}
+
+/// A layout or another tool's archive names its artifacts itself, and by these names they are judged.
+fn names_of(opened: &Opened, artifacts: &[VerifiedRoot]) -> Option<Notice> {
+    let place = match opened.place.kind {
+        SourceKind::Layout => "layout",
+        SourceKind::Archive => "archive",
+        SourceKind::Bundle | SourceKind::Registry => return None,
+    };
+    let message = format!("nothing vouches for names in a {place}: names and tags are what its index.json says");
+    let named = artifacts.iter().any(|root| root.root.reference.is_some());
+    (named && !opened.is_bundle()).then_some(Notice { code: DiagnosticCode::NamesAreClaims, message })
 }
 
 fn notices(opened: &Opened, seal: &SealOutcome, clock: Option<&Clock>) -> Vec<Notice> {

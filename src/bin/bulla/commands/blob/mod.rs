@@ -5,6 +5,7 @@ mod policy;
 mod sign;
 mod verify;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -54,12 +55,19 @@ fn read_signature(path: &Path, limits: &Limits) -> Result<Vec<u8>, CommandError>
 pub(super) fn signatures_beside(file: &Path, limits: &Limits) -> Result<Vec<(EnvelopeType, Vec<u8>)>, CommandError> {
     let mut found = Vec::new();
     for kind in [EnvelopeType::Jws, EnvelopeType::Cose] {
-        let path = file.with_file_name(signature_name(&name_of(file), kind));
+        let path = file.with_file_name(signature_file(file, kind));
         if path.exists() {
             found.push((kind, read_signature(&path, limits)?));
         }
     }
     Ok(found)
+}
+
+/// What the file with a file's signature is called. Names are bytes, whatever they look like.
+fn signature_file(file: &Path, kind: EnvelopeType) -> OsString {
+    let mut name = file.file_name().map(OsString::from).unwrap_or_default();
+    name.push(signature_name("", kind));
+    name
 }
 
 /// The last part of a path, as far as it is text.

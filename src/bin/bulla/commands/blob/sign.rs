@@ -9,11 +9,11 @@ use bulla::archive::OutputFile;
 use bulla::code::DiagnosticCode;
 use bulla::limits::Limits;
 use bulla::notary::EnvelopeType;
-use bulla::ops::blob::{describe_for, parse_media_type, signature_name};
+use bulla::ops::blob::{describe_for, parse_media_type};
 use bulla::signer::TimestampSource;
 use bulla::signer::plugin::SigningPurpose;
 
-use super::{name_of, open};
+use super::{open, signature_file};
 use crate::args::blob::BlobSign;
 use crate::commands::sign::{envelope_type, options};
 use crate::error::{CommandError, Status};
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &BlobSign) -> Result<Status, CommandError> {
 fn target(arguments: &BlobSign, kind: EnvelopeType) -> PathBuf {
     let beside = arguments.file.parent().unwrap_or(Path::new("")).to_owned();
     let folder = arguments.signature_directory.clone().unwrap_or(beside);
-    folder.join(signature_name(&name_of(&arguments.file), kind))
+    folder.join(signature_file(&arguments.file, kind))
 }
 
 fn write(target: &Path, bytes: &[u8]) -> Result<(), CommandError> {

@@ -4,10 +4,12 @@ use bulla::code::DiagnosticCode;
 use bulla::config::{self, ConfigDirectory};
 use bulla::limits::Limits;
 use bulla::ops::blob::{BlobJudging, JudgedBlob, parse_media_type, signature_format, verify_blob};
+use bulla::ops::seal::SEAL_REPOSITORY;
 use bulla::trust::Action;
-use bulla::verification::{SignatureOutcome, SignatureVerdict, VerificationPlugins};
+use bulla::verification::{SignatureOutcome, SignatureTimes, SignatureVerdict, VerificationPlugins};
 
 use super::{name_of, open, read_signature};
+use crate::args::Judging;
 use crate::args::blob::BlobVerify;
 use crate::commands::judging::unique;
 use crate::error::{CommandError, Status};
@@ -17,12 +19,7 @@ use crate::terminal;
 pub(crate) fn run(arguments: &BlobVerify) -> Result<Status, CommandError> {
     let limits = Limits::default();
     let judging = &arguments.judging;
-    if judging.scope.is_some() || judging.strict_notation_policy {
-        let message = "--scope and --strict-notation-policy are about repositories, and a file is in none";
-        return Err(
-            CommandError::new(DiagnosticCode::UsageInvalid, message).with_hint("--policy-name names a statement")
-        );
-    }
+    refuse_what_files_lack(judging)?;
     let kind = signature_format(&name_of(&arguments.signature))?;
     let media_type = arguments.media_type.as_deref().map(parse_media_type).transpose()?;
     let mut blob = open(&arguments.file)?;
@@ -55,6 +52,21 @@ pub(crate) fn run(arguments: &BlobVerify) -> Result<Status, CommandError> {
     tell(arguments, statement.name(), &judged)
 }
 
+/// A check that somebody asked for must not be passed over.
+fn refuse_what_files_lack(judging: &Judging) -> Result<(), CommandError> {
+    let usage = |message: &str| CommandError::new(DiagnosticCode::UsageInvalid, message);
+    if judging.scope.is_some() || judging.strict_notation_policy {
+        let message = "--scope and --strict-notation-policy are about repositories, and a file is in none";
+        return Err(usage(message).with_hint("--policy-name names a statement"));
+    }
+    let seal = &judging.seal;
+    if seal.require_seal || seal.ignore_seal || seal.seal_scope.to_string() != SEAL_REPOSITORY {
+        let message = "--require-seal, --ignore-seal and --seal-scope are about bundles, and this is a file";
+        return Err(usage(message).with_hint("bulla verify judges the bundle that a file came in"));
+    }
+    Ok(())
+}
+
 fn tell(arguments: &BlobVerify, statement: &str, judged: &JudgedBlob) -> Result<Status, CommandError> {
     let (file, signature) = (arguments.file.display(), arguments.signature.display());
     let Some(outcome) = &judged.outcome else {
@@ -63,8 +75,8 @@ fn tell(arguments: &BlobVerify, statement: &str, judged: &JudgedBlob) -> Result<
         ));
         return Ok(Status::Undecided);
     };
-    for (code, line) in complaints(outcome) {
-        terminal::say(&format!("{line}[{code}]"));
+    for line in complaints(outcome, statement) {
+        terminal::say(&line);
     }
     match outcome.verdict {
         SignatureVerdict::Good => {
@@ -73,6 +85,9 @@ fn tell(arguments: &BlobVerify, statement: &str, judged: &JudgedBlob) -> Result<
                 writeln!(out, "Successfully verified signature {signature}")?;
                 writeln!(out, "  file       {file} ({})", judged.blob.digest)?;
                 writeln!(out, "  signer     {signer}")?;
+                if let Some(signed) = signed(&outcome.facts.times) {
+                    writeln!(out, "  signed     {signed}")?;
+                }
                 writeln!(out, "  policy     {statement}")
             })?;
             Ok(Status::Done)
@@ -82,13 +97,32 @@ fn tell(arguments: &BlobVerify, statement: &str, judged: &JudgedBlob) -> Result<
     }
 }
 
-/// What speaks against the signature, and what would if the policy did not merely log it.
-fn complaints(outcome: &SignatureOutcome) -> Vec<(DiagnosticCode, String)> {
-    let mut found = Vec::new();
+/// The signing time, and whose word it is.
+fn signed(times: &SignatureTimes) -> Option<String> {
+    match (times.authenticated, times.claimed) {
+        (Some(time), _) if time.earliest == time.latest => Some(format!("{} (authenticated)", time.earliest)),
+        (Some(time), _) => Some(format!("{} to {} (authenticated)", time.earliest, time.latest)),
+        (None, claimed) => claimed.map(|claimed| format!("{claimed} (the signer's claim)")),
+    }
+}
+
+/// What speaks against the signature, and what would if the policy did not merely log it; each hint once.
+fn complaints(outcome: &SignatureOutcome, statement: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
     for judged in &outcome.checks {
         let Some(failure) = judged.check.finding.failure() else { continue };
-        let word = if judged.action == Action::Enforce { "error" } else { "warning" };
-        found.push((failure.code, format!("{word}: {}", failure.message)));
+        let (code, message) = (failure.code, &failure.message);
+        if judged.action != Action::Enforce {
+            let kind = judged.check.kind;
+            lines.push(format!("warning[{code}]: {message} (the statement {statement:?} only logs {kind})"));
+            continue;
+        }
+        lines.push(format!("error[{code}]: {message}"));
+        if let Some(hint) = failure.hint.as_ref().map(|hint| format!("hint: {hint}"))
+            && !lines.contains(&hint)
+        {
+            lines.push(hint);
+        }
     }
-    found
+    lines
 }

@@ -1,7 +1,7 @@
 //! `bulla cert verify LEAF`
 
 use bulla::limits::Limits;
-use bulla::ops::path::{PathFiles, path_limits, verify_path};
+use bulla::ops::path::{InputError, LEAF_FILE, PathFiles, path_limits, verify_path};
 use bulla::pki::WeakHashes;
 use bulla::pki::validation::{AnchorRole, Duties, PathSettings, PolicyInputs, Purpose, RevocationMode};
 use bulla::report::path::{PathReport, write_path};
@@ -15,13 +15,17 @@ pub(super) fn run(arguments: &CertVerify) -> Result<Status, CommandError> {
     let limits = path_limits();
     let files = files(arguments, &limits)?;
     let settings = settings(arguments);
-    let verdict = verify_path(&files, &settings, &limits)?;
+    let verdict = verify_path(&files, &settings, &limits).map_err(|error| named_leaf(error, arguments))?;
     let report = PathReport::new(&verdict, &settings);
     match arguments.output.format {
         Format::Json => terminal::print_json(&report)?,
         Format::Text => terminal::print(|out| write_path(&report, out))?,
     }
     Ok(if report.valid { Status::Done } else { Status::Rejected })
+}
+
+fn named_leaf(error: InputError, arguments: &CertVerify) -> InputError {
+    if error.file == LEAF_FILE { InputError { file: arguments.leaf.display().to_string(), ..error } } else { error }
 }
 
 fn files(arguments: &CertVerify, limits: &Limits) -> Result<PathFiles, CommandError> {
