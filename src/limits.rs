@@ -35,11 +35,13 @@ pub struct Limits {
     /// Signatures judged in one verification, each once for every name of an artifact that leads to it: ten times those of
     /// 10,000 artifacts.
     pub all_signatures: usize,
-    /// CRLs, delta CRLs and OCSP responses that are tried for one certificate, of each kind. Each may cost a public-key
-    /// operation. One is needed; more come together where an artifact went through several hands.
+    /// CRLs, delta CRLs and OCSP responses that are tried for one certificate, of each kind; and certificates of a timestamp
+    /// token that are tried for its authority's issuers. Each may cost a public-key operation. One is needed; more come
+    /// together where an artifact went through several hands.
     pub evidence_tries: usize,
-    /// The same for one verification, each piece counted once for each issuer: ten times what 10,000 artifacts need
-    /// whose signers all have certificates of their own, and under a minute of work.
+    /// The same for one verification, each piece counted once for each issuer, together with the signatures on timestamp
+    /// tokens and their authorities: several times what 10,000 artifacts need that are all stamped and whose signers all
+    /// have certificates of their own, and under a minute of work.
     pub all_evidence_tries: usize,
     /// Signatures of one artifact that are judged, the first by digest; those beyond are left (Notation's
     /// `--max-signatures`, conformance 1.27).

@@ -16,7 +16,7 @@ mod reading;
 mod timestamp;
 mod verdict;
 
-pub use artifact::{ArtifactOutcome, StatementName, evaluate, evaluate_blob, evaluate_file, evaluate_with};
+pub use artifact::{ArtifactOutcome, StatementName, evaluate, evaluate_blob, evaluate_file, evaluate_names};
 pub use evidence::{CarriedEvidence, EvidenceFlood, EvidenceKind, EvidenceUse, InScope};
 pub(crate) use freshness::Span;
 pub use freshness::{Clocks, Freshness, FreshnessError};
