@@ -26,6 +26,10 @@ pub struct Limits {
     pub depth: usize,
     /// Manifests in one closure, and in all that are held at once.
     pub manifests: usize,
+    /// Bytes of memory that the manifests of all closures take that are held at once, with what was made of them. A real
+    /// one of a kilobyte takes three, so that 50,000 signed artifacts stay below; whoever wants to fill the memory can have
+    /// a short annotation take twenty times its text.
+    pub manifest_memory: u64,
     /// Blobs in one bundle, and in all closures that are held at once.
     pub blobs: usize,
     /// Referrers of one subject.
@@ -73,6 +77,7 @@ impl Default for Limits {
             image_config_bytes: 4 * MIB,
             depth: 32,
             manifests: 200_000,
+            manifest_memory: 512 * MIB,
             blobs: 1_000_000,
             referrers: 10_000,
             signatures: 100,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bulla::code::{Diagnostic, DiagnosticCode};
 use bulla::limits::Limits;
 use bulla::oci::{Descriptor, MediaType, Target};
-use bulla::ops::closure::WalkOptions;
+use bulla::ops::closure::{WalkOptions, walk};
 use bulla::ops::collect::{CollectError, find, locate};
 use bulla::ops::evidence_export::find_carried_crls;
 use bulla::ops::import::{Destination, ImportOptions, import};
@@ -175,6 +175,27 @@ fn what_is_shown_is_bounded_whatever_names_lead_to_it() {
     assert!(all > NAMES * MANIFESTS, "{all}");
     assert!(shown(all).is_ok());
     assert_eq!(shown(all - 1).err(), Some(DiagnosticCode::ClosureTooDeep));
+}
+
+/// What manifests take in memory is counted, not what they take on a disk: short annotations take many times their text.
+#[test]
+fn manifests_are_counted_as_they_lie_in_memory() {
+    let mut store = Memory::default();
+    let annotations: serde_json::Map<_, _> = (0..2_000).map(|number| (format!("{number:x}"), "".into())).collect();
+    let index = |number: usize, store: &mut Memory| {
+        let document = serde_json::json!({"schemaVersion": 2, "mediaType": MediaType::OCI_INDEX, "manifests": [],
+            "annotations": annotations, "artifactType": number.to_string()});
+        store.document(MediaType::OCI_INDEX, &document)
+    };
+    let children: Vec<_> = (0..8).map(|number| index(number, &mut store)).collect();
+    let text: u64 = children.iter().map(|child| child.size).sum();
+    let root = store.index(&children);
+    let walked = |manifest_memory| {
+        let limits = Limits { manifest_memory, ..Limits::default() };
+        walk(&store, &root, &WalkOptions::default(), &limits, &NoProgress).map(|_| ()).map_err(|error| error.code())
+    };
+    assert_eq!(walked(50 * text), Ok(()));
+    assert_eq!(walked(10 * text), Err(DiagnosticCode::ClosureTooLarge));
 }
 
 /// Many small indexes over one child with many referrers: nothing is there twice, and every artifact has all of it.
