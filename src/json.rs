@@ -1,7 +1,8 @@
 //! JSON as bulla reads it: RFC 8259, one value, nothing behind it, and no member twice.
 //!
 //! Two readers that disagree about which of two equal members counts would judge two different documents, so such a
-//! document is refused before it is interpreted.
+//! document is refused before it is interpreted. So is one of more, and smaller, values than anything honest: each takes far
+//! more memory than text.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,13 +13,26 @@ use serde::de::{Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Ma
 
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::shorten;
+use crate::limits::Budget;
+
+/// How many values (members, elements and what holds them) any document may have.
+const ANY_VALUES: usize = 65_536;
+
+/// From there on, how many bytes of the document there must be for each value. Inventories of bundles have 25, indexes of
+/// layouts 38. A short annotation takes some 160 bytes of memory, so that a document of the greatest size takes half a
+/// gigabyte and not two.
+const BYTES_OF_A_VALUE: usize = 16;
 
 /// Parses `bytes` as one `T`.
 ///
 /// # Errors
-/// Malformed JSON, nesting beyond 128, a member twice in one object, bytes behind the value, or not a `T`.
+/// Malformed JSON, nesting beyond 128, a member twice in one object, bytes behind the value, more than 65,536 values and
+/// more than one for every 16 bytes, or not a `T`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
-    serde_json::from_slice::<Unique>(bytes)?;
+    let most = ANY_VALUES.max(bytes.len() / BYTES_OF_A_VALUE);
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    Unique { left: &mut Budget::new(most), most }.deserialize(&mut reader)?;
+    reader.end()?;
     Ok(serde_json::from_slice(bytes)?)
 }
 
@@ -59,61 +73,67 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// Any JSON value whose objects name each member once.
-struct Unique;
+/// Any JSON value whose objects name each member once, and that has no more values in it than are left.
+struct Unique<'a> {
+    left: &'a mut Budget,
+    most: usize,
+}
 
-impl<'de> Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor)
+impl Unique<'_> {
+    /// For what is inside.
+    const fn again(&mut self) -> Unique<'_> {
+        Unique { left: self.left, most: self.most }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Unique {
-    type Value = Self;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor)
+impl<'de> DeserializeSeed<'de> for Unique<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if !self.left.spend() {
+            let most = self.most;
+            return Err(serde::de::Error::custom(format_args!("more than {most} values are too many for its size")));
+        }
+        deserializer.deserialize_any(self)
     }
 }
 
-struct UniqueVisitor;
-
-impl<'de> Visitor<'de> for UniqueVisitor {
-    type Value = Unique;
+impl<'de> Visitor<'de> for Unique<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
-    fn visit_bool<E>(self, _: bool) -> Result<Unique, E> {
-        Ok(Unique)
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
     }
-    fn visit_i64<E>(self, _: i64) -> Result<Unique, E> {
-        Ok(Unique)
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
     }
-    fn visit_u64<E>(self, _: u64) -> Result<Unique, E> {
-        Ok(Unique)
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
     }
-    fn visit_f64<E>(self, _: f64) -> Result<Unique, E> {
-        Ok(Unique)
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
     }
-    fn visit_str<E>(self, _: &str) -> Result<Unique, E> {
-        Ok(Unique)
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
     }
-    fn visit_unit<E>(self) -> Result<Unique, E> {
-        Ok(Unique)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Unique, A::Error> {
-        while seq.next_element_seed(Unique)?.is_some() {}
-        Ok(Unique)
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(self.again())?.is_some() {}
+        Ok(())
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         let mut seen = HashSet::new();
         while let Some(key) = map.next_key::<String>()? {
-            map.next_value_seed(Unique)?;
+            map.next_value_seed(self.again())?;
             if let Some(key) = seen.replace(key) {
                 return Err(serde::de::Error::custom(format_args!("member {key:?} appears twice")));
             }
         }
-        Ok(Unique)
+        Ok(())
     }
 }
 
@@ -154,6 +174,19 @@ mod tests {
         assert!(from_slice::<Value>(b"{} \n").is_ok());
         assert!(from_slice::<Value>(b"{} {}").is_err());
         assert!(from_slice::<Value>("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_document_of_nothing_but_small_values_is_refused() {
+        let of = |text: &str, count: usize| format!("[{}]", vec![text; count].join(","));
+        let read = |text: &str| from_slice::<serde::de::IgnoredAny>(text.as_bytes()).map_err(|error| error.to_string());
+        assert!(read(&of("0", ANY_VALUES - 1)).is_ok());
+        let error = read(&of("0", ANY_VALUES)).unwrap_err();
+        assert!(error.contains("more than 65536 values"), "{error}");
+        // An array, a member and its value.
+        assert!(read(&of("{\"a\":0}", ANY_VALUES / 2)).is_err());
+        let honest = format!("\"{}\"", "x".repeat(BYTES_OF_A_VALUE));
+        assert!(read(&of(&honest, 2 * ANY_VALUES)).is_ok());
     }
 
     #[derive(Debug, serde::Deserialize)]

@@ -26,6 +26,10 @@ pub struct Limits {
     pub depth: usize,
     /// Manifests in one closure, and in all that are held at once.
     pub manifests: usize,
+    /// Bytes of memory that the manifests of all closures take that are held at once, with what was made of them. A real
+    /// one of a kilobyte takes three, so that 50,000 signed artifacts stay below; whoever wants to fill the memory can have
+    /// a short annotation take twenty times its text.
+    pub manifest_memory: u64,
     /// Blobs in one bundle, and in all closures that are held at once.
     pub blobs: usize,
     /// Referrers of one subject.
@@ -35,11 +39,13 @@ pub struct Limits {
     /// Signatures judged in one verification, each once for every name of an artifact that leads to it: ten times those of
     /// 10,000 artifacts.
     pub all_signatures: usize,
-    /// CRLs, delta CRLs and OCSP responses that are tried for one certificate, of each kind. Each may cost a public-key
-    /// operation. One is needed; more come together where an artifact went through several hands.
+    /// CRLs, delta CRLs and OCSP responses that are tried for one certificate, of each kind; and certificates of a timestamp
+    /// token that are tried for its authority's issuers. Each may cost a public-key operation. One is needed; more come
+    /// together where an artifact went through several hands.
     pub evidence_tries: usize,
-    /// The same for one verification, each piece counted once for each issuer: ten times what 10,000 artifacts need
-    /// whose signers all have certificates of their own, and under a minute of work.
+    /// The same for one verification, each piece counted once for each issuer, together with the signatures on timestamp
+    /// tokens and their authorities: several times what 10,000 artifacts need that are all stamped and whose signers all
+    /// have certificates of their own, and under a minute of work.
     pub all_evidence_tries: usize,
     /// Signatures of one artifact that are judged, the first by digest; those beyond are left (Notation's
     /// `--max-signatures`, conformance 1.27).
@@ -71,6 +77,7 @@ impl Default for Limits {
             image_config_bytes: 4 * MIB,
             depth: 32,
             manifests: 200_000,
+            manifest_memory: 512 * MIB,
             blobs: 1_000_000,
             referrers: 10_000,
             signatures: 100,

@@ -17,7 +17,7 @@ use crate::cms::{CmsError, SignedData, Signer};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::hex;
 use crate::limits::Limits;
-use crate::pki::validation::PathError;
+use crate::pki::validation::{PathError, SignatureCheck};
 use crate::pki::{
     Certificate, CertificatePool, ChainError, ConformingChain, Cursor, HashAlgorithm, NamedHash, SignatureError,
     TimestampingPaths, ValidityFailure, check_valid_at, parse_time,
@@ -112,7 +112,20 @@ impl TimestampToken {
         roots: &[Certificate],
         limits: &Limits,
     ) -> Result<VerifiedToken, TimestampError> {
-        self.verify_digest(self.info.hash, &self.info.hash.digest(message), roots, limits)
+        self.verify_counted(message, roots, limits).0
+    }
+
+    /// As [`TimestampToken::verify`], and what it cost, whatever came of it: for who has a budget for many tokens.
+    pub fn verify_counted(
+        &self,
+        message: &[u8],
+        roots: &[Certificate],
+        limits: &Limits,
+    ) -> (Result<VerifiedToken, TimestampError>, TokenCost) {
+        let mut cost = TokenCost::default();
+        let digest = self.info.hash.digest(message);
+        let verified = self.verify_imprint(self.info.hash, &digest, roots, limits, &mut cost);
+        (verified, cost)
     }
 
     /// As [`TimestampToken::verify`], for who has only the digest of the message.
@@ -126,12 +139,28 @@ impl TimestampToken {
         roots: &[Certificate],
         limits: &Limits,
     ) -> Result<VerifiedToken, TimestampError> {
+        self.verify_imprint(hash, digest, roots, limits, &mut TokenCost::default())
+    }
+
+    fn verify_imprint(
+        &self,
+        hash: HashAlgorithm,
+        digest: &[u8],
+        roots: &[Certificate],
+        limits: &Limits,
+        cost: &mut TokenCost,
+    ) -> Result<VerifiedToken, TimestampError> {
         if hash != self.info.hash || digest != self.info.imprint {
             let (expected, found) = (hex(digest), hex(&self.info.imprint));
             return Err(TimestampError::ImprintMismatch { expected, found });
         }
         let mut paths = TimestampingPaths::new(&self.data.certificates, roots, self.info.gen_time, limits);
-        self.first(|signer| self.verify_signer(signer, roots, &mut paths))
+        let found = self.first(|signer| {
+            cost.signers = cost.signers.saturating_add(1);
+            self.verify_signer(signer, roots, &mut paths)
+        });
+        cost.certificates.extend(paths.checks());
+        found
     }
 
     fn verify_signer(
@@ -211,6 +240,16 @@ fn essential(signer: &Signer) -> Result<EssentialId, TimestampError> {
         NamedHash::Strong(_) => Ok(id),
         NamedHash::Sha1 | NamedHash::Other(_) => Err(TimestampError::SigningCertificateHash),
     }
+}
+
+/// What verifying a token cost, in public-key operations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenCost {
+    /// Signers of the token whose signatures were checked. They are checked each time.
+    pub signers: usize,
+    /// The signatures of certificates that were checked on the way to a root. Certificates remember what came of it, so that
+    /// the same one costs nothing the next time.
+    pub certificates: Vec<SignatureCheck>,
 }
 
 /// A token that verified for a message and leads to a trusted authority.

@@ -59,7 +59,7 @@ impl OutputFile {
     /// A part of the file that is written by itself, also while others are.
     pub fn part(&self, at: u64, size: u64) -> FilePart<'_> {
         let file = self.file.get_ref().as_file();
-        FilePart { file, target: &self.target, at, end: at.saturating_add(size), flushed: at }
+        FilePart { target: &self.target, written: Written::from(file, at), end: at.saturating_add(size) }
     }
 
     /// Puts the file, on stable storage, under its name.
@@ -85,36 +85,49 @@ impl Seek for OutputFile {
 /// After so many bytes the disk is told to begin with them.
 const WRITE_BACK: u64 = 8 << 20;
 
-/// Tells the disk to begin with what was written, and does not wait for it. To fail at it harms nothing.
-fn write_back(file: &File, from: u64, to: u64) {
-    let size = NonZeroU64::new(to.saturating_sub(from));
-    if size.is_some() {
-        let _ = rustix::fs::fadvise(file, from, size, rustix::fs::Advice::DontNeed);
-    }
-}
-
-/// Writes to a file from its beginning, and keeps the disk busy meanwhile, so that making it durable at the end has
-/// little left to wait for.
-pub(crate) struct Eager<'a> {
+/// How far a file was written, from some place on. Keeps the disk busy meanwhile, so that making the file durable at the
+/// end has little left to wait for.
+#[derive(Debug)]
+struct Written<'a> {
     file: &'a File,
     at: u64,
     flushed: u64,
 }
 
+impl<'a> Written<'a> {
+    const fn from(file: &'a File, at: u64) -> Self {
+        Self { file, at, flushed: at }
+    }
+
+    /// Takes note of what was written. Once there is enough, the disk is told to begin with it, and nobody waits for it: to
+    /// fail at it harms nothing.
+    fn note(&mut self, count: usize) {
+        self.at = self.at.saturating_add(length(count));
+        let waiting = self.at.saturating_sub(self.flushed);
+        if waiting >= WRITE_BACK {
+            let _ =
+                rustix::fs::fadvise(self.file, self.flushed, NonZeroU64::new(waiting), rustix::fs::Advice::DontNeed);
+            self.flushed = self.at;
+        }
+    }
+}
+
+/// Writes to a file from its beginning.
+pub(crate) struct Eager<'a> {
+    written: Written<'a>,
+}
+
 impl<'a> Eager<'a> {
     pub(crate) const fn new(file: &'a File) -> Self {
-        Self { file, at: 0, flushed: 0 }
+        Self { written: Written::from(file, 0) }
     }
 }
 
 impl Write for Eager<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(bytes)?;
-        self.at = self.at.saturating_add(length(count));
-        if self.at.saturating_sub(self.flushed) >= WRITE_BACK {
-            write_back(self.file, self.flushed, self.at);
-            self.flushed = self.at;
-        }
+        let mut file = self.written.file;
+        let count = file.write(bytes)?;
+        self.written.note(count);
         Ok(count)
     }
 
@@ -126,23 +139,18 @@ impl Write for Eager<'_> {
 /// A part of an [`OutputFile`], of a size that was told before.
 #[derive(Debug)]
 pub struct FilePart<'a> {
-    file: &'a File,
     target: &'a Path,
-    at: u64,
+    written: Written<'a>,
     end: u64,
-    flushed: u64,
 }
 
 impl Write for FilePart<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let Written { file, at, .. } = self.written;
+        let room = usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX);
         let bytes = bytes.get(..bytes.len().min(room)).unwrap_or_default();
-        let count = self.file.write_at(bytes, self.at).map_err(|error| locate(self.target, error))?;
-        self.at = self.at.saturating_add(length(count));
-        if self.at.saturating_sub(self.flushed) >= WRITE_BACK {
-            write_back(self.file, self.flushed, self.at);
-            self.flushed = self.at;
-        }
+        let count = file.write_at(bytes, at).map_err(|error| locate(self.target, error))?;
+        self.written.note(count);
         Ok(count)
     }
 

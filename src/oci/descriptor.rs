@@ -70,6 +70,14 @@ impl MediaType {
         &self.0
     }
 
+    /// About how many bytes of memory it points to.
+    fn footprint(&self) -> u64 {
+        match &self.0 {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(text) => in_memory(text.len()).saturating_add(ALLOCATION),
+        }
+    }
+
     /// Whether content of this type lists other manifests.
     pub fn is_index(&self) -> bool {
         matches!(self.as_str(), Self::OCI_INDEX | Self::DOCKER_LIST)
@@ -187,6 +195,28 @@ impl<'de> Deserialize<'de> for Descriptor {
     }
 }
 
+/// What an allocation takes beside what is in it.
+const ALLOCATION: u64 = 16;
+
+/// What an annotation takes in a map beside its text: two strings, in nodes that are half full.
+const ANNOTATION: u64 = 128;
+
+/// What a map takes that has anything in it: nodes have room for eleven.
+const MAP: u64 = 416;
+
+fn in_memory(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// About how many bytes of memory annotations take.
+pub(super) fn footprint_of(annotations: &BTreeMap<String, String>) -> u64 {
+    if annotations.is_empty() {
+        return 0;
+    }
+    let texts = annotations.iter().map(|(key, value)| in_memory(key.len().saturating_add(value.len())));
+    texts.fold(MAP, |sum, text| sum.saturating_add(text).saturating_add(ANNOTATION))
+}
+
 fn no_media_type() -> MediaType {
     MediaType(Cow::Borrowed(""))
 }
@@ -224,6 +254,24 @@ impl Descriptor {
     /// Media type, digest and size alone: what identifies the content.
     pub fn bare(&self) -> Self {
         Self::new(self.media_type.clone(), self.digest, self.size)
+    }
+
+    /// As it is, without the annotations of this mention.
+    #[must_use]
+    pub fn without_annotations(&self) -> Self {
+        let (artifact_type, platform) = (self.artifact_type.clone(), self.platform.clone());
+        Self { artifact_type, platform, ..self.bare() }
+    }
+
+    /// About how many bytes it takes in memory, with all that it points to.
+    pub(crate) fn footprint(&self) -> u64 {
+        let platform = self.platform.as_deref().map_or(0, Platform::footprint);
+        let artifact_type = self.artifact_type.as_ref().map_or(0, MediaType::footprint);
+        in_memory(size_of::<Self>())
+            .saturating_add(self.media_type.footprint())
+            .saturating_add(footprint_of(&self.annotations))
+            .saturating_add(artifact_type)
+            .saturating_add(platform)
     }
 
     /// Whether both name the same content: media type, digest and size agree (Notary conformance 2.09).
@@ -268,6 +316,15 @@ impl Platform {
             os_version: None,
             os_features: Vec::new(),
         })
+    }
+
+    fn footprint(&self) -> u64 {
+        let texts = [Some(&self.os), Some(&self.architecture), self.variant.as_ref(), self.os_version.as_ref()];
+        let features = self.os_features.iter();
+        let texts = texts.into_iter().flatten().map(|text| in_memory(text.len()));
+        let features = features.map(|text| in_memory(size_of::<String>().saturating_add(text.len())));
+        let allocated = |sum: u64, bytes: u64| sum.saturating_add(bytes).saturating_add(ALLOCATION);
+        texts.chain(features).fold(in_memory(size_of::<Self>()), allocated)
     }
 
     /// Whether a child with platform `self` is what somebody who asks for `wanted` means: a variant counts only where

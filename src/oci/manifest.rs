@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::descriptor::{Descriptor, MediaType, null_is_empty};
+use super::descriptor::{Descriptor, MediaType, footprint_of, null_is_empty};
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::shorten;
 use crate::json::{self, JsonError, Object};
@@ -54,7 +54,11 @@ impl Manifest {
     /// takes over the one inside.
     pub fn parse(descriptor: &Descriptor, bytes: impl Into<Arc<[u8]>>) -> Result<Self, ManifestError> {
         let bytes = bytes.into();
-        let Object(document): Object<Document> = json::from_slice(&bytes)?;
+        let Object(mut document): Object<Document> = json::from_slice(&bytes)?;
+        // Thousands of manifests are held at a time, most of them with a layer or two.
+        for list in [&mut document.layers, &mut document.blobs, &mut document.manifests].into_iter().flatten() {
+            list.shrink_to_fit();
+        }
         let media_type = document.agreed_media_type(&descriptor.media_type)?;
         let kind = document.kind(&media_type)?;
         let mut descriptor = descriptor.clone();
@@ -70,6 +74,17 @@ impl Manifest {
     /// The bytes as received.
     pub const fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes
+    }
+
+    /// About how many bytes it takes in memory: those received, what was made of them, and what lists of children and of
+    /// referrers repeat of that.
+    pub fn footprint(&self) -> u64 {
+        let Document { config, layers, blobs, manifests, subject, annotations, .. } = &self.document;
+        let lists = [layers, blobs, manifests].into_iter().flatten().flatten();
+        let descriptors = lists.chain(config).chain(subject).chain([&self.descriptor]);
+        let parsed = descriptors.map(Descriptor::footprint).fold(footprint_of(annotations), u64::saturating_add);
+        let received = u64::try_from(self.bytes.len()).unwrap_or(u64::MAX);
+        received.saturating_add(parsed.saturating_mul(2))
     }
 
     /// What it is.
@@ -267,5 +282,21 @@ mod tests {
         ] {
             assert!(parse(media_type, &text).is_err(), "{media_type} {text}");
         }
+    }
+
+    #[test]
+    fn what_is_small_in_text_is_counted_as_it_lies_in_memory() {
+        let of = |annotations: &str| {
+            let text = format!(r#"{{"schemaVersion":2,"config":{D},"layers":[],"annotations":{{{annotations}}}}}"#);
+            let manifest = parse(MediaType::OCI_MANIFEST, &text).unwrap();
+            (u64::try_from(text.len()).unwrap(), manifest.footprint())
+        };
+        let (text, plain) = of("");
+        assert!(plain > text && plain < text + 2_000, "{plain}");
+        let many: Vec<String> = (0..1_000).map(|number| format!(r#""{number:x}":"""#)).collect();
+        let (text, dense) = of(&many.join(","));
+        assert!(dense > 20 * text, "{dense} of {text}");
+        let (text, long) = of(&format!(r#""a":"{}""#, "x".repeat(100_000)));
+        assert!(long < 4 * text, "{long} of {text}");
     }
 }

@@ -176,6 +176,12 @@ fn gap_of(note: &PlanNote) -> Option<EvidenceGap> {
         PlanNote::Unreadable(certificate, reason) => {
             gap(DiagnosticCode::CertificateMalformed, certificate.subject().to_string(), &[], reason.clone())
         }
+        PlanNote::AuthorityCrowd(certificate) => gap(
+            DiagnosticCode::EvidenceFlood,
+            certificate.subject().to_string(),
+            &[],
+            "the timestamp brings more certificates of its issuer's name than are tried".into(),
+        ),
         // Judging such a token fails whatever is carried, and a certificate that offers nothing lacks nothing.
         PlanNote::TokenUnreadable(_) | PlanNote::NotOffered(_) => None,
     }

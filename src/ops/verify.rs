@@ -21,7 +21,7 @@ use crate::time::UnixTime;
 use crate::trust::Trust;
 use crate::verification::{
     ArtifactOutcome, CarriedEvidence, Clocks, EvidenceNeed, FoundSignature, Freshness, Memo, RevocationReading, Terms,
-    Verdict, VerificationPlugins, evaluate_file, evaluate_with, evidence, plan_with,
+    Verdict, VerificationPlugins, evaluate_file, evaluate_names, evidence, plan_with,
 };
 
 /// An artifact to verify.
@@ -294,11 +294,18 @@ struct Dossier<'a> {
     file: Option<SignedFile>,
 }
 
-/// One root, and what was read of it.
+/// One artifact with all of its names, and what was read of it.
 struct Case<'a> {
+    dossier: &'a Dossier<'a>,
+    names: Vec<Name<'a>>,
+}
+
+/// One root.
+struct Name<'a> {
     root: &'a RootToVerify,
     scope: Repository,
-    dossier: &'a Dossier<'a>,
+    /// Its place among the roots.
+    place: usize,
 }
 
 /// Judges every root. Evidence is gathered once for all of them, each piece read and checked once: who signed a CRL
@@ -332,11 +339,11 @@ fn judge_all(
         let file = files.contains(place).then(|| file::signed(subject.store, closure, own())).transpose()?;
         Ok::<_, VerifyError>(Dossier { closure, signatures, file })
     })?;
-    let mut cases = Vec::with_capacity(subject.roots.len());
-    for (root, place) in subject.roots.iter().zip(closures.places()) {
+    let mut cases: Vec<Case<'_>> = dossiers.iter().map(|dossier| Case { dossier, names: Vec::new() }).collect();
+    for (place, (root, own)) in subject.roots.iter().zip(closures.places()).enumerate() {
         let missing = || ClosureError::RootMissing { digest: root.descriptor.digest };
-        let dossier = dossiers.get(*place).ok_or_else(missing)?;
-        cases.push(Case { root, scope: scope_of(root, judging)?, dossier });
+        let case = cases.get_mut(*own).ok_or_else(missing)?;
+        case.names.push(Name { root, scope: scope_of(root, judging)?, place });
     }
     check_judgements(&cases, limits)?;
     let evidence = gather_evidence(subject.store, &dossiers, judging, limits, &memo)?;
@@ -347,16 +354,26 @@ fn judge_all(
     }
     let judged = map_in_parallel(&cases, |case| case.judge(judging, &terms, &memo));
     if !memo.tries().is_exceeded() {
-        return Ok((judged, claims));
+        return Ok((in_order(judged), claims));
     }
     // What was tried before the account was empty depended on the threads; one after the other it depends on the bundle.
     let memo = memo.with_new_account(limits);
-    Ok((cases.iter().map(|case| case.judge(judging, &terms, &memo)).collect(), claims))
+    Ok((in_order(cases.iter().map(|case| case.judge(judging, &terms, &memo)).collect()), claims))
+}
+
+/// What was judged artifact by artifact, in the order of the roots.
+fn in_order(judged: Vec<Vec<(usize, VerifiedRoot)>>) -> Vec<VerifiedRoot> {
+    let mut roots: Vec<(usize, VerifiedRoot)> = judged.into_iter().flatten().collect();
+    roots.sort_by_key(|(place, _)| *place);
+    roots.into_iter().map(|(_, root)| root).collect()
 }
 
 /// Each name has a judgement of its own, with all that is found, and the report tells every one.
 fn check_judgements(cases: &[Case<'_>], limits: &Limits) -> Result<(), SignatureFlood> {
-    let each = |case: &Case<'_>| case.dossier.signatures.values().map(Vec::len).fold(0, usize::saturating_add);
+    let each = |case: &Case<'_>| {
+        let signatures = case.dossier.signatures.values().map(Vec::len).fold(0, usize::saturating_add);
+        signatures.saturating_mul(case.names.len())
+    };
     let found = cases.iter().map(each).fold(0, usize::saturating_add);
     let limit = limits.all_signatures;
     if found > limit { Err(SignatureFlood::TooOften { found, limit }) } else { Ok(()) }
@@ -401,33 +418,70 @@ fn gather_evidence(
 }
 
 impl Case<'_> {
-    /// Judges the root, and every other signed manifest of its closure under the same scope.
-    fn judge(&self, judging: &Judging<'_>, terms: &Terms<'_>, memo: &Memo) -> VerifiedRoot {
-        let Dossier { closure, signatures, file } = self.dossier;
-        // An artifact may have names of either kind.
-        let is_file = self.root.reference.as_ref().is_some_and(file::is_file);
-        if let Some(SignedFile { signatures: all, .. }) = file.as_ref().filter(|_| is_file) {
-            let signed = all.get(..terms.limits.judged_signatures).unwrap_or(all);
-            let statement = judging.trust.files.as_ref();
-            let outcome = evaluate_file(&self.root.descriptor, &self.scope, signed, statement, terms, memo);
-            let unjudged = all.len().saturating_sub(signed.len());
-            return VerifiedRoot { root: self.root.clone(), outcome: Some(outcome), parts: Vec::new(), unjudged };
-        }
-        let policy = &judging.trust.policy;
-        let digest = self.root.descriptor.digest;
-        let all = signatures.get(&digest).map(Vec::as_slice).unwrap_or_default();
-        let own = all.get(..terms.limits.judged_signatures).unwrap_or(all);
-        let outcome = evaluate_with(&self.root.descriptor, &self.scope, own, policy, terms, memo);
-        let others = signatures.iter().filter(|(subject, _)| **subject != digest);
-        let parts = others
-            .filter_map(|(subject, signatures)| Some((closure.manifests.get(subject)?, signatures)))
-            .map(|(manifest, signatures)| {
-                evaluate_with(&manifest.descriptor().bare(), &self.scope, signatures, policy, terms, memo)
-            })
-            .collect();
-        let unjudged = all.len().saturating_sub(own.len());
-        VerifiedRoot { root: self.root.clone(), outcome: Some(outcome), parts, unjudged }
+    /// Judges the artifact under each of its names, which may be of either kind: a file's, or another artifact's.
+    fn judge(&self, judging: &Judging<'_>, terms: &Terms<'_>, memo: &Memo) -> Vec<(usize, VerifiedRoot)> {
+        let is_file = |name: &&Name<'_>| name.root.reference.as_ref().is_some_and(file::is_file);
+        let (mut files, mut others): (Vec<&Name<'_>>, Vec<&Name<'_>>) = self.names.iter().partition(is_file);
+        let mut judged = match &self.dossier.file {
+            Some(file) => judge_file(file, &files, judging, terms, memo),
+            None => {
+                others.append(&mut files);
+                Vec::new()
+            }
+        };
+        judged.extend(self.judge_manifests(&others, judging, terms, memo));
+        judged
     }
+
+    /// Judges the root, and every other signed manifest of its closure under the same scopes.
+    fn judge_manifests(
+        &self,
+        names: &[&Name<'_>],
+        judging: &Judging<'_>,
+        terms: &Terms<'_>,
+        memo: &Memo,
+    ) -> Vec<(usize, VerifiedRoot)> {
+        let Some(Name { root: RootToVerify { descriptor, .. }, .. }) = names.first() else { return Vec::new() };
+        let Dossier { closure, signatures, .. } = self.dossier;
+        let scopes: Vec<&Repository> = names.iter().map(|name| &name.scope).collect();
+        let evaluate = |artifact: &Descriptor, signatures: &[FoundSignature]| {
+            evaluate_names(artifact, &scopes, signatures, &judging.trust.policy, terms, memo)
+        };
+        let all = signatures.get(&descriptor.digest).map(Vec::as_slice).unwrap_or_default();
+        let own = all.get(..terms.limits.judged_signatures).unwrap_or(all);
+        let unjudged = all.len().saturating_sub(own.len());
+        let mut judged = verified(names, evaluate(descriptor, own), unjudged);
+        for (subject, signatures) in signatures.iter().filter(|(subject, _)| **subject != descriptor.digest) {
+            let Some(manifest) = closure.manifests.get(subject) else { continue };
+            let outcomes = evaluate(&manifest.descriptor().bare(), signatures);
+            judged.iter_mut().zip(outcomes).for_each(|((_, root), outcome)| root.parts.push(outcome));
+        }
+        judged
+    }
+}
+
+fn judge_file(
+    file: &SignedFile,
+    names: &[&Name<'_>],
+    judging: &Judging<'_>,
+    terms: &Terms<'_>,
+    memo: &Memo,
+) -> Vec<(usize, VerifiedRoot)> {
+    let Some(Name { root: RootToVerify { descriptor, .. }, .. }) = names.first() else { return Vec::new() };
+    let scopes: Vec<&Repository> = names.iter().map(|name| &name.scope).collect();
+    let all = file.signatures.as_slice();
+    let signed = all.get(..terms.limits.judged_signatures).unwrap_or(all);
+    let outcomes = evaluate_file(descriptor, &scopes, signed, judging.trust.files.as_ref(), terms, memo);
+    verified(names, outcomes, all.len().saturating_sub(signed.len()))
+}
+
+/// Each name with its outcome.
+fn verified(names: &[&Name<'_>], outcomes: Vec<ArtifactOutcome>, unjudged: usize) -> Vec<(usize, VerifiedRoot)> {
+    let root = |(name, outcome): (&&Name<'_>, ArtifactOutcome)| {
+        let root = VerifiedRoot { root: name.root.clone(), outcome: Some(outcome), parts: Vec::new(), unjudged };
+        (name.place, root)
+    };
+    names.iter().zip(outcomes).map(root).collect()
 }
 
 /// Fetches what nothing that is carried answers. A failure here leaves the gap, and judging finds it undetermined.

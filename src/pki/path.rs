@@ -2,7 +2,7 @@
 
 use super::chain::shown;
 use super::profile::check_nested_purpose;
-use super::validation::{Bounds, LinkedPath, PathError, PathSettings, Pool, process};
+use super::validation::{Bounds, LinkedPath, PathError, PathSettings, Pool, SignatureCheck, process};
 use super::{Certificate, CertificateChain, ChainError, ConformingChain, Profile, WeakHashes};
 use crate::limits::Limits;
 use crate::time::UnixTime;
@@ -52,6 +52,11 @@ impl<'a> TimestampingPaths<'a> {
         };
         let pool = Pool::new(roots, candidates, WeakHashes::Refused, at, bounds);
         Self { pool, settings: PathSettings::new(at), limits }
+    }
+
+    /// The signatures that searching has cost so far, each once.
+    pub(crate) fn checks(&self) -> impl Iterator<Item = SignatureCheck> {
+        self.pool.checks()
     }
 
     pub(crate) fn find(&mut self, leaf: &Certificate) -> Result<ConformingChain, ChainError> {

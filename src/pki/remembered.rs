@@ -5,20 +5,19 @@
 //! signer's whole certificate, on whose key the result depends and on nothing else: no time, no trust, no scope. So whatever
 //! is found with it is what would be found without it, and several threads find it once.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::{Certificate, SignatureError};
 use crate::digest::Digest;
 
-/// How many signers one object remembers. It has one; others come from those who want to waste time, and are checked
-/// without being remembered.
-const MOST_SIGNERS: usize = 8;
-
 type Slot = Arc<OnceLock<Result<(), SignatureError>>>;
 
-/// What became of checking one object's signature, by the certificate whose key was used.
+/// What became of checking one object's signature, by the certificate whose key was used. An honest object has one signer.
+/// Others come from those who want to waste time, and are remembered all the same: whoever has signatures checked has a
+/// budget for it, counts each pair once, and pays for a line here with a public-key operation.
 #[derive(Debug, Default)]
-pub(super) struct CheckedUnder(Mutex<Vec<(Digest, Slot)>>);
+pub(super) struct CheckedUnder(Mutex<HashMap<Digest, Slot>>);
 
 impl CheckedUnder {
     /// The result of `check`, which must depend on the object that holds this and on `signer` alone.
@@ -27,23 +26,13 @@ impl CheckedUnder {
         signer: &Certificate,
         check: impl FnOnce() -> Result<(), SignatureError>,
     ) -> Result<(), SignatureError> {
-        match self.slot(signer.fingerprint()) {
-            Some(slot) => slot.get_or_init(check).clone(),
-            None => check(),
-        }
+        let slot = self.slot(signer.fingerprint());
+        slot.get_or_init(check).clone()
     }
 
-    fn slot(&self, signer: Digest) -> Option<Slot> {
+    fn slot(&self, signer: Digest) -> Slot {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, slot)) = known.iter().find(|(digest, _)| *digest == signer) {
-            return Some(Arc::clone(slot));
-        }
-        if known.len() >= MOST_SIGNERS {
-            return None;
-        }
-        let slot = Slot::default();
-        known.push((signer, Arc::clone(&slot)));
-        Some(slot)
+        Arc::clone(known.entry(signer).or_default())
     }
 }
 
@@ -85,14 +74,16 @@ mod tests {
     }
 
     #[test]
-    fn strangers_beyond_the_bound_are_checked_and_not_remembered() {
-        let checked = CheckedUnder::default();
-        for _ in 0..MOST_SIGNERS {
-            assert_eq!(checked.once(&certificate(), || Err(SignatureError::Mismatch)), Err(SignatureError::Mismatch));
+    fn a_crowd_of_strangers_is_asked_once_each() {
+        let (checked, calls) = (CheckedUnder::default(), Cell::new(0));
+        let crowd: Vec<Certificate> = (0..20).map(|_| certificate()).collect();
+        for stranger in crowd.iter().chain(&crowd) {
+            let found = checked.once(stranger, || {
+                calls.set(calls.get() + 1);
+                Err(SignatureError::Mismatch)
+            });
+            assert_eq!(found, Err(SignatureError::Mismatch));
         }
-        let late = certificate();
-        assert_eq!(checked.once(&late, || Ok(())), Ok(()));
-        assert_eq!(checked.once(&late, || Err(SignatureError::Mismatch)), Err(SignatureError::Mismatch));
-        assert_eq!(checked.0.lock().unwrap().len(), MOST_SIGNERS);
+        assert_eq!(calls.get(), crowd.len());
     }
 }

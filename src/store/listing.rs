@@ -38,7 +38,7 @@ pub enum ListingError {
         limit: usize,
     },
     /// More text in annotations than is kept.
-    #[error("the annotations of the referrers have more than {limit} bytes")]
+    #[error("the referrers and their annotations take more than {limit} bytes of memory")]
     TooMuchText {
         /// The limit.
         limit: u64,
@@ -205,12 +205,15 @@ fn batches(mut list: &[Descriptor]) -> impl Iterator<Item = &[Descriptor]> {
     })
 }
 
+/// Bytes of memory that the referrers of a layout or archive may take, with their annotations: about a kilobyte each.
+const REFERRER_BYTES: u64 = 128 << 20;
+
 struct Walk<'a> {
     store: &'a dyn ContentStore,
     limits: &'a Limits,
     graph: Graph,
-    /// Bytes of annotations kept.
-    text: u64,
+    /// Bytes of memory that the referrers take.
+    bytes: u64,
 }
 
 impl Graph {
@@ -219,8 +222,8 @@ impl Graph {
     /// # Errors
     /// One of them cannot be read or parsed: then it is not known what it refers to, and "no referrers" would be a lie.
     pub(super) fn build(store: &dyn ContentStore, entries: &[Descriptor], limits: &Limits) -> Result<Self, StoreError> {
-        let mut walk = Walk { store, limits, graph: Self::default(), text: 0 };
-        let mut next: Vec<Descriptor> = entries.to_vec();
+        let mut walk = Walk { store, limits, graph: Self::default(), bytes: 0 };
+        let mut next: Vec<Descriptor> = entries.iter().map(Descriptor::bare).collect();
         for _ in 0..limits.depth.max(1) {
             let mut children = Vec::new();
             next = walk.worth_reading(next);
@@ -308,11 +311,9 @@ impl Walk<'_> {
     }
 
     fn referrer(&mut self, subject: Digest, descriptor: Descriptor) -> Result<(), StoreError> {
-        let lengths = descriptor.annotations.iter().map(|(key, value)| key.len().saturating_add(value.len()));
-        let text = lengths.fold(0, usize::saturating_add);
-        self.text = self.text.saturating_add(u64::try_from(text).unwrap_or(u64::MAX));
-        if self.text > self.limits.index_bytes {
-            return Err(ListingError::TooMuchText { limit: self.limits.index_bytes }.into());
+        self.bytes = self.bytes.saturating_add(descriptor.footprint());
+        if self.bytes > REFERRER_BYTES {
+            return Err(ListingError::TooMuchText { limit: REFERRER_BYTES }.into());
         }
         self.graph.referring.insert(descriptor.digest);
         self.graph.referrers.entry(subject).or_default().insert(descriptor.digest, descriptor);

@@ -1,6 +1,6 @@
 //! Judging an artifact: every signature of it, under the statement that covers its repository.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::memo::Memo;
 use super::signature::{FoundSignature, Terms, examine};
@@ -54,15 +54,15 @@ fn describe(level: &VerificationLevel) -> String {
 }
 
 /// Judges a manifest that carries a file by the detached signatures of that file, each with the file as its hash describes
-/// it. The verdict is about the manifest: whoever has it has the file.
+/// it, under each of its names in their order. The verdict is about the manifest: whoever has it has the file.
 pub fn evaluate_file(
     manifest: &Descriptor,
-    scope: &Repository,
+    scopes: &[&Repository],
     signatures: &[(Descriptor, FoundSignature)],
     statement: Option<&PolicyStatement>,
     terms: &Terms<'_>,
     memo: &Memo,
-) -> ArtifactOutcome {
+) -> Vec<ArtifactOutcome> {
     let mut outcomes: Vec<SignatureOutcome> = match statement {
         Some(statement) if !statement.level().is_skip() => signatures
             .iter()
@@ -75,10 +75,10 @@ pub fn evaluate_file(
     outcomes.sort_by_key(|outcome| outcome.facts.signature);
     let is_judged = outcomes.len() == signatures.len();
     let passed_over = signatures.iter().filter(|_| !is_judged).map(|(_, found)| found.digest);
-    let verdict = judge_artifact(manifest, scope, statement, &outcomes);
-    ArtifactOutcome {
+    let unjudged: Vec<Digest> = BTreeSet::from_iter(passed_over).into_iter().collect();
+    let under = |scope: &&Repository| ArtifactOutcome {
         artifact: manifest.clone(),
-        scope: scope.clone(),
+        scope: Repository::clone(scope),
         // Statements about files have no scope.
         statement: statement.map(|statement| StatementName {
             name: statement.name().to_owned(),
@@ -86,10 +86,11 @@ pub fn evaluate_file(
             pattern: scope.to_string(),
         }),
         scopes: Vec::new(),
-        unjudged: BTreeSet::from_iter(passed_over).into_iter().collect(),
-        signatures: outcomes,
-        verdict,
-    }
+        unjudged: unjudged.clone(),
+        signatures: outcomes.clone(),
+        verdict: judge_artifact(manifest, scope, statement, &outcomes),
+    };
+    scopes.iter().map(under).collect()
 }
 
 /// Judges the detached signature of a blob under a statement of the blob policy (conformance 12.06); `None` where that says
@@ -113,19 +114,34 @@ pub fn evaluate(
     policy: &PolicyDocument,
     terms: &Terms<'_>,
 ) -> ArtifactOutcome {
-    evaluate_with(artifact, scope, signatures, policy, terms, &Memo::new(terms.limits))
+    let outcomes =
+        judge_under(Purpose::Artifact, artifact, signatures, policy.select(scope), terms, &Memo::new(terms.limits));
+    conclude(artifact, scope, signatures, policy, outcomes)
 }
 
-/// As [`evaluate`], for one of many artifacts that are judged together.
-pub fn evaluate_with(
+/// As [`evaluate`], for one of many artifacts that are judged together, under each of its names in their order. What a
+/// signature is worth depends on the statement that covers a name, not on the name: it is judged once for each statement.
+pub fn evaluate_names(
     artifact: &Descriptor,
-    scope: &Repository,
+    scopes: &[&Repository],
     signatures: &[FoundSignature],
     policy: &PolicyDocument,
     terms: &Terms<'_>,
     memo: &Memo,
-) -> ArtifactOutcome {
-    evaluate_for(Purpose::Artifact, artifact, scope, signatures, policy, terms, memo)
+) -> Vec<ArtifactOutcome> {
+    let mut found: Vec<ArtifactOutcome> = Vec::with_capacity(scopes.len());
+    let mut judged: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+    for scope in scopes {
+        let statement = policy.select(scope);
+        let name = statement.map(PolicyStatement::name);
+        let outcomes = match judged.get(&name).and_then(|place| found.get(*place)) {
+            Some(same) => same.signatures.clone(),
+            None => judge_under(Purpose::Artifact, artifact, signatures, statement, terms, memo),
+        };
+        judged.entry(name).or_insert(found.len());
+        found.push(conclude(artifact, scope, signatures, policy, outcomes));
+    }
+    found
 }
 
 /// A bundle's seal, judged as a seal. Only [`evaluate_seal`] makes one: a signature on the bundle manifest that was made for
@@ -150,29 +166,37 @@ pub fn evaluate_seal(
     policy: &PolicyDocument,
     terms: &Terms<'_>,
 ) -> SealJudgement {
-    let (seal, memo) = (std::slice::from_ref(seal), Memo::new(terms.limits));
-    SealJudgement { outcome: evaluate_for(Purpose::Seal, bundle, scope, seal, policy, terms, &memo) }
+    let seal = std::slice::from_ref(seal);
+    let outcomes = judge_under(Purpose::Seal, bundle, seal, policy.select(scope), terms, &Memo::new(terms.limits));
+    SealJudgement { outcome: conclude(bundle, scope, seal, policy, outcomes) }
 }
 
-fn evaluate_for(
+/// Every signature under one statement, by digest; none where there is no statement, or it says skip.
+fn judge_under(
     purpose: Purpose,
+    artifact: &Descriptor,
+    signatures: &[FoundSignature],
+    statement: Option<&PolicyStatement>,
+    terms: &Terms<'_>,
+    memo: &Memo,
+) -> Vec<SignatureOutcome> {
+    let Some(statement) = statement.filter(|statement| !statement.level().is_skip()) else { return Vec::new() };
+    let judge = |found| judge_signature(examine(purpose, artifact, found, statement, terms, memo), statement.level());
+    let mut outcomes: Vec<SignatureOutcome> = signatures.iter().map(judge).collect();
+    outcomes.sort_by_key(|outcome| outcome.facts.signature);
+    outcomes
+}
+
+/// What became of the artifact under one name, by what its signatures were found to be worth under the name's statement.
+fn conclude(
     artifact: &Descriptor,
     scope: &Repository,
     signatures: &[FoundSignature],
     policy: &PolicyDocument,
-    terms: &Terms<'_>,
-    memo: &Memo,
+    outcomes: Vec<SignatureOutcome>,
 ) -> ArtifactOutcome {
     let selected = policy.select_by(scope);
     let statement = selected.map(|(_, statement)| statement);
-    let mut outcomes: Vec<SignatureOutcome> = match statement {
-        Some(statement) if !statement.level().is_skip() => signatures
-            .iter()
-            .map(|found| judge_signature(examine(purpose, artifact, found, statement, terms, memo), statement.level()))
-            .collect(),
-        _ => Vec::new(),
-    };
-    outcomes.sort_by_key(|outcome| outcome.facts.signature);
     let is_judged = outcomes.len() == signatures.len();
     let passed_over = signatures.iter().filter(|_| !is_judged).map(|found| found.digest);
     let unjudged = BTreeSet::from_iter(passed_over).into_iter().collect();

@@ -17,7 +17,8 @@ mod timestamp;
 mod verdict;
 
 pub use artifact::{
-    ArtifactOutcome, SealJudgement, StatementName, evaluate, evaluate_blob, evaluate_file, evaluate_seal, evaluate_with,
+    ArtifactOutcome, SealJudgement, StatementName, evaluate, evaluate_blob, evaluate_file, evaluate_names,
+    evaluate_seal,
 };
 pub use evidence::{CarriedEvidence, EvidenceFlood, EvidenceKind, EvidenceUse, InScope};
 pub(crate) use freshness::Span;

@@ -2,7 +2,7 @@
 //! export and verification make it: what exports cleanly can be judged.
 
 use super::CarriedEvidence;
-use crate::limits::Limits;
+use crate::limits::{Budget, Limits};
 use crate::notary::{SignatureEnvelope, SigningScheme};
 use crate::pki::{Certificate, CertificatePool, RevocationSources};
 use crate::tsp::{TimestampError, TimestampToken};
@@ -45,6 +45,8 @@ pub enum PlanNote {
     Unreadable(Certificate, String),
     /// It offers nothing at all.
     NotOffered(Certificate),
+    /// So many certificates of its issuer's name come along in the timestamp token that not all were tried.
+    AuthorityCrowd(Certificate),
     /// The timestamp token cannot be read, so the needs of its authority are not known.
     TokenUnreadable(TimestampError),
 }
@@ -86,40 +88,62 @@ pub fn plan_with(
     plan
 }
 
-/// The authority's certificates as far as the token brings them, each with its issuer.
+/// The certificates of an authority.
+#[derive(Default)]
+struct Path {
+    /// Each with its issuer.
+    steps: Vec<(Certificate, Option<Certificate>)>,
+    /// Whose issuer was not found, because there were too many to try.
+    crowded: Option<Certificate>,
+}
+
+/// The authority's certificates as far as the token brings them.
 fn authority_path(token: &TimestampToken, limits: &Limits) -> Result<Path, TimestampError> {
-    let mut path = Path::new();
+    let mut path = Path::default();
+    let mut tries = Budget::new(limits.evidence_tries);
     let mut next = Some(token.signer()?.clone());
     while let Some(certificate) = next.take() {
-        let seen = path.iter().any(|(known, _)| *known == certificate);
-        if seen || path.len() >= limits.certificates {
+        let seen = path.steps.iter().any(|(known, _)| *known == certificate);
+        if seen || path.steps.len() >= limits.certificates {
             break;
         }
-        let issuer = (!certificate.is_self_issued())
-            .then(|| {
-                token.certificates().iter().find(|candidate| {
-                    candidate.subject() == certificate.issuer() && certificate.verify_signed_by(candidate).is_ok()
-                })
-            })
-            .flatten()
-            .cloned();
+        let issuer = if certificate.is_self_issued() { None } else { path.issuer_of(&certificate, token, &mut tries) };
         next.clone_from(&issuer);
-        path.push((certificate, issuer));
+        path.steps.push((certificate, issuer));
     }
     Ok(path)
 }
 
-/// The certificates of an authority, each with its issuer.
-type Path = Vec<(Certificate, Option<Certificate>)>;
+impl Path {
+    fn issuer_of(
+        &mut self,
+        certificate: &Certificate,
+        token: &TimestampToken,
+        tries: &mut Budget,
+    ) -> Option<Certificate> {
+        let of_the_name = |candidate: &&Certificate| candidate.subject() == certificate.issuer();
+        for candidate in token.certificates().iter().filter(of_the_name) {
+            if !tries.spend() {
+                self.crowded = Some(certificate.clone());
+                return None;
+            }
+            if certificate.verify_signed_by(candidate).is_ok() {
+                return Some(candidate.clone());
+            }
+        }
+        None
+    }
+}
 
 impl EvidencePlan {
     fn ask_authority(&mut self, path: Option<Result<Path, TimestampError>>) {
         match path {
             None => {}
-            Some(Ok(path)) => {
-                for (certificate, issuer) in &path {
+            Some(Ok(Path { steps, crowded })) => {
+                for (certificate, issuer) in &steps {
                     self.ask(certificate, issuer.as_ref(), ChainRole::Timestamping);
                 }
+                self.notes.extend(crowded.map(PlanNote::AuthorityCrowd));
             }
             Some(Err(error)) => self.notes.push(PlanNote::TokenUnreadable(error)),
         }

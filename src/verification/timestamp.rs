@@ -141,8 +141,9 @@ fn by_one(
     terms: &Terms<'_>,
     memo: &Memo,
 ) -> Stamped {
-    let token = match token.and_then(|token| verify_token(token, envelope, statement, terms)) {
-        Ok(token) => token,
+    let token = match token.and_then(|token| verify_token(token, envelope, statement, terms, memo)) {
+        Ok(Some(token)) => token,
+        Ok(None) => return Stamped::of(Finding::Undetermined(memo.tries().flood("the timestamp was not tried"))),
         Err(failure) => return Stamped::of(Finding::Failed(failure)),
     };
     let time = AuthenticatedTime { earliest: token.earliest(), latest: token.latest(), source: TimeSource::Timestamp };
@@ -186,14 +187,21 @@ fn expired_since(chains: &[&ConformingChain], at: UnixTime) -> String {
     if expired.is_empty() { String::new() } else { format!("; expired since then: {}", expired.join(", ")) }
 }
 
+/// `None` where too much was tried before: what was not looked at is neither good nor bad.
 fn verify_token(
     token: &TimestampToken,
     envelope: &AuthenticEnvelope,
     statement: &PolicyStatement,
     terms: &Terms<'_>,
-) -> Result<VerifiedToken, Failure> {
+    memo: &Memo,
+) -> Result<Option<VerifiedToken>, Failure> {
     let roots = terms.stores.anchors(statement.stores(), StoreType::Tsa)?;
-    Ok(token.verify(envelope.signature(), &roots, terms.limits)?)
+    if !memo.tries().has_room() {
+        return Ok(None);
+    }
+    let (verified, cost) = token.verify_counted(envelope.signature(), &roots, terms.limits);
+    memo.tries().charge(&cost);
+    Ok(Some(verified?))
 }
 
 fn outside_validity(failure: &ValidityFailure, when: &str) -> Failure {

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bulla::code::{Diagnostic, DiagnosticCode};
 use bulla::limits::Limits;
 use bulla::oci::{Descriptor, MediaType, Target};
-use bulla::ops::closure::WalkOptions;
+use bulla::ops::closure::{WalkOptions, walk};
+use bulla::ops::collect::{CollectError, find, locate};
 use bulla::ops::evidence_export::find_carried_crls;
 use bulla::ops::import::{Destination, ImportOptions, import};
 use bulla::ops::inspect::{Node, inspect};
@@ -24,10 +25,11 @@ use crate::import::admit;
 use crate::memory::{Memory, Sample, sample};
 use crate::revocation::{judging, strict};
 
-/// Counts the manifests that are read.
+/// Counts the manifests that are read, and how often all names are asked for.
 struct Counting {
     store: Memory,
     read: AtomicUsize,
+    listed: AtomicUsize,
 }
 
 impl ContentStore for Counting {
@@ -45,6 +47,7 @@ impl ContentStore for Counting {
     }
 
     fn names(&self) -> Result<Vec<NamedRoot>, StoreError> {
+        self.listed.fetch_add(1, Ordering::Relaxed);
         self.store.names()
     }
 }
@@ -66,7 +69,7 @@ fn judge(store: &dyn ContentStore, index: &Descriptor, limits: &Limits) -> Resul
 
 fn counting() -> (Counting, Descriptor) {
     let Sample { store, index, .. } = sample();
-    (Counting { store, read: AtomicUsize::new(0) }, index)
+    (Counting { store, read: AtomicUsize::new(0), listed: AtomicUsize::new(0) }, index)
 }
 
 /// What the sample has.
@@ -94,6 +97,37 @@ fn every_manifest_is_read_once_whatever_names_lead_to_it() {
     assert!(report.roots.iter().all(|root| root.referrers == 7));
     find_carried_crls(&store, &roots(&index), &BTreeSet::new(), &Limits::default(), &NoProgress).unwrap();
     assert_eq!(store.read.swap(0, Ordering::Relaxed), MANIFESTS);
+}
+
+/// A layout that was not written by bulla knows tags, and full names for some of them.
+#[test]
+fn a_store_is_asked_for_its_names_once_however_many_there_are() {
+    let (mut store, index) = counting();
+    let named = |number: usize, reference: Option<&str>| NamedRoot {
+        descriptor: index.clone(),
+        tag: Some(format!("v{number}").parse().unwrap()),
+        reference: reference.map(|text| text.parse().unwrap()),
+    };
+    store.store.names = (0..NAMES).map(|number| named(number, None)).collect();
+    for (number, name) in [(3, "h.io/app:v3"), (4, "h.io/app:v4"), (4, "h.io/other:v4")] {
+        store.store.names.push(named(number, Some(name)));
+    }
+    // Mentioned once more.
+    store.store.names.push(named(4, None));
+    let store = Arc::new(store);
+    let dynamic: Arc<dyn ContentStore> = store.clone();
+    let found = find(&dynamic, None, None).unwrap();
+    assert_eq!(store.listed.swap(0, Ordering::Relaxed), 2, "what there is, and what it is called");
+    let of = |number: usize| -> Vec<String> {
+        let tag = format!("v{number}");
+        let own = found.iter().filter(|root| root.tag.as_ref().is_some_and(|found| found.as_str() == tag));
+        own.map(|root| root.reference.as_ref().map_or("-".to_owned(), ToString::to_string)).collect()
+    };
+    assert_eq!(of(0), ["-"]);
+    assert_eq!(of(3), ["h.io/app:v3", "h.io/app:v3"], "by either entry");
+    assert_eq!(of(4), ["h.io/app:v4", "h.io/other:v4", "h.io/app:v4", "h.io/other:v4"]);
+    let error = locate(&dynamic, None, None, None).unwrap_err();
+    assert!(matches!(error, CollectError::NameMissing { .. }), "{error}");
 }
 
 #[test]
@@ -141,6 +175,27 @@ fn what_is_shown_is_bounded_whatever_names_lead_to_it() {
     assert!(all > NAMES * MANIFESTS, "{all}");
     assert!(shown(all).is_ok());
     assert_eq!(shown(all - 1).err(), Some(DiagnosticCode::ClosureTooDeep));
+}
+
+/// What manifests take in memory is counted, not what they take on a disk: short annotations take many times their text.
+#[test]
+fn manifests_are_counted_as_they_lie_in_memory() {
+    let mut store = Memory::default();
+    let annotations: serde_json::Map<_, _> = (0..2_000).map(|number| (format!("{number:x}"), "".into())).collect();
+    let index = |number: usize, store: &mut Memory| {
+        let document = serde_json::json!({"schemaVersion": 2, "mediaType": MediaType::OCI_INDEX, "manifests": [],
+            "annotations": annotations, "artifactType": number.to_string()});
+        store.document(MediaType::OCI_INDEX, &document)
+    };
+    let children: Vec<_> = (0..8).map(|number| index(number, &mut store)).collect();
+    let text: u64 = children.iter().map(|child| child.size).sum();
+    let root = store.index(&children);
+    let walked = |manifest_memory| {
+        let limits = Limits { manifest_memory, ..Limits::default() };
+        walk(&store, &root, &WalkOptions::default(), &limits, &NoProgress).map(|_| ()).map_err(|error| error.code())
+    };
+    assert_eq!(walked(50 * text), Ok(()));
+    assert_eq!(walked(10 * text), Err(DiagnosticCode::ClosureTooLarge));
 }
 
 /// Many small indexes over one child with many referrers: nothing is there twice, and every artifact has all of it.

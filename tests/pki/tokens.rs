@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bulla::cms::CmsError;
 use bulla::code::{Diagnostic, DiagnosticCode};
 use bulla::limits::Limits;
+use bulla::notary::SignatureEnvelope;
+use bulla::oci::Descriptor;
 use bulla::pki::{Certificate, ChainError, HashAlgorithm, SignatureError, Violation, build_timestamping_chain};
-use bulla::time::UnixTime;
+use bulla::signer::authority::{Authority, LeafUsage, Request};
+use bulla::signer::{LocalKey, LocalSigner, SigningOptions, sign_jws};
+use bulla::time::{UnixTime, ValidityPeriod};
 use bulla::tsp::{TimestampError, TimestampFailure, TimestampToken, VerifiedToken};
+use bulla::verification::{CarriedEvidence, PlanNote, plan};
 
 use crate::forms::replace;
 use crate::openssl::{AUTHORITY, Pki, ROOT, pki, tlv};
@@ -289,11 +296,66 @@ fn signers_of_one_token_share_one_search() {
         crowd.extend(pki.read("crowd.pem"));
     }
     let token = |signers: &[&str]| world.sign(&content, signers, "-cades -md sha256");
+    let cost = |der: &[u8]| {
+        let (limits, roots) = (Limits::default(), std::slice::from_ref(&world.root));
+        let (found, cost) = TimestampToken::parse(der, &limits).unwrap().verify_counted(MESSAGE, roots, &limits);
+        (found.is_ok(), cost.signers, cost.certificates.len())
+    };
+    // The token's own signature, and two on the way to the root.
+    assert_eq!(cost(&token(&["tsa"])), (true, 1, 2));
     world.verify(&token(&["bad", "tsa"])).unwrap();
     pki.write("mid.pem", crowd);
+    assert_eq!(cost(&token(&["bad", "tsa"])), (false, 2, 32), "what was in vain is told too");
     let error = world.verify(&token(&["bad", "tsa"])).unwrap_err();
     let TimestampError::Chain { source: ChainError::TooManyPaths { .. } } = error else { panic!("{error}") };
     world.verify(&token(&["tsa"])).unwrap();
+}
+
+/// Planning what an export must bring along looks for the issuers of a token's authority, and tries so many and no more.
+#[test]
+fn a_crowd_of_issuers_is_a_gap() {
+    let Some(world) = world() else { return };
+    let pki = &world.pki;
+    let certificates = |crowd: usize| {
+        pki.key("other", "ec:P-256");
+        let mut bundle = Vec::new();
+        for _ in 0..crowd {
+            // Of the issuer's name, with other keys: each must be tried to be found out.
+            pki.issue_as("crowd", "mid", "other", None, ROOT, "");
+            bundle.extend(pki.read("crowd.pem"));
+        }
+        bundle
+    };
+    let honest = pki.read("mid.pem");
+    let planned = |crowd: usize, evidence_tries: usize| {
+        pki.write("mid.pem", if crowd == 0 { honest.clone() } else { certificates(crowd) });
+        let envelope = stamped_by(&world.stamp("tsa", "", "-cert"));
+        pki.write("mid.pem", &honest);
+        let limits = Limits { evidence_tries, ..Limits::default() };
+        let notes = plan(&envelope, &CarriedEvidence::default(), &limits).notes;
+        let crowded = |note: &&PlanNote| matches!(note, PlanNote::AuthorityCrowd(whose) if *whose == world.tsa);
+        notes.iter().filter(crowded).count()
+    };
+    assert_eq!(planned(0, 1), 0, "an honest token needs one try for each certificate");
+    assert_eq!((planned(9, 9), planned(9, 8)), (0, 1));
+    assert_eq!(planned(40, Limits::default().evidence_tries), 1);
+}
+
+/// A signature with a token of something else: what nobody has judged yet.
+fn stamped_by(token: &[u8]) -> SignatureEnvelope {
+    let key = LocalKey::generate_p256().unwrap();
+    let now = UnixTime::from_seconds(1_800_000_000);
+    let validity = ValidityPeriod { not_before: now, not_after: now.saturating_add(Duration::from_secs(60)) };
+    let request = |subject| Request { subject, validity, crl_url: None };
+    let root = Authority::root(&request("CN=signing,O=o,ST=st,C=NL")).unwrap();
+    let leaf = request("CN=signer,O=o,ST=st,C=NL");
+    let chain = root.leaf(&leaf, LeafUsage::CodeSigning, &key.public_key_der().unwrap()).unwrap();
+    let signer = LocalSigner::new(key, chain).unwrap();
+    let signed = sign_jws(&Descriptor::of("text/plain", b"x"), &signer, &SigningOptions::new(now)).unwrap();
+    let mut document: serde_json::Value = serde_json::from_slice(&signed.bytes).unwrap();
+    document["header"]["io.cncf.notary.timestampSignature"] = STANDARD.encode(token).into();
+    let media_type = signed.descriptor.media_type;
+    SignatureEnvelope::parse(&media_type, document.to_string().as_bytes(), &Limits::default()).unwrap()
 }
 
 /// 9.22 to 9.24: what the authority's certificates must be like. `openssl ts` refuses to sign with most of these.

@@ -59,6 +59,10 @@ const KINDS: [Kind; 7] =
 
 impl World {
     fn create(count: usize) -> Self {
+        Self::of(count, &KINDS)
+    }
+
+    fn of(count: usize, kinds: &[Kind]) -> Self {
         let names = ["CN=root,O=o,ST=st,C=NL", "CN=time,O=o,ST=st,C=NL"];
         let [root, time] = names.map(|name| Authority::root(&request(name, None)).unwrap());
         // Of the same name, with another key.
@@ -70,7 +74,7 @@ impl World {
         let stamp = TimestampAt { authority: &stamper, time: NOW.saturating_sub(HOUR) };
         let (store, mut roots, mut last) = (MemoryStore::new(), Vec::new(), None);
         for number in 0..count {
-            let kind = KINDS[number % KINDS.len()];
+            let kind = kinds[number % kinds.len()];
             let image = image(&store, number);
             let options = SigningOptions::new(NOW.saturating_sub(HOUR));
             let stamped = SigningOptions { timestamp: Some(&stamp), ..options.clone() };
@@ -183,4 +187,56 @@ fn an_empty_account_is_empty_for_the_same_artifacts_every_time() {
     let first = codes();
     assert!(first.iter().flatten().flatten().any(|code| code.as_str() == "evidence-flood"));
     assert!((0..5).all(|_| codes() == first));
+}
+
+fn limited(all_evidence_tries: usize) -> Limits {
+    Limits { all_evidence_tries, ..Limits::default() }
+}
+
+fn trusted(judged: &[VerifiedRoot]) -> usize {
+    let verdicts = judged.iter().filter_map(|root| root.outcome.as_ref()).map(|outcome| &outcome.verdict);
+    verdicts.filter(|verdict| matches!(verdict, Verdict::Trusted(_))).count()
+}
+
+/// What every one of them shares: three CRLs of the signer's name, one of the authority's, and the authority's certificate.
+const SHARED: usize = 5;
+
+/// A timestamp is paid for from the account that revocation data is paid from. What was not tried is neither good nor bad.
+#[test]
+fn timestamps_are_accounted_for() {
+    let world = World::of(12, &[Kind::Stamped]);
+    assert_eq!(trusted(&world.judge(&world.roots, &limited(SHARED + 12))), 12);
+    let late = world.judge(&world.roots, &limited(SHARED + 5));
+    let verdicts: Vec<_> = late.iter().map(|root| root.outcome.as_ref().unwrap().verdict.clone()).collect();
+    assert!((1..12).contains(&trusted(&late)), "{verdicts:?}");
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Trusted(_) => {}
+            Verdict::Undecided(codes) => {
+                assert!(codes.iter().any(|code| code.as_str() == "evidence-flood"), "{codes:?}")
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let none = world.judge(&world.roots, &limited(0));
+    assert!(none.iter().all(|root| matches!(root.outcome.as_ref().unwrap().verdict, Verdict::Undecided(_))));
+}
+
+/// Whoever makes a bundle gives an artifact as many names as he likes: its signatures are judged once for all names that a
+/// statement covers.
+#[test]
+fn names_cost_nothing() {
+    let world = World::of(1, &[Kind::Stamped]);
+    let name = |number: usize| {
+        let reference = Some(format!("h.io/app{number}:v1").parse().unwrap());
+        RootToVerify { reference, ..world.roots[0].clone() }
+    };
+    let roots: Vec<_> = (0..20).map(name).collect();
+    let judged = world.judge(&roots, &limited(SHARED + 1));
+    assert_eq!(trusted(&judged), 20);
+    for (root, found) in roots.iter().zip(&judged) {
+        let alone = world.judge(std::slice::from_ref(root), &Limits::default());
+        assert_eq!((&alone[0].outcome, &alone[0].parts), (&found.outcome, &found.parts));
+        assert_eq!(found.root.reference, root.reference);
+    }
 }

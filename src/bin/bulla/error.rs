@@ -138,7 +138,6 @@ fn flag_hint(code: DiagnosticCode) -> Option<&'static str> {
         DiagnosticCode::DockerLoadUnsupported => {
             Some("--platform OS/ARCH carries one image of several; without --docker-load anything can be exported")
         }
-        DiagnosticCode::DestinationUnsupported => Some("--platform chooses one of several images"),
         _ => None,
     }
 }

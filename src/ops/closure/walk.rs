@@ -13,10 +13,6 @@ use crate::oci::{Descriptor, DigestTag, DigestTagKind, Manifest, Platform, Tag, 
 use crate::ops::progress::{Progress, proceed};
 use crate::store::{ContentStore, Search, SearchMethod, SearchResult, fetch_manifest};
 
-/// Bytes of all manifests of the closures together, which are held in memory. 200,000 real ones, of about a kilobyte,
-/// stay below; as many of the size that a single one may have would not.
-const ALL_MANIFEST_BYTES: u64 = 512 << 20;
-
 /// What is wanted of an artifact.
 #[derive(Debug, Clone, Default)]
 pub struct WalkOptions {
@@ -242,9 +238,10 @@ impl Walker<'_> {
 
     fn keep(&mut self, manifest: &Arc<Manifest>, parent: Option<Digest>) -> Result<(), ClosureError> {
         let digest = manifest.descriptor().digest;
-        let size = manifest.descriptor().size;
-        if self.held.manifest_bytes.fetch_add(size, Ordering::Relaxed) > ALL_MANIFEST_BYTES.saturating_sub(size) {
-            return Err(ClosureError::TooLarge { what: "bytes of manifests", limit: ALL_MANIFEST_BYTES });
+        let size = manifest.footprint();
+        let limit = self.limits.manifest_memory;
+        if self.held.manifest_bytes.fetch_add(size, Ordering::Relaxed) > limit.saturating_sub(size) {
+            return Err(ClosureError::TooLarge { what: "bytes of manifests in memory", limit });
         }
         if self.held.manifests.fetch_add(1, Ordering::Relaxed) >= self.limits.manifests {
             return Err(too_large("manifests", self.limits.manifests));
@@ -290,7 +287,7 @@ impl Walker<'_> {
                 // An index may list anything; BuildKit's caches list layers.
                 self.add_blob(descriptor, parent)?;
             } else {
-                let (descriptor, depth) = (descriptor.clone(), step.depth.saturating_add(1));
+                let (descriptor, depth) = (descriptor.without_annotations(), step.depth.saturating_add(1));
                 self.enqueue(Step { descriptor, depth, reached: Reached::Child { parent }, part: step.part })?;
             }
         }
@@ -308,7 +305,8 @@ impl Walker<'_> {
         if found.descriptors.len() > self.limits.referrers {
             return Err(too_large("referrers of one subject", self.limits.referrers));
         }
-        for descriptor in found.descriptors {
+        for descriptor in &found.descriptors {
+            let descriptor = descriptor.without_annotations();
             let reached = Reached::Referrer { subject: digest };
             self.enqueue(Step { descriptor, depth, reached, part: Part::Attached })?;
         }

@@ -1,10 +1,11 @@
 //! From what the operator wrote to artifacts and the names that they are exported under.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{CollectError, Source};
 use crate::digest::Digest;
-use crate::oci::{Descriptor, DigestTag, Reference, Tag, Target, referrers_tag};
+use crate::oci::{DigestTag, Reference, Tag, Target, referrers_tag};
 use crate::store::{ContentStore, NamedRoot};
 
 /// Finds what a source is asked for.
@@ -26,8 +27,9 @@ pub fn locate(
     if as_name.is_some() && found.len() > 1 {
         return Err(CollectError::Several { count: found.len() });
     }
+    let mut stored = StoredNames::of(store.as_ref());
     let source = |found: NamedRoot| {
-        let reference = full_name(store.as_ref(), &found, as_name.or(name))?;
+        let reference = full_name(&mut stored, &found, as_name.or(name))?;
         Ok(Source { store: Arc::clone(store), descriptor: found.descriptor, reference })
     };
     found.into_iter().map(source).collect()
@@ -43,6 +45,9 @@ pub fn find(
     target: Option<&Target>,
     name: Option<&Reference>,
 ) -> Result<Vec<NamedRoot>, CollectError> {
+    let mut stored = StoredNames::of(store.as_ref());
+    // What is listed twice without a full name has its full names once.
+    let mut expanded = BTreeSet::new();
     let mut found = Vec::new();
     for mut root in search(store.as_ref(), target, name)? {
         if root.reference.is_some() || name.is_some() {
@@ -50,10 +55,10 @@ pub fn find(
             found.push(root);
             continue;
         }
-        let names = stored_names(store.as_ref(), &root.descriptor, root.tag.as_ref())?;
+        let names = stored.find(&root.descriptor.digest, root.tag.as_ref())?;
         if names.is_empty() {
             found.push(root);
-        } else {
+        } else if expanded.insert((root.descriptor.digest, root.tag.clone())) {
             found.extend(names.into_iter().map(|reference| NamedRoot { reference: Some(reference), ..root.clone() }));
         }
     }
@@ -122,33 +127,52 @@ impl Wanted {
     }
 }
 
-/// The full names that the store has for this artifact.
-fn stored_names(
-    store: &dyn ContentStore,
-    descriptor: &Descriptor,
-    tag: Option<&Tag>,
-) -> Result<Vec<Reference>, CollectError> {
-    let fits = |named: &NamedRoot| {
-        named.descriptor.digest == descriptor.digest && (tag.is_none() || named.tag.as_ref() == tag)
-    };
-    let mut names: Vec<Reference> =
-        store.names()?.into_iter().filter(fits).filter_map(|named| named.reference).collect();
-    names.sort();
-    names.dedup();
-    Ok(names)
+/// The full names of each artifact, by the tag that stands beside them.
+type ByTag = BTreeMap<Option<Tag>, BTreeSet<Reference>>;
+
+/// The full names that a store has for its artifacts; asked for once, when the first is looked for.
+struct StoredNames<'a> {
+    store: &'a dyn ContentStore,
+    known: Option<BTreeMap<Digest, ByTag>>,
 }
 
-/// The full name that the store has for this artifact, if it has just one.
-fn stored_name(
-    store: &dyn ContentStore,
-    descriptor: &Descriptor,
-    tag: Option<&Tag>,
-) -> Result<Option<Reference>, CollectError> {
-    let names = stored_names(store, descriptor, tag)?;
-    match names.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(Some(one.clone())),
-        _ => Err(CollectError::SeveralNames { digest: descriptor.digest, names }),
+impl<'a> StoredNames<'a> {
+    const fn of(store: &'a dyn ContentStore) -> Self {
+        Self { store, known: None }
+    }
+
+    fn read(store: &dyn ContentStore) -> Result<BTreeMap<Digest, ByTag>, CollectError> {
+        let mut known: BTreeMap<Digest, ByTag> = BTreeMap::new();
+        for NamedRoot { descriptor, tag, reference } in store.names()? {
+            if let Some(reference) = reference {
+                known.entry(descriptor.digest).or_default().entry(tag).or_default().insert(reference);
+            }
+        }
+        Ok(known)
+    }
+
+    /// The full names that stand beside this tag, or beside any, sorted.
+    fn find(&mut self, digest: &Digest, tag: Option<&Tag>) -> Result<Vec<Reference>, CollectError> {
+        let known = match &mut self.known {
+            Some(known) => known,
+            None => self.known.insert(Self::read(self.store)?),
+        };
+        let Some(by_tag) = known.get(digest) else { return Ok(Vec::new()) };
+        let names: BTreeSet<&Reference> = match tag {
+            Some(tag) => by_tag.get(&Some(tag.clone())).into_iter().flatten().collect(),
+            None => by_tag.values().flatten().collect(),
+        };
+        Ok(names.into_iter().cloned().collect())
+    }
+
+    /// The full name, if there is just one.
+    fn only(&mut self, digest: &Digest, tag: Option<&Tag>) -> Result<Option<Reference>, CollectError> {
+        let names = self.find(digest, tag)?;
+        match names.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some(one.clone())),
+            _ => Err(CollectError::SeveralNames { digest: *digest, names }),
+        }
     }
 }
 
@@ -187,16 +211,16 @@ fn referrers_tag_subject(tag: &Tag) -> Option<Digest> {
 
 /// The name under which an artifact is exported, with its digest where no tag says which artifact it is.
 fn full_name(
-    store: &dyn ContentStore,
+    stored: &mut StoredNames<'_>,
     found: &NamedRoot,
     given: Option<&Reference>,
 ) -> Result<Reference, CollectError> {
     let digest = found.descriptor.digest;
-    let stored = match given.or(found.reference.as_ref()) {
+    let name = match given.or(found.reference.as_ref()) {
         Some(known) => Some(known.clone()),
-        None => stored_name(store, &found.descriptor, found.tag.as_ref())?,
+        None => stored.only(&digest, found.tag.as_ref())?,
     };
-    let Some(mut reference) = stored else {
+    let Some(mut reference) = name else {
         return Err(CollectError::NameMissing { digest, tag: found.tag.clone() });
     };
     if let Some(expected) = reference.digest

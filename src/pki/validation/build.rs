@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::PathError;
 use super::extensions::check_issuer;
 use super::state::check_validity;
+use crate::digest::Digest;
 use crate::limits::Budget;
 use crate::pki::chain::{place, shown};
 use crate::pki::name::CanonicalRdn;
@@ -29,6 +30,15 @@ pub(crate) struct Bounds {
     pub(crate) paths: usize,
     /// Certificates in one path.
     pub(crate) depth: usize,
+}
+
+/// A public-key operation: the signature on something, checked under somebody's key. The same one is not done twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SignatureCheck {
+    /// SHA-256 of what is signed: a certificate, a CRL, an OCSP response.
+    pub signed: Digest,
+    /// SHA-256 of the certificate with the key.
+    pub signer: Digest,
 }
 
 /// Certificates of which each is signed by the key of the next, whose subject it names as its issuer; the last is an
@@ -185,6 +195,14 @@ impl Pool {
             Some(failure) => Err(failure),
             None => Err(no_path(leaf, leaf)),
         }
+    }
+
+    /// The signatures that were checked so far, each once.
+    pub(crate) fn checks(&self) -> impl Iterator<Item = SignatureCheck> {
+        self.signatures.keys().filter_map(|(below, above)| {
+            let fingerprint = |index: &usize| Some(self.entry(*index)?.certificate.fingerprint());
+            Some(SignatureCheck { signed: fingerprint(below)?, signer: fingerprint(above)? })
+        })
     }
 
     fn entry(&self, index: usize) -> Option<&Entry> {

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 use der::asn1::ObjectIdentifier;
 
+pub use build::SignatureCheck;
 pub(super) use build::{Bounds, LinkedPath, Pool};
 pub use duties::Departure;
 pub use error::{Gap, PathError};

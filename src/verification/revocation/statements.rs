@@ -61,10 +61,7 @@ impl Statements {
     fn admits(&mut self, at_hand: AtHand<'_>, piece: Digest, issuer: &Certificate, cost: usize) -> bool {
         let admitted = at_hand.tries.admit(piece, issuer, cost);
         if !admitted && self.flood.is_none() {
-            let most = at_hand.tries.most();
-            let message = format!("not all revocation data was tried: {most} pieces had been tried before");
-            let hint = "somebody may have flooded the bundle with revocation data; verify its artifacts one by one";
-            self.flood = Some(Failure::new(DiagnosticCode::EvidenceFlood, message).with_hint(hint));
+            self.flood = Some(at_hand.tries.flood("not all revocation data was tried"));
         }
         admitted
     }

@@ -1,14 +1,15 @@
 //! `bulla import FILE --to DEST`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bulla::archive::OutputFile;
 use bulla::code::DiagnosticCode;
+use bulla::digest::Digest;
 use bulla::limits::Limits;
-use bulla::oci::Location;
+use bulla::oci::{Location, Reference};
 use bulla::ops::closure::WalkOptions;
 use bulla::ops::docker_archive::{self, DockerArchiveOptions};
 use bulla::ops::file::{extract, extract_stream, is_file};
@@ -418,11 +419,13 @@ fn receipt(
             bytes: imported.copied.bytes,
         },
     };
+    let mut by_name: BTreeMap<(&Reference, Digest), &ImportedRoot> = BTreeMap::new();
+    for root in &imported.roots {
+        by_name.entry((&root.reference, root.descriptor.digest)).or_insert(root);
+    }
     for (artifact, root) in report.artifacts.iter().zip(&verification.artifacts) {
-        let Some(reference) = root.root.reference.clone() else { continue };
-        let found = imported.roots.iter().find(|imported| {
-            imported.reference == reference && imported.descriptor.digest == root.root.descriptor.digest
-        });
+        let Some(name) = &root.root.reference else { continue };
+        let (found, reference) = (by_name.get(&(name, root.root.descriptor.digest)), name.clone());
         let Some(found) = found else {
             let (digest, verdict, codes) = (artifact.digest, artifact.verdict, artifact.codes.clone());
             receipt.refused.push(Refused { reference, digest, verdict, codes });
