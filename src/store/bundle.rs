@@ -49,7 +49,7 @@ impl BundleStore {
 
     /// The bundle manifest, which nothing but the bundle itself vouches for.
     pub fn manifest(&self) -> &Descriptor {
-        &self.contents.manifest.descriptor
+        &self.contents.manifest
     }
 
     /// What seals it, unjudged.
@@ -85,7 +85,10 @@ impl BundleStore {
 #[derive(Debug)]
 pub(super) struct Contents {
     pub(super) inventory: BundleInventory,
-    pub(super) manifest: BundleManifest,
+    /// The bundle manifest.
+    pub(super) manifest: Descriptor,
+    /// The inventory as it lies in the bundle.
+    document: Descriptor,
     pub(super) seal: Option<SealMembers>,
     /// The inventory's blobs, by digest.
     blobs: HashMap<Digest, usize>,
@@ -114,7 +117,8 @@ impl Contents {
         check_early(&inventory, &manifest, seal.as_ref())?;
         let blobs = inventory.blobs.iter().enumerate().map(|(place, blob)| (blob.digest, place)).collect();
         let tags = tags(&inventory);
-        Ok(Self { inventory, manifest, seal, blobs, tags })
+        let BundleManifest { descriptor: manifest, inventory_descriptor: document, .. } = manifest;
+        Ok(Self { inventory, manifest, document, seal, blobs, tags })
     }
 
     pub(super) fn record(&self, digest: &Digest) -> Option<&BlobRecord> {
@@ -290,9 +294,9 @@ fn check_early(
 /// nothing is left over.
 fn check_entries(archive: &Archive, contents: &Contents) -> Result<(), ArchiveError> {
     let own = |descriptor: &Descriptor| (descriptor.digest, descriptor.size);
-    let mut blobs = vec![own(&contents.manifest.descriptor)];
+    let mut blobs = vec![own(&contents.manifest)];
     blobs.extend(contents.seal.iter().flat_map(SealMembers::blobs).map(own));
-    blobs.push(own(&contents.manifest.inventory_descriptor));
+    blobs.push(own(&contents.document));
     let records = contents.inventory.blobs.iter().filter(|blob| !contents.is_early(&blob.digest));
     blobs.extend(records.map(|blob| (blob.digest, blob.size)));
     for (digest, size) in &blobs {
