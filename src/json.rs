@@ -15,7 +15,8 @@ use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::shorten;
 use crate::limits::Budget;
 
-/// How many values (members, elements and what holds them) any document may have.
+/// How many values (members, elements and what holds them) any document may have, and members one object: they are all
+/// remembered while it is read.
 const ANY_VALUES: usize = 65_536;
 
 /// From there on, how many bytes of the document there must be for each value. Inventories of bundles have 25, indexes of
@@ -26,8 +27,8 @@ const BYTES_OF_A_VALUE: usize = 16;
 /// Parses `bytes` as one `T`.
 ///
 /// # Errors
-/// Malformed JSON, nesting beyond 128, a member twice in one object, bytes behind the value, more than 65,536 values and
-/// more than one for every 16 bytes, or not a `T`.
+/// Malformed JSON, nesting beyond 128, a member twice in one object, bytes behind the value, more than 65,536 members in one
+/// object, more than 65,536 values and more than one for every 16 bytes, or not a `T`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     let most = ANY_VALUES.max(bytes.len() / BYTES_OF_A_VALUE);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -129,6 +130,9 @@ impl<'de> Visitor<'de> for Unique<'_> {
         let mut seen = HashSet::new();
         while let Some(key) = map.next_key::<String>()? {
             map.next_value_seed(self.again())?;
+            if seen.len() >= ANY_VALUES {
+                return Err(serde::de::Error::custom(format_args!("an object has more than {ANY_VALUES} members")));
+            }
             if let Some(key) = seen.replace(key) {
                 return Err(serde::de::Error::custom(format_args!("member {key:?} appears twice")));
             }
@@ -187,6 +191,10 @@ mod tests {
         assert!(read(&of("{\"a\":0}", ANY_VALUES / 2)).is_err());
         let honest = format!("\"{}\"", "x".repeat(BYTES_OF_A_VALUE));
         assert!(read(&of(&honest, 2 * ANY_VALUES)).is_ok());
+        let members: Vec<String> = (0..=ANY_VALUES).map(|number| format!("\"{number}\":{honest}")).collect();
+        let object = |count: usize| format!("{{{}}}", members[..count].join(","));
+        assert!(read(&object(ANY_VALUES)).is_ok());
+        assert!(read(&object(ANY_VALUES + 1)).unwrap_err().contains("members"));
     }
 
     #[derive(Debug, serde::Deserialize)]

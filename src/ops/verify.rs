@@ -1,6 +1,7 @@
 //! Verification: every byte, then every signature. One code path for bundles, archives, layouts and registries.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::closure::{Closure, ClosureError, Closures, NotarySignature, WalkOptions, walk_each};
 use super::file::{self, SignedFile};
@@ -155,10 +156,10 @@ fn overruled(own: &Verdict, by_seal: &Verdict) -> Verdict {
 pub struct Judged {
     seal: SealOutcome,
     artifacts: Vec<VerifiedRoot>,
-    /// Each artifact's, once.
-    closures: Vec<Closure>,
-    /// What the judgement took somebody's word for, to be shown with the bytes.
-    claims: Claims,
+    /// What the closures of all artifacts come to; they themselves are not needed any more, and there may be thousands.
+    ledger: Arc<Ledger>,
+    /// Whether the judgement took somebody's word for anything, to be shown with the bytes.
+    has_claims: bool,
 }
 
 impl Judged {
@@ -173,8 +174,8 @@ impl Judged {
     }
 
     /// What of the source must be sound.
-    pub fn ledger(&self) -> Ledger {
-        Ledger::of(&self.closures, self.claims.clone())
+    pub fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
     }
 
     /// Whether an artifact is trusted only if bytes that were not read are what is claimed of them: then reading must go
@@ -183,7 +184,7 @@ impl Judged {
         let is_trusted = |root: &VerifiedRoot| {
             root.outcome.as_ref().is_some_and(|outcome| matches!(outcome.verdict, Verdict::Trusted(_)))
         };
-        !self.claims.is_empty() && self.artifacts.iter().any(is_trusted)
+        self.has_claims && self.artifacts.iter().any(is_trusted)
     }
 
     /// Complete, now that all bytes were checked.
@@ -258,7 +259,8 @@ pub fn judge(
     {
         artifacts.iter_mut().for_each(|root| root.overrule(&verdict));
     }
-    Ok(Judged { seal, artifacts, closures: closures.into_distinct(), claims })
+    let (has_claims, ledger) = (!claims.is_empty(), Arc::new(Ledger::of(closures.distinct(), claims)));
+    Ok(Judged { seal, artifacts, ledger, has_claims })
 }
 
 /// Reads the seal whole, and judges it if anything is judged.

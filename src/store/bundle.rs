@@ -64,7 +64,7 @@ impl BundleStore {
 
     /// The bundle manifest, which nothing but the bundle itself vouches for.
     pub fn manifest(&self) -> &Descriptor {
-        &self.contents.manifest.descriptor
+        &self.contents.manifest
     }
 
     /// What seals it, unjudged.
@@ -100,7 +100,10 @@ impl BundleStore {
 #[derive(Debug)]
 pub(super) struct Contents {
     pub(super) inventory: BundleInventory,
-    pub(super) manifest: BundleManifest,
+    /// The bundle manifest.
+    pub(super) manifest: Descriptor,
+    /// The inventory as it lies in the bundle.
+    document: Descriptor,
     pub(super) seal: Option<SealMembers>,
     /// The inventory's blobs, by digest.
     blobs: HashMap<Digest, usize>,
@@ -129,7 +132,8 @@ impl Contents {
         check_early(&inventory, &manifest, seal.as_ref())?;
         let blobs = inventory.blobs.iter().enumerate().map(|(place, blob)| (blob.digest, place)).collect();
         let tags = tags(&inventory);
-        Ok(Self { inventory, manifest, seal, blobs, tags })
+        let BundleManifest { descriptor: manifest, inventory_descriptor: document, .. } = manifest;
+        Ok(Self { inventory, manifest, document, seal, blobs, tags })
     }
 
     /// Holds what the inventory says of `manifest.json` against the manifests, which `read` gives. It is good for every
@@ -316,9 +320,9 @@ fn check_early(
 /// nothing is missing and nothing is left over.
 fn check_entries(archive: &Archive, contents: &Contents) -> Result<(), ArchiveError> {
     let own = |descriptor: &Descriptor| (EntryName::Blob(descriptor.digest), descriptor.size);
-    let mut due = vec![own(&contents.manifest.descriptor)];
+    let mut due = vec![own(&contents.manifest)];
     due.extend(contents.seal.iter().flat_map(SealMembers::blobs).map(own));
-    due.push(own(&contents.manifest.inventory_descriptor));
+    due.push(own(&contents.document));
     due.extend(contents.inventory.docker_manifest.iter().map(|record| (EntryName::DockerManifest, record.size)));
     let records = contents.inventory.blobs.iter().filter(|blob| !contents.is_early(&blob.digest));
     due.extend(records.map(|blob| (EntryName::Blob(blob.digest), blob.size)));

@@ -224,7 +224,7 @@ impl BundleHead {
 
     /// The bundle manifest, which nothing but the bundle itself vouches for.
     pub const fn manifest(&self) -> &Descriptor {
-        &self.contents.manifest.descriptor
+        &self.contents.manifest
     }
 
     /// What seals it, unjudged.

@@ -66,7 +66,7 @@ pub struct SignatureFacts {
     pub times: SignatureTimes,
     /// The metadata in the signed payload, once the signature was found genuine.
     pub user_metadata: BTreeMap<String, String>,
-    /// The findings, in the order in which they were made.
+    /// The findings, in the order in which they were made, until they are judged.
     pub checks: Vec<Check>,
     /// The evidence that was used.
     pub evidence: Vec<EvidenceUse>,

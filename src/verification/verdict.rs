@@ -36,7 +36,7 @@ pub enum SignatureVerdict {
 /// A signature with its verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignatureOutcome {
-    /// What was found.
+    /// What was found, but for the findings, which are among the checks.
     pub facts: SignatureFacts,
     /// The findings under the policy's level.
     pub checks: Vec<JudgedCheck>,
@@ -45,16 +45,15 @@ pub struct SignatureOutcome {
 }
 
 /// Judges one signature's facts at a level.
-pub(super) fn judge_signature(facts: SignatureFacts, level: &VerificationLevel) -> SignatureOutcome {
-    let judge = |check: &Check| {
+pub(super) fn judge_signature(mut facts: SignatureFacts, level: &VerificationLevel) -> SignatureOutcome {
+    let judge = |mut check: Check| {
         let action = level.action(check.kind);
-        let mut check = check.clone();
         if action == Action::Skip {
             check.finding = Finding::NotRun(format!("the policy says skip for {}", check.kind));
         }
         JudgedCheck { check, action }
     };
-    let checks: Vec<JudgedCheck> = facts.checks.iter().map(judge).collect();
+    let checks: Vec<JudgedCheck> = std::mem::take(&mut facts.checks).into_iter().map(judge).collect();
     let codes = |pick: fn(&Finding) -> bool| {
         let mut codes: Vec<DiagnosticCode> = checks
             .iter()

@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Import) -> Result<Status, CommandError> {
     // An import that cannot be accounted for is not begun.
     let file = arguments.receipt.as_deref().map(OutputFile::create).transpose()?;
     let admissions = admissions(judged.artifacts(), &arguments.allow);
-    let ledger = Arc::new(judged.ledger());
+    let ledger = judged.ledger();
     let (imported, verification) = if admissions.is_empty() && opened.pipe.is_some() {
         (ImportReport::default(), refuse(judged, &ledger, &mut account, &mut opened))
     } else if admissions.is_empty() {
