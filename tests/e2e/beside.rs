@@ -354,6 +354,10 @@ const OTHERWISE: &[(&str, &[&str])] = &[
         &["--insecure-registry list HOST/app@DIGEST", "-d list HOST/app@DIGEST --insecure-registry"],
     ),
     ("help about nothing", &["help bogus"]),
+    (
+        "Notation shows the help of a group and succeeds; a script with a misspelt command must not go on",
+        &["policy bogus", "cert bogus", "key bogus", "plugin bogus", "completion tcsh"],
+    ),
 ];
 
 const COMMANDS: &str = "

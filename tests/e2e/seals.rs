@@ -12,9 +12,11 @@ use bulla::store::{ContentKind, ContentStore as _};
 use serde_json::{Value, json};
 
 use crate::support::cli::{Ended, statement};
-use crate::support::content::{Content, Form};
+use crate::support::content::{Content, Form, fallback_tag, get_manifest};
+use crate::support::http::request;
 use crate::support::openssl::{Chain, DAY, Holder, Key, Signing, Use, now, rfc3339};
-use crate::support::{plugin, tools};
+use crate::support::plugin;
+use crate::support::tools::{self, DockerRegistry};
 use crate::world::{SCOPE, World};
 
 const SEALS: &str = "bulla.invalid/seal";
@@ -338,12 +340,17 @@ fn other_tools_read_a_sealed_bundle_as_they_read_any() {
 
 /// A bundle with another's signature on its manifest in the seal's place.
 fn put_seal(world: &World, bundle: &str, sealed: &str, signer: &Holder, metadata: Option<Value>) {
+    let store = BundleStore::open(&world.user.path(bundle), &Limits::default()).unwrap();
+    let signing = Signing { metadata, ..Signing::default() };
+    let envelope = world.pki.envelope(signer, &json!(store.manifest().bare()), &signing);
+    put_envelope(world, bundle, sealed, &envelope, "application/jose+json");
+}
+
+fn put_envelope(world: &World, bundle: &str, sealed: &str, envelope: &[u8], media_type: &str) {
     let limits = Limits::default();
     let store = BundleStore::open(&world.user.path(bundle), &limits).unwrap();
     let mut content = Content::default();
-    let subject = json!(store.manifest().bare());
-    let signing = Signing { metadata, ..Signing::default() };
-    let seal = content.sign(&world.pki, signer, &subject, Form::New, &signing);
+    let seal = content.attach(&json!(store.manifest().bare()), envelope, media_type, "[]", Form::New);
     let seal: Descriptor = serde_json::from_value(seal).unwrap();
     let bytes = |digest: &Digest| Arc::<[u8]>::from(content.blobs[&digest.to_string()].as_slice());
     let manifest = Manifest::parse(&seal, bytes(&seal.digest)).unwrap();
@@ -414,6 +421,62 @@ fn a_signature_on_a_bundle_manifest_is_no_seal_unless_it_says_so() {
     let payload = BASE64_URL_SAFE_NO_PAD.decode(envelope["payload"].as_str().unwrap()).unwrap();
     let payload: Value = serde_json::from_slice(&payload).unwrap();
     assert_eq!(payload["targetArtifact"], json!(manifest.bare()), "nothing in it says that it is a seal");
+}
+
+/// Notation itself: what it makes of a seal, and that what it signs is none.
+#[test]
+fn notation_takes_a_seal_for_a_signature_and_makes_none() {
+    const TEST: &str = "notation_takes_a_seal_for_a_signature_and_makes_none";
+    let Some(sealing) = Sealing::new(TEST) else { return };
+    if !tools::there(TEST, &["notation", "docker-registry", "oras", "tar"]) {
+        return;
+    }
+    let (user, folder, registry) = (&sealing.world.user, sealing.world.user.folder(), DockerRegistry::start());
+    let keys = json!({"keys": [{"name": "carrier", "keyPath": user.path("sealer.key"),
+        "certPath": user.path("sealer.pem")}]});
+    user.put("../.config/notation/signingkeys.json", keys.to_string().as_bytes());
+    sealing.policy(&[seals("*", "sealers", "strict")]);
+    let unsealed = sealing.world.export("l");
+    let manifest_of =
+        |bundle: &str| BundleStore::open(&user.path(bundle), &Limits::default()).unwrap().manifest().digest;
+    let forged = manifest_of(&unsealed);
+    std::fs::create_dir(folder.join("bare")).unwrap();
+    tools::must("tar", &["xf", &unsealed, "-C", "bare"], &folder);
+    for authority in [&sealing.sealer.root, &sealing.sealer.inter] {
+        user.put(&format!("crls/{}.crl", authority.name), &sealing.world.pki.crl(authority));
+    }
+    for (format, media_type) in [("jws", "application/jose+json"), ("cose", "application/cose")] {
+        let bundle = format!("{format}.tar");
+        sealing.export(&bundle, "sealer", &["--seal-format", format]).ends(0);
+        std::fs::create_dir(folder.join(format)).unwrap();
+        tools::must("tar", &["xf", &bundle, "-C", format], &folder);
+        let digest = manifest_of(&bundle);
+        let place = format!("{}/{format}@{digest}", registry.host());
+        let from = format!("{format}@{digest}");
+        tools::must("oras", &["cp", "-r", "--from-oci-layout", &from, "--to-plain-http", &place], &folder);
+        let verify = ["verify", "--insecure-registry", &place];
+        user.notation(&verify).ends(0);
+        user.notation(&[&verify[..], &["-m", "vnd.bulla.purpose=bundle-seal"]].concat()).ends(0);
+        user.notation(&[&verify[..], &["-m", "vnd.bulla.purpose=anything"]].concat()).ends(1);
+        // The same manifest, signed as an artifact that was pushed.
+        let sign = ["sign", "--insecure-registry", "--key", "carrier", "--signature-format", format];
+        let repository = format!("pushed-{format}");
+        let pushed = format!("{}/{repository}@{forged}", registry.host());
+        let from = format!("bare@{forged}");
+        tools::must("oras", &["cp", "--from-oci-layout", &from, "--to-plain-http", &pushed], &folder);
+        user.notation(&[&sign[..], &[&pushed]].concat()).ends(0);
+        user.notation(&["verify", "--insecure-registry", &pushed]).ends(0);
+        let tag = fallback_tag(&forged.to_string());
+        let (_, list) = get_manifest(&registry.host(), &repository, &tag).unwrap();
+        let signature = list["manifests"][0]["digest"].as_str().unwrap();
+        let (_, manifest) = get_manifest(&registry.host(), &repository, signature).unwrap();
+        let target = format!("/v2/{repository}/blobs/{}", manifest["layers"][0]["digest"].as_str().unwrap());
+        let envelope = request(&registry.host(), "GET", &target, &[], b"").body;
+        put_envelope(&sealing.world, &unsealed, "put.tar", &envelope, media_type);
+        let ended = sealing.verify("put.tar", &["--crl", "crls"]);
+        sealing.expect(&ended, 1, "rejected", "rejected", &["seal-not-trusted"]);
+        assert_eq!(ended.json()["seal"]["codes"], json!(["seal-unmarked"]), "{ended:?}");
+    }
 }
 
 #[test]
