@@ -60,7 +60,7 @@ pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
                 super::v1::ClockSource::HostClock => "this host's clock",
                 super::v1::ClockSource::Given => "a given time",
             },
-            clock.freshness,
+            rule(&clock.freshness),
             match clock.revocation_time.as_str() {
                 "now" => String::new(),
                 other => format!(", revocations read {other}"),
@@ -76,6 +76,14 @@ pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "note[{}]: {}", notice.code, Clean(&notice.message))?;
     }
     Ok(())
+}
+
+/// A freshness rule for people: the document has its span in seconds.
+fn rule(text: &str) -> String {
+    match text.parse() {
+        Ok(Freshness::MaxAge(most)) => format!("max-age={}", Span(most)),
+        _ => text.to_owned(),
+    }
 }
 
 /// Of several artifacts: what became of all, and of how many.
@@ -293,7 +301,7 @@ fn write_evidence_summary(evidence: &[Evidence], clock: Option<&Clock>, out: &mu
             if clock.freshness == Freshness::Current.to_string() {
                 return writeln!(out);
             }
-            writeln!(out, "; the freshness rule {} lets it count", clock.freshness)
+            writeln!(out, "; the freshness rule {} lets it count", rule(&clock.freshness))
         }
         (Some(until), _) => writeln!(out, ", current until {until}"),
         (None, _) => writeln!(out),

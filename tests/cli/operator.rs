@@ -78,6 +78,9 @@ fn years_later_nothing_stale_is_called_current() {
     assert!(expired.matches("\" on 20").count() >= 4, "{expired}");
     let text = user.judging(&[&["verify", BUNDLE], &rule[..]].concat()).ends(0).stdout;
     assert!(text.contains(", current until 2") && !text.contains("expired since"), "{text}");
+    let long = ["verify", BUNDLE, "--at", later, "--freshness", "max-age=36500d"];
+    let text = user.judging(&long).ends(0).stdout;
+    assert!(text.contains("; the freshness rule max-age=36500 d lets it count"), "{text}");
     // Evidence from the future is not "0 s before" anything.
     let text = user.judging(&["verify", BUNDLE, "--at", "2001-01-01T00:00:00Z"]).ends(5).stdout;
     assert!(text.contains(" AFTER the verification time"), "{text}");

@@ -61,7 +61,7 @@ fn an_index_gives_the_image_for_the_platform() {
     assert_eq!(report.blobs, 4);
     assert_eq!(bytes, archive(store, &[admit(index, "h.io/app:v1")], Some("linux/arm64")).unwrap().0);
     let error = archive(store, &[admit(index, "h.io/app:v1")], None).unwrap_err();
-    assert_eq!(error.code(), DiagnosticCode::DestinationUnsupported);
+    assert_eq!(error.code(), DiagnosticCode::PlatformUnknown);
     assert!(error.hint().unwrap().contains("linux/amd64, linux/arm64/v8"));
     let error = archive(store, &[admit(index, "h.io/app:v1")], Some("windows/amd64")).unwrap_err();
     assert_eq!(error.code(), DiagnosticCode::PlatformUnknown);
