@@ -1,6 +1,6 @@
 //! What an `index.json` and the manifests behind it say: names, and who refers to whom.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::{ContentStore, NamedRoot, Referrers, Search, SearchMethod, SearchResult, StoreError, fetch_manifest};
@@ -155,7 +155,8 @@ fn only(tag: &Tag, candidates: &[Candidate]) -> Result<Option<Descriptor>, Store
 /// Every manifest that can be reached from a list, by what it refers to.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
-    referrers: HashMap<Digest, BTreeMap<Digest, Descriptor>>,
+    /// By digest. Lists and not maps: most subjects have one or two, and there may be thousands of subjects.
+    referrers: HashMap<Digest, Vec<Descriptor>>,
     referring: HashSet<Digest>,
     manifests: HashMap<Digest, Descriptor>,
     /// Subjects that have a list under a tag of the referrers tag schema.
@@ -235,12 +236,22 @@ impl Graph {
             }
             if children.is_empty() {
                 walk.tag_schema(entries)?;
+                walk.graph.settle();
                 return Ok(walk.graph);
             }
             next = children;
         }
         let digest = next.first().map_or(Digest::sha256(b""), |descriptor| descriptor.digest);
         Err(ListingError::TooDeep { digest, limit: limits.depth }.into())
+    }
+
+    /// Brings the referrers of each subject in order, each once.
+    fn settle(&mut self) {
+        for list in self.referrers.values_mut() {
+            list.sort_by_key(|referrer| referrer.digest);
+            list.dedup_by_key(|referrer| referrer.digest);
+            list.shrink_to_fit();
+        }
     }
 
     /// A manifest that can be reached.
@@ -255,7 +266,7 @@ impl Graph {
 
     /// The answer to [`ContentStore::referrers`].
     pub(super) fn referrers(&self, subject: &Digest, limits: &Limits) -> Result<Referrers, StoreError> {
-        let descriptors: Vec<_> = self.referrers.get(subject).into_iter().flat_map(BTreeMap::values).cloned().collect();
+        let descriptors: Vec<_> = self.referrers.get(subject).cloned().unwrap_or_default();
         if descriptors.len() > limits.referrers {
             return Err(ListingError::TooMany { limit: limits.referrers }.into());
         }
@@ -316,7 +327,7 @@ impl Walk<'_> {
             return Err(ListingError::TooMuchText { limit: REFERRER_BYTES }.into());
         }
         self.graph.referring.insert(descriptor.digest);
-        self.graph.referrers.entry(subject).or_default().insert(descriptor.digest, descriptor);
+        self.graph.referrers.entry(subject).or_default().push(descriptor);
         Ok(())
     }
 

@@ -353,6 +353,7 @@ impl Walker<'_> {
         closure.omitted = self.omitted.into_values().collect();
         closure.referrers.sort_by(|a, b| referrer_key(a).cmp(&referrer_key(b)));
         closure.referrers.dedup();
+        closure.referrers.shrink_to_fit();
         closure.mislabelled.sort_by_key(|found| found.digest);
         closure.mislabelled.dedup();
         Ok(self.closure)
