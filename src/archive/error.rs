@@ -37,6 +37,12 @@ pub enum ArchiveError {
         /// The path.
         path: PathBuf,
     },
+    /// A file that must not be replaced has the name of another one.
+    #[error("{path} is there already, and it is another file", path = .path.display())]
+    Taken {
+        /// The path.
+        path: PathBuf,
+    },
     /// The file ends inside something, or before the end of the archive.
     #[error("the archive breaks off: it has {found} bytes, and at least {needed} are needed")]
     Truncated {
@@ -239,6 +245,7 @@ impl Diagnostic for ArchiveError {
             | Self::OtherCompression { .. }
             | Self::EntryOrder { .. } => DiagnosticCode::ArchiveMalformed,
             Self::Occupied { .. } => DiagnosticCode::DestinationUnsupported,
+            Self::Taken { .. } => DiagnosticCode::AlreadyExists,
             Self::Missing { .. } => DiagnosticCode::LayoutInvalid,
             Self::Truncated { .. } | Self::NoSeekTable => DiagnosticCode::ArchiveTruncated,
             Self::Forbidden { .. } => DiagnosticCode::ArchiveEntryForbidden,
@@ -267,6 +274,7 @@ impl Diagnostic for ArchiveError {
             }
             Self::OtherCompression { .. } => "decompress it first and give the tar file",
             Self::Occupied { .. } => "name a file that does not exist yet, or one that may be replaced",
+            Self::Taken { .. } => "nothing is overwritten: name another folder, or move it away",
             Self::NotAFile { .. } => {
                 "what comes through a pipe is read from standard input; anything else must be a plain file"
             }

@@ -1,9 +1,9 @@
 //! Files that appear in a folder together, when all of them are whole.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -108,22 +108,27 @@ impl OutputFolder {
         (self.folder.join(name), place)
     }
 
-    /// Gives every file its name; nothing that is there is replaced. Where one of them cannot have its name, none has.
+    /// Gives every file its name; nothing that is there is replaced. Where one of them cannot have its name, none has. A file
+    /// that is there already, whole, may stay: an earlier run that ended between two names is completed.
     ///
     /// # Errors
-    /// A name is taken, or cannot be given.
+    /// A name is that of another file, or cannot be given.
     pub fn commit(mut self) -> Result<Vec<PathBuf>, ArchiveError> {
-        let mut placed: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+        let (mut placed, mut kept) = (BTreeSet::new(), BTreeSet::new());
         for (target, place) in std::mem::take(&mut self.names) {
-            if let Err(source) = rename_new(&place, &target) {
-                // They were nobody's a moment ago.
-                placed.keys().for_each(|target| drop(fs::remove_file(target)));
-                return Err(ArchiveError::Io { path: target, source });
+            match give_name(&place, &target) {
+                Ok(Naming::Given) => drop(placed.insert(target)),
+                Ok(Naming::Kept) => drop(kept.insert(target)),
+                Err(error) => {
+                    // They were nobody's a moment ago.
+                    placed.iter().for_each(|target| drop(fs::remove_file(target)));
+                    return Err(error);
+                }
             }
-            placed.insert(target, place);
         }
         sync_folder(&self.folder).map_err(|source| ArchiveError::Io { path: self.folder.clone(), source })?;
-        Ok(placed.into_keys().collect())
+        placed.append(&mut kept);
+        Ok(placed.into_iter().collect())
     }
 }
 
@@ -166,6 +171,58 @@ fn sweep(folder: &Path) {
         let Ok(found) = open_folder(&entry.path()) else { continue };
         if rustix::fs::flock(&found, FlockOperation::NonBlockingLockExclusive).is_ok() {
             let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// How a file came to have its name.
+enum Naming {
+    Given,
+    /// What has it is the same.
+    Kept,
+}
+
+fn give_name(place: &Path, target: &Path) -> Result<Naming, ArchiveError> {
+    let at = |path: &Path, source| ArchiveError::Io { path: path.to_owned(), source };
+    match rename_new(place, target) {
+        Ok(()) => Ok(Naming::Given),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            match is_same(place, target).map_err(|source| at(target, source))? {
+                true => Ok(Naming::Kept),
+                false => Err(ArchiveError::Taken { path: target.to_owned() }),
+            }
+        }
+        Err(source) => Err(at(target, source)),
+    }
+}
+
+/// Whether what has the name is a regular file with the same bytes.
+fn is_same(place: &Path, target: &Path) -> io::Result<bool> {
+    let found = target.symlink_metadata()?;
+    if !found.is_file() || found.len() != place.metadata()?.len() {
+        return Ok(false);
+    }
+    let found = rustix::fs::open(
+        target,
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    same_bytes(File::open(place)?, File::from(found))
+}
+
+/// Both files are of one length when this begins.
+fn same_bytes(ours: File, found: File) -> io::Result<bool> {
+    const STEP: usize = 64 << 10;
+    let (mut ours, mut found) = (BufReader::with_capacity(STEP, ours), BufReader::with_capacity(STEP, found));
+    let (mut expected, mut actual) = (Vec::with_capacity(STEP), Vec::with_capacity(STEP));
+    loop {
+        expected.clear();
+        actual.clear();
+        let step = u64::try_from(STEP).unwrap_or(u64::MAX);
+        ours.by_ref().take(step).read_to_end(&mut expected)?;
+        found.by_ref().take(step).read_to_end(&mut actual)?;
+        if expected != actual || expected.is_empty() {
+            return Ok(expected == actual);
         }
     }
 }
@@ -222,10 +279,39 @@ mod tests {
         for (name, content) in [("three", b"3"), ("one", b"x"), ("four", b"4")] {
             add(&mut taken, name, content);
         }
-        let error = taken.commit().unwrap_err().to_string();
-        assert!(error.contains("/one"), "{error}");
+        let error = taken.commit().unwrap_err();
+        assert!(matches!(&error, ArchiveError::Taken { path } if path.ends_with("one")), "{error}");
         assert_eq!(names(&folder), ["one", "two", &longest]);
         assert_eq!(fs::read(folder.join("one")).unwrap(), b"1");
+    }
+
+    #[test]
+    fn what_is_there_already_may_stay_where_it_is_the_same() {
+        let scratch = tempfile::tempdir().unwrap();
+        let commit = |files: &[(&str, &[u8])]| {
+            let mut out = OutputFolder::create(scratch.path()).unwrap();
+            files.iter().for_each(|(name, content)| drop(add(&mut out, name, content)));
+            out.commit()
+        };
+        let long = vec![7; 200_000];
+        assert_eq!(commit(&[("long", &long), ("empty", b"")]).unwrap().len(), 2);
+        let written = fs::metadata(scratch.path().join("long")).unwrap().ino();
+        let paths = commit(&[("long", &long), ("empty", b""), ("new", b"new")]).unwrap();
+        assert_eq!(paths, ["empty", "long", "new"].map(|name| scratch.path().join(name)));
+        assert_eq!(fs::metadata(scratch.path().join("long")).unwrap().ino(), written, "it is the one that was there");
+        // The last byte differs; a link to the same is no file; neither is a folder.
+        let mut other = long.clone();
+        other[199_999] = 8;
+        std::os::unix::fs::symlink("new", scratch.path().join("link")).unwrap();
+        fs::create_dir(scratch.path().join("folder")).unwrap();
+        let before = names(scratch.path());
+        for taken in
+            [[("a", &b"a"[..]), ("long", &other)], [("a", b"a"), ("link", b"new")], [("a", b"a"), ("folder", b"")]]
+        {
+            assert!(matches!(commit(&taken), Err(ArchiveError::Taken { .. })), "{:?}", taken[1].0);
+            assert_eq!(names(scratch.path()), before);
+        }
+        assert_eq!(fs::read(scratch.path().join("long")).unwrap(), long);
     }
 
     #[test]

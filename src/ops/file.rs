@@ -254,7 +254,7 @@ impl io::Write for Hashing {
 }
 
 /// Writes carried files and their signatures into a folder, under the names that Notation gives them: the paths for each
-/// artifact. Nothing that is there is overwritten, and where one file cannot be written, none is. Whether they may be written
+/// artifact. Nothing that is there is overwritten, but may stay where it is the same; and where one file cannot be written, none is. Whether they may be written
 /// is their caller's judgement.
 ///
 /// # Errors
@@ -352,7 +352,8 @@ impl Plan {
         if file.name.len() > MOST_NAME {
             return Err(FileError::LongName { name: shorten(&file.name), length: file.name.len(), limit: MOST_NAME });
         }
-        if path.symlink_metadata().is_ok() {
+        // The same file may be there, from a run that was killed between two names: that is seen when it is named.
+        if path.symlink_metadata().is_ok_and(|found| !found.is_file() || found.len() != file.blob.size) {
             return Err(FileError::Exists { path });
         }
         // One artifact may have several references.
