@@ -5,7 +5,7 @@ use std::io::{Seek, Write};
 
 use serde::Serialize;
 
-use super::check::{EMPTY_CONFIG, InventoryError, KNOWN_FEATURES, empty_config};
+use super::check::{EMPTY_CONFIG, InventoryError, KNOWN_FEATURES, check_size, empty_config};
 use super::entry::EntryName;
 use super::inventory::{BlobRecord, BundleInventory, RootRecord};
 use super::writer::{Compression, EntryWriter, Writer};
@@ -246,6 +246,7 @@ impl<W: Write> BundleWriter<W> {
         companions.check(inventory)?;
         let Companions { seal, docker_manifest } = companions;
         let manifest = inventory.bundle_manifest()?;
+        check_size(&manifest.inventory)?;
         let index = inventory.index(&manifest.descriptor);
         let index = match seal.map(Seal::members) {
             Some(seal) if *seal.bundle() == manifest.descriptor => seal.list_in(index),

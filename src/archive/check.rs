@@ -23,6 +23,9 @@ const DEFINED_FEATURES: [&str; 2] = [DOCKER_MANIFEST, HELD_CONTENT];
 /// it, and no registry can (RFC 2606 section 2).
 pub const SEAL_REPOSITORY: &str = "bulla.invalid/seal";
 
+/// How large an inventory may be (`schemas/bundle-v1.md` §4): readers hold all of it in memory.
+const MOST_BYTES: usize = 64 << 20;
+
 /// The content of every empty configuration (OCI image-spec, "Guidance for an Empty Descriptor").
 pub const EMPTY_CONFIG: &[u8] = b"{}";
 
@@ -161,6 +164,12 @@ pub enum InventoryError {
         /// The size.
         found: u64,
     },
+    /// More than any reader takes.
+    #[error("the inventory has {found} bytes, and the format allows {MOST_BYTES}: the bundle has too many artifacts")]
+    TooLarge {
+        /// How many it has.
+        found: usize,
+    },
     /// A child of a root that was left out, and is not among what was left out.
     #[error("the inventory says that {digest} was left out of a root, and does not list it as left out")]
     NotOmitted {
@@ -187,12 +196,22 @@ impl Diagnostic for InventoryError {
                     .into()
             }
             Self::Feature { .. } | Self::SchemaVersion { .. } => "read this bundle with a newer version".into(),
+            Self::TooLarge { .. } => "export the artifacts in several bundles; one holds some 25,000 signed ones".into(),
             Self::StreamName { .. } | Self::StreamPosition { .. } | Self::NameReserved { .. } => {
                 "export it under another name or number".into()
             }
             _ => "the bundle was made by a faulty program or altered; bring it over again from its source".into(),
         })
     }
+}
+
+/// Whether an inventory, as bytes, is one that readers take.
+///
+/// # Errors
+/// It is too large.
+pub(super) fn check_size(inventory: &[u8]) -> Result<(), InventoryError> {
+    let found = inventory.len();
+    if found > MOST_BYTES { Err(InventoryError::TooLarge { found }) } else { Ok(()) }
 }
 
 /// In which part of the archive a blob stands: what decides first, what is large last.
@@ -581,5 +600,18 @@ impl<'a> Carried<'a> {
         media_type: &MediaType,
     ) -> Result<(), InventoryError> {
         self.check(what, digest, |blob| blob.manifest && blob.size == size && blob.media_type == *media_type)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_bundle_is_written_that_nobody_reads() {
+        let of = |size| check_size(&vec![0; size]);
+        assert_eq!(of(MOST_BYTES), Ok(()));
+        assert_eq!(of(MOST_BYTES + 1), Err(InventoryError::TooLarge { found: MOST_BYTES + 1 }));
+        assert_eq!(u64::try_from(MOST_BYTES), Ok(crate::limits::Limits::default().index_bytes), "as readers have it");
     }
 }
