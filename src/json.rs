@@ -13,7 +13,6 @@ use serde::de::{Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Ma
 
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::shorten;
-use crate::limits::Budget;
 
 /// How many values (members, elements and what holds them) any document may have, and members one object: they are all
 /// remembered while it is read.
@@ -32,7 +31,8 @@ const BYTES_OF_A_VALUE: usize = 16;
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     let most = ANY_VALUES.max(bytes.len() / BYTES_OF_A_VALUE);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    Unique { left: &mut Budget::new(most), most }.deserialize(&mut reader)?;
+    let mut left = most;
+    Unique { left: &mut left, most }.deserialize(&mut reader)?;
     reader.end()?;
     Ok(serde_json::from_slice(bytes)?)
 }
@@ -76,7 +76,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
 
 /// Any JSON value whose objects name each member once, and that has no more values in it than are left.
 struct Unique<'a> {
-    left: &'a mut Budget,
+    left: &'a mut usize,
     most: usize,
 }
 
@@ -90,10 +90,11 @@ impl Unique<'_> {
 impl<'de> DeserializeSeed<'de> for Unique<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        if !self.left.spend() {
+        let Some(left) = self.left.checked_sub(1) else {
             let most = self.most;
             return Err(serde::de::Error::custom(format_args!("more than {most} values are too many for its size")));
-        }
+        };
+        *self.left = left;
         deserializer.deserialize_any(self)
     }
 }
