@@ -27,8 +27,8 @@ pub struct Limits {
     /// Manifests in one closure, and in all that are held at once.
     pub manifests: usize,
     /// Bytes of memory that the manifests of all closures take that are held at once, with what was made of them. A real
-    /// one of a kilobyte takes three, so that 50,000 signed artifacts stay below; whoever wants to fill the memory can have
-    /// a short annotation take twenty times its text.
+    /// one of a kilobyte takes three, so that the 25,000 signed artifacts for which an inventory has room stay well below;
+    /// whoever wants to fill the memory can have a short annotation take twenty times its text.
     pub manifest_memory: u64,
     /// Blobs in one bundle, and in all closures that are held at once.
     pub blobs: usize,

@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("digest", &["code"]),
     ("time", &["code", "digest"]),
-    ("json", &["code", "digest", "limits"]),
+    ("json", &["code", "digest"]),
     // Formats: bytes to types, nothing else.
     ("oci", BASE),
     ("pki", &["code", "digest", "json", "limits", "oci", "time"]),
