@@ -9,8 +9,11 @@ use std::sync::{Mutex, OnceLock};
 /// # Errors
 /// That of the first item, in the order of the list, that failed before the others stopped.
 pub fn in_parallel<T: Sync, E: Send>(items: &[T], work: impl Fn(&T) -> Result<(), E> + Sync) -> Result<(), E> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    in_parallel_by(cores, items, work)
+    in_parallel_by(cores(), items, work)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The same on a given number of threads, where they wait for others rather than for each other.
@@ -71,8 +74,20 @@ pub fn try_map_in_parallel<T: Sync, R: Send + Sync, E: Send>(
     items: &[T],
     work: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, E> {
+    try_map_in_parallel_by(cores(), items, work)
+}
+
+/// The same on a given number of threads, where they wait for others rather than for each other.
+///
+/// # Errors
+/// As [`try_map_in_parallel`].
+pub fn try_map_in_parallel_by<T: Sync, R: Send + Sync, E: Send>(
+    workers: usize,
+    items: &[T],
+    work: impl Fn(&T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
     let slots: Vec<(&T, OnceLock<R>)> = items.iter().map(|item| (item, OnceLock::new())).collect();
-    in_parallel(&slots, |(item, slot)| {
+    in_parallel_by(workers, &slots, |(item, slot)| {
         let result = work(item)?;
         slot.get_or_init(|| result);
         Ok(())

@@ -15,7 +15,7 @@ use crate::archive::{
 use crate::code::{Diagnostic, DiagnosticCode};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Manifest, ManifestError};
-use crate::parallel::in_parallel_by;
+use crate::parallel::{in_parallel_by, try_map_in_parallel_by};
 use crate::store::{RawContent, Search, SearchMethod, SearchResult, StoreError, copy_to};
 use crate::time::UnixTime;
 
@@ -199,15 +199,11 @@ fn write_blobs<W: Write>(
     mut writer: BundleWriter<W>,
     progress: &Arc<dyn Progress>,
 ) -> Result<W, PackError> {
-    let supplied = supplied(supplies);
-    for record in &inventory.blobs {
-        if writer.is_early(&record.digest) {
-            continue;
-        }
-        let descriptor = record.descriptor();
-        let Some(content) = content(collection, &supplied, &descriptor)? else { continue };
-        writer.copy(&descriptor, counted(content, progress).in_sequence())?;
-    }
+    let contents = Contents { collection, supplied: supplied(supplies), progress };
+    contents.write(inventory, &mut writer, |writer, record| match contents.open(record)? {
+        Some(content) => Ok(writer.copy(&record.descriptor(), content.in_sequence())?),
+        None => Ok(()),
+    })?;
     Ok(writer.finish()?)
 }
 
@@ -217,6 +213,10 @@ const LARGE: u64 = 1 << 20;
 /// How many blobs are read at a time: enough to hide the answering times of a registry and of disks.
 const WORKERS: usize = 4;
 
+/// How many blobs that are not large are held, read and checked, until it is their turn, and of how many bytes.
+const READ_AHEAD: usize = 512;
+const READ_AHEAD_BYTES: u64 = 8 << 20;
+
 fn fill_file(
     collection: &Collection,
     supplies: &Supplies,
@@ -225,56 +225,103 @@ fn fill_file(
     file: OutputFile,
     progress: &Arc<dyn Progress>,
 ) -> Result<OutputFile, PackError> {
-    let supplied = supplied(supplies);
+    let contents = Contents { collection, supplied: supplied(supplies), progress };
     let mut writer = BundleWriter::with(file, inventory, companions, Compression::None)?;
     let mut large = Vec::new();
-    for record in &inventory.blobs {
-        if writer.is_early(&record.digest) {
-            continue;
-        }
-        let descriptor = record.descriptor();
-        if descriptor.size >= LARGE && collection.blobs.contains_key(&descriptor.digest) {
-            let at = writer.leave(&descriptor.digest)?;
-            large.push((descriptor, at));
-        } else if let Some(content) = content(collection, &supplied, &descriptor)? {
-            writer.copy(&descriptor, counted(content, progress))?;
-        }
-    }
+    contents.write(inventory, &mut writer, |writer, record| {
+        large.push((record, writer.leave(&record.digest)?));
+        Ok(())
+    })?;
     let file = writer.finish()?;
     // Largest first: one digest is serial work, so the longest must not come last.
-    large.sort_by_key(|(descriptor, at)| (std::cmp::Reverse(descriptor.size), *at));
-    in_parallel_by(WORKERS, &large, |(descriptor, at)| -> Result<(), PackError> {
-        let Some(content) = content(collection, &supplied, descriptor)? else { return Ok(()) };
-        copy_to(counted(content, progress), descriptor, &mut file.part(*at, descriptor.size))?;
+    large.sort_by_key(|(record, at)| (std::cmp::Reverse(record.size), *at));
+    in_parallel_by(WORKERS, &large, |(record, at)| -> Result<(), PackError> {
+        let Some(content) = contents.open(record)? else { return Ok(()) };
+        copy_to(content, &record.descriptor(), &mut file.part(*at, record.size))?;
         Ok(())
     })?;
     Ok(file)
 }
 
+/// Where the content of every blob of a bundle comes from.
+struct Contents<'a> {
+    collection: &'a Collection,
+    supplied: BTreeMap<Digest, &'a Arc<[u8]>>,
+    progress: &'a Arc<dyn Progress>,
+}
+
+impl Contents<'_> {
+    /// Writes the blobs in their order. Those that are not large are read several at a time; what becomes of a large one
+    /// is for `large` to say.
+    fn write<'a, W: Write>(
+        &self,
+        inventory: &'a BundleInventory,
+        writer: &mut BundleWriter<W>,
+        mut large: impl FnMut(&mut BundleWriter<W>, &'a BlobRecord) -> Result<(), PackError>,
+    ) -> Result<(), PackError> {
+        let due: Vec<&BlobRecord> = inventory.blobs.iter().filter(|blob| !writer.is_early(&blob.digest)).collect();
+        let mut rest = due.as_slice();
+        while let Some((first, behind)) = rest.split_first() {
+            if first.size >= LARGE {
+                large(writer, first)?;
+                rest = behind;
+                continue;
+            }
+            let (ahead, behind) = rest.split_at(read_ahead(rest));
+            let contents = try_map_in_parallel_by(WORKERS, ahead, |record| self.read(record))?;
+            for (record, content) in ahead.iter().zip(contents) {
+                if let Some(content) = content {
+                    write_checked(writer, &record.digest, &content)?;
+                }
+            }
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    /// The content of a blob, checked; `None` for the empty configuration.
+    fn read(&self, wanted: &BlobRecord) -> Result<Option<Vec<u8>>, PackError> {
+        let Some(content) = self.open(wanted)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        copy_to(content, &wanted.descriptor(), &mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// The content of a blob; `None` for the empty configuration, which the writer has itself.
+    fn open(&self, wanted: &BlobRecord) -> Result<Option<RawContent>, PackError> {
+        let digest = &wanted.digest;
+        let collected = || self.collection.manifests.get(digest).map(|manifest| manifest.bytes());
+        let content = match self.supplied.get(digest).copied().or_else(collected) {
+            Some(bytes) => RawContent::from_bytes(Arc::clone(bytes)),
+            None if *digest == empty_config().digest => return Ok(None),
+            None => match self.collection.blobs.get(digest) {
+                Some(blob) => self.collection.open(blob)?,
+                None => return Err(CollectError::NotCollected { digest: *digest }.into()),
+            },
+        };
+        Ok(Some(counted(content, self.progress)))
+    }
+}
+
+/// How many of these blobs, of which the first is not large, are read before they are written.
+fn read_ahead(blobs: &[&BlobRecord]) -> usize {
+    let mut bytes = 0_u64;
+    let fits = |blob: &&&BlobRecord| {
+        bytes = bytes.saturating_add(blob.size);
+        blob.size < LARGE && bytes <= READ_AHEAD_BYTES
+    };
+    blobs.iter().take(READ_AHEAD).take_while(fits).count().max(1)
+}
+
+fn write_checked<W: Write>(writer: &mut BundleWriter<W>, digest: &Digest, content: &[u8]) -> Result<(), PackError> {
+    let mut entry = writer.blob(digest)?;
+    entry.write_all(content).map_err(|source| StoreError::Write { digest: *digest, source })?;
+    Ok(entry.finish()?)
+}
+
 fn supplied(supplies: &Supplies) -> BTreeMap<Digest, &Arc<[u8]>> {
     let manifests = supplies.evidence_manifests.iter().map(|(descriptor, bytes)| (descriptor.digest, bytes));
     manifests.chain(supplies.evidence.iter().map(|(record, bytes)| (record.digest(), bytes))).collect()
-}
-
-/// The content of a blob; `None` for the empty configuration, which the writer has itself.
-fn content(
-    collection: &Collection,
-    supplied: &BTreeMap<Digest, &Arc<[u8]>>,
-    wanted: &Descriptor,
-) -> Result<Option<RawContent>, PackError> {
-    if let Some(bytes) = supplied.get(&wanted.digest) {
-        return Ok(Some(RawContent::from_bytes(Arc::clone(bytes))));
-    }
-    if let Some(manifest) = collection.manifests.get(&wanted.digest) {
-        return Ok(Some(RawContent::from_bytes(Arc::clone(manifest.bytes()))));
-    }
-    if wanted.digest == empty_config().digest {
-        return Ok(None);
-    }
-    match collection.blobs.get(&wanted.digest) {
-        Some(blob) => Ok(Some(collection.open(blob)?)),
-        None => Err(CollectError::NotCollected { digest: wanted.digest }.into()),
-    }
 }
 
 /// Why a bundle cannot be packed.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bulla::archive::{
-    BundleInventory, BundleWriter, CarriedCrl, Compression, EvidenceRecord, Omission, PlatformRecord, SignatureRecord,
-    names,
+    BundleInventory, BundleWriter, CarriedCrl, Companions, Compression, EvidenceRecord, Omission, OutputFile,
+    PlatformRecord, SignatureRecord, names,
 };
 use bulla::code::{Diagnostic, DiagnosticCode};
 use bulla::digest::Digest;
@@ -15,9 +15,9 @@ use bulla::limits::Limits;
 use bulla::oci::{Descriptor, MediaType, Platform, Reference, Target};
 use bulla::ops::closure::WalkOptions;
 use bulla::ops::collect::{CollectError, Collection, Source, collect, locate};
-use bulla::ops::pack::{Supplies, inventory, pack};
+use bulla::ops::pack::{Supplies, inventory, pack, pack_file};
 use bulla::ops::progress::{NoProgress, Progress, Stage};
-use bulla::store::{ContentStore, NamedRoot};
+use bulla::store::{ContentKind, ContentStore, NamedRoot};
 use bulla::time::UnixTime;
 use serde_json::json;
 
@@ -301,6 +301,38 @@ fn missing_and_damaged_blobs_end_the_packing() {
         assert_eq!(error.code(), expected);
         assert!(error.to_string().contains(&layer.to_string()), "{error}");
     }
+}
+
+/// Small blobs are read several at a time, in batches of a number and of a sum of bytes; large ones are not.
+#[test]
+fn what_is_read_ahead_comes_in_its_place() {
+    let mut store = Memory::default();
+    let size = |number: u64| match number {
+        0 => 1 << 20,
+        _ if number % 50 == 1 => (1 << 20) - 1,
+        _ => 8,
+    };
+    let layer = |number: u64| number.to_be_bytes().into_iter().cycle().take(size(number)).collect();
+    let layers: Vec<Vec<u8>> = (0..1_300).map(layer).collect();
+    let image = store.image(&layers.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let store: Arc<dyn ContentStore> = Arc::new(store);
+    let collection = gather(vec![source(&store, &image, "h.io/app:v1")], &WalkOptions::default()).unwrap();
+    let inventory = inventory(&collection, &Supplies::default(), NOW, "bulla/test").unwrap();
+    let mut one_by_one = BundleWriter::new(Vec::new(), &inventory, Compression::None).unwrap();
+    for blob in &inventory.blobs {
+        let kind = if blob.manifest { ContentKind::Manifest } else { ContentKind::Blob };
+        // The bundle manifest's own empty configuration comes from the writer.
+        let Some(content) = store.open(&blob.descriptor(), kind).unwrap() else { continue };
+        one_by_one.copy(&blob.descriptor(), content).unwrap();
+    }
+    let expected = one_by_one.finish().unwrap();
+    assert!(write(&collection, &Supplies::default(), &inventory) == expected, "through a pipe");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.tar");
+    let file = OutputFile::create(&path).unwrap();
+    let packed = pack_file(&collection, &Supplies::default(), &inventory, Companions::default(), file, &nobody());
+    packed.unwrap().commit().unwrap();
+    assert!(std::fs::read(&path).unwrap() == expected, "into a file");
 }
 
 /// Asks to stop once so many bytes of a stage are done.
