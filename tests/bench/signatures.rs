@@ -4,8 +4,8 @@
 //!
 //! `cargo bench --bench signatures [-- COUNT] [--no-import]`, 10,000 artifacts if no count is given. Medians of five runs,
 //! each as wall-clock time and as processor time, which other work on the machine does not distort. In each run a tenth is
-//! measured before all and after, and the growth is the median of the runs' ratios. An import waits for the disk once for
-//! each blob.
+//! measured before all and after, and the growth is the median of the runs' ratios. An export reads a layout, an import
+//! writes one and waits for the disk once for each blob.
 //!
 //! `… -- COUNT --keep DIR` measures nothing and leaves the bundle with all that verifying it takes in a folder, for who wants
 //! to run the program on it: `bulla verify DIR/all.tar --policy DIR/trustpolicy.json --trust-store DIR/truststore`.
@@ -28,7 +28,7 @@ use bulla::archive::{BundleWriter, Compression};
 use bulla::config::{load_policy, load_trust_stores};
 use bulla::limits::Limits;
 use bulla::notary::SignatureManifestForm;
-use bulla::oci::{Descriptor, MediaType, Reference};
+use bulla::oci::{Descriptor, IndexDocument, LayoutDocument, MediaType, annotation};
 use bulla::ops::closure::WalkOptions;
 use bulla::ops::collect::{Source, collect};
 use bulla::ops::import::{Admission, Destination, ImportOptions, import};
@@ -44,8 +44,7 @@ use bulla::signer::authority::{Authority, LeafUsage, Request};
 use bulla::signer::tsa::{TimestampAt, TimestampAuthority};
 use bulla::signer::{LocalKey, LocalSigner, SignatureArtifact, Signer as _, SigningOptions, TimestampSource, sign_jws};
 use bulla::store::bundle::BundleStore;
-use bulla::store::layout::LayoutSink;
-use bulla::store::memory::MemoryStore;
+use bulla::store::layout::{LayoutSink, LayoutStore};
 use bulla::store::{ContentSink, ContentStore, NamedRoot};
 use bulla::time::{UnixTime, ValidityPeriod};
 use bulla::trust::Trust;
@@ -61,7 +60,7 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if let Some(folder) = std::env::args().skip_while(|word| word != "--keep").nth(1) {
         let world = World::create();
-        world.export(&world.goods(count, Stamps::None), &world.folder.path().join("all.tar"));
+        world.export(&world.goods("all", count, Stamps::None), &world.folder.path().join("all.tar"));
         let made = world.folder.keep();
         std::fs::rename(made, folder).unwrap();
         return;
@@ -69,7 +68,7 @@ fn main() {
     let with_import = !std::env::args().any(|word| word == "--no-import");
     let world = World { with_import, ..World::create() };
     println!("{count} signed artifacts, {cores} cores, medians of {RUNS} runs");
-    let (all, tenth) = (world.goods(count, Stamps::None), world.goods(count / 10, Stamps::None));
+    let (all, tenth) = (world.goods("all", count, Stamps::None), world.goods("tenth", count / 10, Stamps::None));
     let rounds: Vec<Round> = (0..RUNS).map(|_| world.round(&all, &tenth)).collect();
     report("without timestamps", count, &rounds.iter().map(|round| &round.all).collect::<Vec<_>>());
     println!("{count} artifacts against {}, one beside the other in each run:", count / 10);
@@ -78,8 +77,7 @@ fn main() {
             report_growth(verb, &rounds, pick);
         }
     }
-    drop((all, tenth));
-    let stamped = world.goods(count, Stamps::Each);
+    let stamped = world.goods("stamped", count, Stamps::Each);
     let rounds: Vec<Times> = (0..RUNS).map(|_| world.judged(&stamped)).collect();
     report("with a timestamp each", count, &rounds.iter().collect::<Vec<_>>());
 }
@@ -209,10 +207,10 @@ impl Hierarchy {
     }
 }
 
-/// Signed artifacts in memory.
+/// Signed artifacts in a layout.
 struct Goods {
-    store: Arc<dyn ContentStore>,
-    roots: Vec<(Descriptor, Reference)>,
+    layout: PathBuf,
+    count: usize,
 }
 
 impl World {
@@ -263,27 +261,34 @@ impl World {
             after.iter_mut().for_each(|times| *part(times) = cost(|| work(tenth, &small)));
         };
         verb(|times| &mut times.export, &|goods, bundle| self.export(goods, bundle));
-        verb(|times| &mut times.inspect, &|goods, bundle| self.inspect(bundle, goods.roots.len()));
-        verb(|times| &mut times.verify, &|goods, bundle| drop(self.judge(bundle, goods.roots.len())));
+        verb(|times| &mut times.inspect, &|goods, bundle| self.inspect(bundle, goods.count));
+        verb(|times| &mut times.verify, &|goods, bundle| drop(self.judge(bundle, goods.count)));
         if self.with_import {
-            verb(|times| &mut times.import, &|goods, bundle| self.import(bundle, goods.roots.len()));
+            verb(|times| &mut times.import, &|goods, bundle| self.import(bundle, goods.count));
         }
-        verb(|times| &mut times.bare, &|goods, _| self.bare_verifications(goods.roots.len()));
+        verb(|times| &mut times.bare, &|goods, _| self.bare_verifications(goods.count));
         round
     }
 
     /// Judging alone, and bare verifications.
     fn judged(&self, goods: &Goods) -> Times {
-        let (bundle, count) = (self.folder.path().join("all.tar"), goods.roots.len());
+        let (bundle, count) = (self.folder.path().join("all.tar"), goods.count);
         self.export(goods, &bundle);
         let verify = cost(|| drop(self.judge(&bundle, count)));
         Times { verify, bare: cost(|| self.bare_verifications(count)), ..Times::default() }
     }
 
-    /// Small artifacts, each with its own signature.
-    fn goods(&self, count: usize, stamps: Stamps) -> Goods {
-        let memory = MemoryStore::new();
-        let config = memory.insert_blob(MediaType::OCI_EMPTY, *b"{}");
+    /// Small artifacts, each with its own signature, in a layout.
+    fn goods(&self, name: &str, count: usize, stamps: Stamps) -> Goods {
+        let layout = self.folder.path().join(name);
+        let blobs = layout.join("blobs/sha256");
+        std::fs::create_dir_all(&blobs).unwrap();
+        let put = |media_type: &str, bytes: Vec<u8>| {
+            let descriptor = Descriptor::of(media_type, &bytes);
+            std::fs::write(blobs.join(descriptor.digest.hex()), bytes).unwrap();
+            descriptor
+        };
+        let config = put(MediaType::OCI_EMPTY, b"{}".to_vec());
         let time = self.now.saturating_sub(Duration::from_secs(60));
         let stamper = TimestampAt { authority: &self.authority, time };
         let (host, timestamp): (_, Option<&dyn TimestampSource>) = match stamps {
@@ -291,29 +296,31 @@ impl World {
             Stamps::Each => ("stamped", Some(&stamper)),
         };
         let options = SigningOptions { timestamp, ..SigningOptions::new(self.now) };
-        let mut roots = Vec::new();
+        let mut entries = Vec::new();
         for number in 0..count {
-            let layer = memory.insert_blob("text/plain", format!("artifact {number}").into_bytes());
+            let layer = put("text/plain", format!("artifact {number}").into_bytes());
             let manifest = serde_json::json!({ "schemaVersion": 2, "mediaType": MediaType::OCI_MANIFEST,
                 "artifactType": "application/vnd.example", "config": config, "layers": [layer] });
-            let root = memory.insert_manifest(MediaType::OCI_MANIFEST, manifest.to_string().into_bytes());
+            let mut root = put(MediaType::OCI_MANIFEST, manifest.to_string().into_bytes());
             let envelope = sign_jws(&root, &self.signer, &options).unwrap();
             let signature = SignatureArtifact::build(SignatureManifestForm::ArtifactType, &root, envelope).unwrap();
-            memory.insert_blob("application/jose+json", signature.envelope.bytes);
-            memory.insert_manifest(MediaType::OCI_MANIFEST, signature.manifest);
-            roots.push((root, format!("{host}.bench.example/app{number}:v1").parse::<Reference>().unwrap()));
+            put("application/jose+json", signature.envelope.bytes);
+            root.annotations.insert(annotation::REF_NAME.into(), format!("{host}.bench.example/app{number}:v1"));
+            entries.extend([root, put(MediaType::OCI_MANIFEST, signature.manifest)]);
         }
-        Goods { store: Arc::new(memory), roots }
+        std::fs::write(layout.join(IndexDocument::NAME), IndexDocument::new(entries).to_bytes().unwrap()).unwrap();
+        std::fs::write(layout.join(LayoutDocument::NAME), LayoutDocument::BYTES).unwrap();
+        Goods { layout, count }
     }
 
     fn export(&self, goods: &Goods, path: &Path) {
         let limits = Limits::default();
-        let source = |(descriptor, reference): &(Descriptor, Reference)| Source {
-            store: Arc::clone(&goods.store),
-            descriptor: descriptor.clone(),
-            reference: reference.clone(),
+        let store: Arc<dyn ContentStore> = Arc::new(LayoutStore::open(&goods.layout, &limits).unwrap());
+        let source = |named: NamedRoot| {
+            Some(Source { store: Arc::clone(&store), descriptor: named.descriptor, reference: named.reference? })
         };
-        let sources = goods.roots.iter().map(source).collect();
+        let sources: Vec<_> = store.names().unwrap().into_iter().filter_map(source).collect();
+        assert_eq!(sources.len(), goods.count);
         let collection = collect(sources, &WalkOptions::default(), &limits, &NoProgress).unwrap();
         let sources = Sources { supplied: &self.crls, live: None };
         let supplies = supply(&collection, &sources, GapPolicy::Refuse, &limits).unwrap();
