@@ -1,6 +1,7 @@
 //! What makes an inventory one that a bundle may have: canonical order, and no statement that contradicts another.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use super::docker::DOCKER_MANIFEST;
 use super::inventory::{BlobRecord, BundleInventory, EvidenceRecord, Omission, OmittedContent, StreamPosition, Totals};
@@ -31,7 +32,8 @@ pub const EMPTY_CONFIG: &[u8] = b"{}";
 
 /// The descriptor of [`EMPTY_CONFIG`].
 pub fn empty_config() -> Descriptor {
-    Descriptor::of(MediaType::OCI_EMPTY, EMPTY_CONFIG)
+    static EMPTY: LazyLock<Descriptor> = LazyLock::new(|| Descriptor::of(MediaType::OCI_EMPTY, EMPTY_CONFIG));
+    EMPTY.clone()
 }
 
 /// Why an inventory cannot be used.

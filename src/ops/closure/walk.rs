@@ -377,8 +377,8 @@ impl Closure {
 }
 
 /// The order of referrers.
-pub(in crate::ops) fn referrer_key(referrer: &Referrer) -> (Digest, Digest, Option<&Tag>) {
-    (referrer.subject, referrer.descriptor.digest, referrer.tag.as_ref())
+pub(in crate::ops) fn referrer_key(referrer: &Referrer) -> (&Digest, &Digest, Option<&Tag>) {
+    (&referrer.subject, &referrer.descriptor.digest, referrer.tag.as_ref())
 }
 
 fn same_size(known: &Descriptor, claimed: &Descriptor) -> Result<(), ClosureError> {
