@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::closure::{Closure, ClosureError, Referrer, WalkOptions, walk};
 use super::progress::{Progress, Stage};
@@ -93,12 +93,12 @@ pub struct EvidenceFacts {
     pub size: u64,
     /// Where certificates say that it is.
     pub urls: Vec<String>,
-    /// What it says of itself, or why it cannot be read.
-    pub content: EvidenceContent,
+    /// What it says of itself, or why it cannot be read: once, however many signatures it serves.
+    pub content: Arc<EvidenceContent>,
 }
 
 /// What evidence says of itself, or why it cannot be read. The evidence is not kept: there may be any amount of it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum EvidenceContent {
     /// A CRL
     Crl(Result<CrlClaims, Failure>),
@@ -107,7 +107,7 @@ pub enum EvidenceContent {
 }
 
 /// What a CRL says of itself.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct CrlClaims {
     /// Who issued it.
     pub issuer: String,
@@ -122,7 +122,7 @@ pub struct CrlClaims {
 }
 
 /// What an OCSP response says of itself.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct OcspClaims {
     /// The responder's name, or `key` and the SHA-1 of its key.
     pub responder: String,
@@ -197,18 +197,18 @@ pub fn inspect(
 #[derive(Default)]
 struct Shared {
     pool: CertificatePool,
-    evidence: Mutex<BTreeMap<(Digest, EvidenceKind), EvidenceContent>>,
+    evidence: Mutex<BTreeMap<(Digest, EvidenceKind), Arc<EvidenceContent>>>,
     /// How many nodes all trees have.
     nodes: AtomicUsize,
 }
 
 impl Shared {
-    fn known(&self, key: &(Digest, EvidenceKind)) -> Option<EvidenceContent> {
+    fn known(&self, key: &(Digest, EvidenceKind)) -> Option<Arc<EvidenceContent>> {
         self.evidence.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    fn keep(&self, key: (Digest, EvidenceKind), content: &EvidenceContent) {
-        self.evidence.lock().unwrap_or_else(PoisonError::into_inner).insert(key, content.clone());
+    fn keep(&self, key: (Digest, EvidenceKind), content: &Arc<EvidenceContent>) {
+        self.evidence.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(content));
     }
 }
 
@@ -290,7 +290,7 @@ impl Inspector<'_> {
         })
     }
 
-    fn content(&self, manifest: &Manifest, layer: &Descriptor) -> Result<EvidenceContent, InspectError> {
+    fn content(&self, manifest: &Manifest, layer: &Descriptor) -> Result<Arc<EvidenceContent>, InspectError> {
         let kind = if layer.media_type == names::OCSP { EvidenceKind::Ocsp } else { EvidenceKind::Crl };
         if let Some(known) = self.shared.known(&(layer.digest, kind)) {
             return Ok(known);
@@ -302,6 +302,7 @@ impl Inspector<'_> {
         } else {
             EvidenceContent::Crl(Crl::from_der(bytes).map(|crl| CrlClaims::of(&crl)).map_err(Failure::from))
         };
+        let content = Arc::new(content);
         self.shared.keep((layer.digest, kind), &content);
         Ok(content)
     }

@@ -303,7 +303,7 @@ impl SignatureNode {
 
 impl CrlNode {
     fn of(facts: &EvidenceFacts) -> Option<Self> {
-        let EvidenceContent::Crl(crl) = &facts.content else { return None };
+        let EvidenceContent::Crl(crl) = facts.content.as_ref() else { return None };
         let crl = crl.as_ref().ok();
         Some(Self {
             digest: facts.digest,
@@ -320,7 +320,7 @@ impl CrlNode {
 
 impl OcspNode {
     fn of(facts: &EvidenceFacts) -> Option<Self> {
-        let EvidenceContent::Ocsp(response) = &facts.content else { return None };
+        let EvidenceContent::Ocsp(response) = facts.content.as_ref() else { return None };
         let response = response.as_ref().ok();
         Some(Self {
             digest: facts.digest,

@@ -223,7 +223,8 @@ impl Graph {
     /// # Errors
     /// One of them cannot be read or parsed: then it is not known what it refers to, and "no referrers" would be a lie.
     pub(super) fn build(store: &dyn ContentStore, entries: &[Descriptor], limits: &Limits) -> Result<Self, StoreError> {
-        let mut walk = Walk { store, limits, graph: Self::default(), bytes: 0 };
+        let manifests = HashMap::with_capacity(entries.len().min(limits.manifests));
+        let mut walk = Walk { store, limits, graph: Self { manifests, ..Self::default() }, bytes: 0 };
         let mut next: Vec<Descriptor> = entries.iter().map(Descriptor::bare).collect();
         for _ in 0..limits.depth.max(1) {
             let mut children = Vec::new();
