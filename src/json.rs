@@ -4,8 +4,10 @@
 //! document is refused before it is interpreted. So is one of more, and smaller, values than anything honest: each takes far
 //! more memory than text.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
@@ -23,18 +25,66 @@ const ANY_VALUES: usize = 65_536;
 /// gigabyte and not two.
 const BYTES_OF_A_VALUE: usize = 16;
 
+/// Up to so many members of an object are compared with each other; those of more are looked up.
+const FEW: usize = 16;
+
 /// Parses `bytes` as one `T`.
 ///
 /// # Errors
 /// Malformed JSON, nesting beyond 128, a member twice in one object, bytes behind the value, more than 65,536 members in one
 /// object, more than 65,536 values and more than one for every 16 bytes, or not a `T`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
-    let most = ANY_VALUES.max(bytes.len() / BYTES_OF_A_VALUE);
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let mut left = most;
-    Unique { left: &mut left, most }.deserialize(&mut reader)?;
-    reader.end()?;
-    Ok(serde_json::from_slice(bytes)?)
+    Checked::new(bytes)?.parse()
+}
+
+/// A document that is JSON as bulla takes it, whatever it says: for one that is read as more than one thing.
+#[derive(Clone, Copy)]
+pub(crate) struct Checked<'a>(&'a [u8]);
+
+impl<'a> Checked<'a> {
+    /// # Errors
+    /// As [`from_slice`], but for what only a `T` could say.
+    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, JsonError> {
+        let most = ANY_VALUES.max(bytes.len() / BYTES_OF_A_VALUE);
+        let mut reader = serde_json::Deserializer::from_slice(bytes);
+        let (mut left, mut members) = (most, Vec::new());
+        Unique { left: &mut left, most, members: &mut members }.deserialize(&mut reader)?;
+        reader.end()?;
+        Ok(Self(bytes))
+    }
+
+    /// # Errors
+    /// It is not a `T`.
+    pub(crate) fn parse<T: DeserializeOwned>(self) -> Result<T, JsonError> {
+        Ok(serde_json::from_slice(self.0)?)
+    }
+}
+
+/// Whether [`to_vec`] would give these bytes.
+///
+/// # Errors
+/// As [`to_vec`].
+pub(crate) fn is_written_as<T: serde::Serialize>(value: &T, bytes: &[u8]) -> Result<bool, JsonError> {
+    let mut expected = Expected(bytes);
+    match serde_json::to_writer(&mut expected, value) {
+        Ok(()) => Ok(expected.0.is_empty()),
+        Err(error) if error.is_io() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes these bytes and no others.
+struct Expected<'a>(&'a [u8]);
+
+impl io::Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Serializes a document of our own, compact. Struct members keep their order; maps must be ordered ones.
@@ -75,19 +125,25 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
 }
 
 /// Any JSON value whose objects name each member once, and that has no more values in it than are left.
-struct Unique<'a> {
+struct Unique<'a, 'de> {
     left: &'a mut usize,
     most: usize,
+    /// The members seen so far of the objects that this value lies in.
+    members: &'a mut Vec<Cow<'de, str>>,
 }
 
-impl Unique<'_> {
+impl<'de> Unique<'_, 'de> {
     /// For what is inside.
-    const fn again(&mut self) -> Unique<'_> {
-        Unique { left: self.left, most: self.most }
+    const fn again(&mut self) -> Unique<'_, 'de> {
+        Unique { left: self.left, most: self.most, members: self.members }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Unique<'_> {
+/// The name of a member, without memory of its own where it is written as it reads.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> DeserializeSeed<'de> for Unique<'_, 'de> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         let Some(left) = self.left.checked_sub(1) else {
@@ -99,7 +155,7 @@ impl<'de> DeserializeSeed<'de> for Unique<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Unique<'_> {
+impl<'de> Visitor<'de> for Unique<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,16 +184,32 @@ impl<'de> Visitor<'de> for Unique<'_> {
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        let mut seen = HashSet::new();
-        while let Some(key) = map.next_key::<String>()? {
+        let first = self.members.len();
+        let mut many = HashSet::new();
+        let mut count = 0_usize;
+        while let Some(Name(name)) = map.next_key()? {
             map.next_value_seed(self.again())?;
-            if seen.len() >= ANY_VALUES {
+            if count >= ANY_VALUES {
                 return Err(serde::de::Error::custom(format_args!("an object has more than {ANY_VALUES} members")));
             }
-            if let Some(key) = seen.replace(key) {
-                return Err(serde::de::Error::custom(format_args!("member {key:?} appears twice")));
+            count = count.saturating_add(1);
+            if count == FEW {
+                many.extend(self.members.drain(first..));
+            }
+            let twice = match count < FEW {
+                true => self.members.get(first..).is_some_and(|members| members.contains(&name)),
+                false => many.contains(&name),
+            };
+            if twice {
+                return Err(serde::de::Error::custom(format_args!("member {name:?} appears twice")));
+            }
+            if count < FEW {
+                self.members.push(name);
+            } else {
+                many.insert(name);
             }
         }
+        self.members.truncate(first);
         Ok(())
     }
 }
@@ -171,6 +243,42 @@ mod tests {
         for bad in [&br#"{"a":1,"a":1}"#[..], br#"[{"b":{"a":1,"a":2}}]"#, br#"{"a":1,"\u0061":1}"#] {
             let error = from_slice::<Value>(bad).unwrap_err().to_string();
             assert!(error.contains("\"a\" appears twice"), "{error}");
+        }
+    }
+
+    /// Objects of few and of many members, and such in which others lie.
+    #[test]
+    fn a_member_twice_is_refused_among_any_number() {
+        let object = |names: &[usize], inside: &str| {
+            let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":{inside}")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        for count in [1, FEW - 2, FEW - 1, FEW, FEW + 1, 10 * FEW] {
+            let names: Vec<usize> = (0..count).collect();
+            for inside in ["0", "{\"0\":[{\"1\":2}]}", &object(&names, "{}")] {
+                assert!(from_slice::<Value>(object(&names, inside).as_bytes()).is_ok(), "{count}");
+                for twice in [0, count / 2, count - 1] {
+                    let names: Vec<usize> = names.iter().copied().chain([twice]).collect();
+                    let error = from_slice::<Value>(object(&names, inside).as_bytes()).unwrap_err().to_string();
+                    assert!(error.contains(&format!("\"{twice}\" appears twice")), "{count}: {error}");
+                    let outside = format!("[{{\"a\":{}}}]", object(&names, "0"));
+                    assert!(from_slice::<Value>(outside.as_bytes()).is_err());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_would_be_written_is_known_without_writing_it() {
+        let value = serde_json::json!({ "a": [1, "\u{1}", null], "b": {} });
+        let bytes = to_vec(&value).unwrap();
+        assert!(is_written_as(&value, &bytes).unwrap());
+        assert!(!is_written_as(&value, &[&bytes[..], b" "].concat()).unwrap());
+        for place in 0..bytes.len() {
+            assert!(!is_written_as(&value, &bytes[..place]).unwrap());
+            let mut other = bytes.clone();
+            other[place] ^= 1;
+            assert!(!is_written_as(&value, &other).unwrap());
         }
     }
 

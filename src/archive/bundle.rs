@@ -42,6 +42,27 @@ struct ManifestDocument<'a> {
     layers: [&'a Descriptor; 1],
 }
 
+impl BundleManifest {
+    /// The bundle manifest of an inventory in canonical form: an OCI image manifest with the empty configuration and one
+    /// layer, the inventory.
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub(crate) fn of(inventory: Vec<u8>) -> Result<Self, InventoryError> {
+        let inventory_descriptor = Descriptor::of(names::BUNDLE, &inventory);
+        let document = ManifestDocument {
+            schema_version: 2,
+            media_type: MediaType::OCI_MANIFEST,
+            artifact_type: names::BUNDLE,
+            config: empty_config(),
+            layers: [&inventory_descriptor],
+        };
+        let bytes = json::to_vec(&document).map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
+        let descriptor = Descriptor::of(MediaType::OCI_MANIFEST, &bytes);
+        Ok(Self { descriptor, bytes, inventory_descriptor, inventory })
+    }
+}
+
 impl BundleInventory {
     /// Reads an inventory and checks it.
     ///
@@ -58,16 +79,17 @@ impl BundleInventory {
             features: Vec<String>,
         }
         let malformed = |error: json::JsonError| InventoryError::Malformed { reason: error.to_string() };
-        let header: Header = json::from_slice(bytes).map_err(malformed)?;
+        let document = json::Checked::new(bytes).map_err(malformed)?;
+        let header: Header = document.parse().map_err(malformed)?;
         if header.schema_version != 1 {
             return Err(InventoryError::SchemaVersion { found: header.schema_version });
         }
         if let Some(name) = header.features.iter().find(|name| !KNOWN_FEATURES.contains(&name.as_str())) {
             return Err(InventoryError::Feature { name: crate::digest::shorten(name) });
         }
-        let inventory: Self = json::from_slice(bytes).map_err(malformed)?;
+        let inventory: Self = document.parse().map_err(malformed)?;
         inventory.validate()?;
-        match inventory.to_bytes()? == bytes {
+        match json::is_written_as(&inventory, bytes).map_err(malformed)? {
             true => Ok(inventory),
             false => Err(InventoryError::NotCanonical),
         }
@@ -91,24 +113,12 @@ impl BundleInventory {
         self
     }
 
-    /// The bundle manifest of this inventory: an OCI image manifest with the empty configuration and one layer, the
-    /// inventory.
+    /// The bundle manifest of this inventory.
     ///
     /// # Errors
     /// None that a caller could cause.
     pub fn bundle_manifest(&self) -> Result<BundleManifest, InventoryError> {
-        let inventory = self.to_bytes()?;
-        let inventory_descriptor = Descriptor::of(names::BUNDLE, &inventory);
-        let document = ManifestDocument {
-            schema_version: 2,
-            media_type: MediaType::OCI_MANIFEST,
-            artifact_type: names::BUNDLE,
-            config: empty_config(),
-            layers: [&inventory_descriptor],
-        };
-        let bytes = json::to_vec(&document).map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
-        let descriptor = Descriptor::of(MediaType::OCI_MANIFEST, &bytes);
-        Ok(BundleManifest { descriptor, bytes, inventory_descriptor, inventory })
+        BundleManifest::of(self.to_bytes()?)
     }
 
     /// `index.json`, which says nothing that the inventory does not say: the roots with their names; the referrers,

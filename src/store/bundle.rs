@@ -11,6 +11,7 @@ use crate::archive::{
     InventoryError, SealError, SealMembers, Strictness, Unloadable, names,
 };
 use crate::digest::Digest;
+use crate::json;
 use crate::limits::Limits;
 use crate::oci::{Descriptor, IndexDocument, LayoutDocument, Manifest, MediaType, Target};
 
@@ -38,7 +39,7 @@ impl BundleStore {
         let listed = Listed::read(&index)?;
         let inventory = Self::inventory_of(&archive, &listed.bundle, limits)?;
         let seal = seal_of(&archive, &listed, limits)?;
-        let contents = Contents::read(&listed.bundle.bare(), &inventory, seal, &index, limits)?;
+        let contents = Contents::read(&listed.bundle.bare(), inventory, seal, &index, limits)?;
         check_entries(&archive, &contents)?;
         let store = Self { archive, limits: limits.clone(), contents, graph: LazyGraph::default() };
         store.check_docker_manifest()?;
@@ -115,16 +116,16 @@ impl Contents {
     /// it.
     pub(super) fn read(
         found: &Descriptor,
-        inventory: &[u8],
+        document: Vec<u8>,
         seal: Option<SealMembers>,
         index: &[u8],
         limits: &Limits,
     ) -> Result<Self, StoreError> {
-        let inventory = BundleInventory::parse(inventory).map_err(ArchiveError::from)?;
+        let inventory = BundleInventory::parse(&document).map_err(ArchiveError::from)?;
         if inventory.blobs.len() > limits.blobs {
             return Err(ArchiveError::TooManyEntries { limit: limits.blobs }.into());
         }
-        let manifest = inventory.bundle_manifest().map_err(ArchiveError::from)?;
+        let manifest = BundleManifest::of(document).map_err(ArchiveError::from)?;
         if manifest.descriptor != *found {
             return Err(ArchiveError::BundleManifest { reason: "it is not in canonical form" }.into());
         }
@@ -283,11 +284,11 @@ fn check_index(
 ) -> Result<(), ArchiveError> {
     let own = inventory.index(&manifest.descriptor);
     let expected = match seal {
-        Some(seal) => seal.list_in(own).to_bytes(),
-        None => own.to_bytes(),
+        Some(seal) => seal.list_in(own),
+        None => own,
     };
-    let expected = expected.map_err(|error| InventoryError::Malformed { reason: error.to_string() })?;
-    match expected == found {
+    let same = json::is_written_as(&expected, found);
+    match same.map_err(|error| InventoryError::Malformed { reason: error.to_string() })? {
         true => Ok(()),
         false => Err(ArchiveError::IndexMismatch { reason: "its bytes differ" }),
     }

@@ -79,7 +79,7 @@ impl Opening<'_> {
         let layer = inventory_layer(entry, manifest)?;
         let (seal, held) = self.seal(&listed)?.unzip();
         let inventory = self.blob(&layer, self.limits.index_bytes, ContentKind::Blob)?;
-        let contents = Contents::read(&entry.bare(), &inventory, seal, &index, self.limits)?;
+        let contents = Contents::read(&entry.bare(), inventory, seal, &index, self.limits)?;
         if let Some(record) = &contents.inventory.docker_manifest {
             self.docker_manifest(record)?;
         }
