@@ -63,11 +63,10 @@ pub(crate) fn print_json(document: &impl serde::Serialize) -> Result<(), Command
     })
 }
 
-/// A line of talk. Where nobody can hear it, nothing is lost.
-pub(crate) fn say(line: &str) {
-    for part in line.split('\n') {
-        let _ = writeln!(io::stderr().lock(), "{}", Clean(part));
-    }
+/// Lines of talk, in one piece: standard error has no buffer of its own. Where nobody can hear them, nothing is lost.
+pub(crate) fn say(lines: &str) {
+    let clean: String = lines.split('\n').map(|line| format!("{}\n", Clean(line))).collect();
+    let _ = io::stderr().lock().write_all(clean.as_bytes());
 }
 
 /// Whether `--debug` was given.
