@@ -197,8 +197,8 @@ pub struct OcspNode {
 }
 
 impl Inspection {
-    /// Makes the document.
-    pub fn new(source: Source, inventory: Option<&BundleInventory>, roots: &[InspectedRoot]) -> Self {
+    /// Makes the document. What was found goes as it is told: there may be a lot of it.
+    pub fn new(source: Source, inventory: Option<&BundleInventory>, roots: Vec<InspectedRoot>) -> Self {
         let mut notices = Vec::new();
         if let Some(inventory) = inventory {
             let message = "no seal is judged here: names and tags are what the bundle's carrier says".to_owned();
@@ -220,12 +220,12 @@ impl Inspection {
                 docker_manifest: inventory.docker_manifest.clone(),
             }),
             roots: roots
-                .iter()
+                .into_iter()
                 .map(|root| Root {
-                    reference: root.root.reference.clone(),
+                    reference: root.root.reference,
                     blobs: root.count,
                     bytes: root.bytes,
-                    tree: TreeNode::of(&root.node),
+                    tree: TreeNode::of(root.node),
                 })
                 .collect(),
             notices,
@@ -255,26 +255,26 @@ pub fn gaps(inventory: &BundleInventory) -> Vec<Notice> {
 }
 
 impl TreeNode {
-    fn of(node: &Node) -> Self {
-        let (signature, evidence) = match &node.detail {
-            Detail::Plain => (None, &[][..]),
-            Detail::Signature(claims) => (Some(SignatureNode::of(claims)), &[][..]),
-            Detail::Evidence(evidence) => (None, evidence.as_slice()),
+    fn of(node: Node) -> Self {
+        let (signature, evidence) = match node.detail {
+            Detail::Plain => (None, Vec::new()),
+            Detail::Signature(claims) => (Some(SignatureNode::of(&claims)), Vec::new()),
+            Detail::Evidence(evidence) => (None, evidence),
         };
         Self {
             digest: node.descriptor.digest,
-            media_type: node.descriptor.media_type.clone(),
+            media_type: node.descriptor.media_type,
             size: node.descriptor.size,
-            artifact_type: node.descriptor.artifact_type.clone(),
-            platform: node.descriptor.platform.clone(),
-            tag: node.tag.clone(),
+            artifact_type: node.descriptor.artifact_type,
+            platform: node.descriptor.platform,
+            tag: node.tag,
             carried: node.carried,
             content_bytes: node.content_bytes,
             signature,
             crls: evidence.iter().filter_map(CrlNode::of).collect(),
             ocsp_responses: evidence.iter().filter_map(OcspNode::of).collect(),
-            children: node.children.iter().map(Self::of).collect(),
-            referrers: node.referrers.iter().map(Self::of).collect(),
+            children: node.children.into_iter().map(Self::of).collect(),
+            referrers: node.referrers.into_iter().map(Self::of).collect(),
         }
     }
 }

@@ -222,7 +222,7 @@ fn a_response_travels_with_the_crl_of_its_responder() {
     assert_eq!((found.verdict, found.codes.as_slice()), (Word::Undecided, &[DiagnosticCode::OcspExpired][..]));
     let inspected = inspect(&bundle, &[root_of(&image)], &BTreeSet::new(), &Limits::default(), &NoProgress).unwrap();
     let place = Place { kind: SourceKind::Bundle, location: "bundle.tar".into() };
-    let inspection = serde_json::to_value(Inspection::new(place, Some(bundle.inventory()), &inspected)).unwrap();
+    let inspection = serde_json::to_value(Inspection::new(place, Some(bundle.inventory()), inspected)).unwrap();
     conforms("inspection-v1", &inspection);
     assert!(inspection.to_string().contains("ocspResponses"), "{inspection:#}");
     // From the bundle it can travel on where nobody answers: the same evidence goes along.

@@ -37,7 +37,7 @@ fn show_inventory(opened: &Opened, format: Format, limits: &Limits) -> Result<St
     let roots = roots(opened)?;
     let inspected = ops::inspect::inspect(opened.store.as_ref(), &roots, &opened.omitted(), limits, progress.as_ref())?;
     drop(progress);
-    let mut inspection = Inspection::new(opened.place.clone(), opened.inventory.as_ref(), &inspected);
+    let mut inspection = Inspection::new(opened.place.clone(), opened.inventory.as_ref(), inspected);
     if let (Some(bundle), SubjectSeal::Sealed(seal)) = (&mut inspection.bundle, &opened.seal) {
         bundle.seal = Some(seal.manifest().digest);
     }
