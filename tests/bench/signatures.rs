@@ -3,9 +3,9 @@
 //! from a tenth of the artifacts to all of them.
 //!
 //! `cargo bench --bench signatures [-- COUNT] [--no-import]`, 10,000 artifacts if no count is given. Medians of five runs,
-//! each as wall-clock time and as processor time, which other work on the machine does not distort. In each run a tenth is
-//! measured before all and after, and the growth is the median of the runs' ratios. An export reads a layout, an import
-//! writes one and waits for the disk once for each blob.
+//! each as wall-clock time and as processor time, which other work on the machine does not distort. Growth is measured on
+//! the program, a process for each work, as users run it: in each run a tenth before all and after, and the growth is the
+//! median of the runs' ratios. An export reads a layout, an import writes one and waits for the disk once for each blob.
 //!
 //! `… -- COUNT --keep DIR` measures nothing and leaves the bundle with all that verifying it takes in a folder, for who wants
 //! to run the program on it: `bulla verify DIR/all.tar --policy DIR/trustpolicy.json --trust-store DIR/truststore`.
@@ -20,32 +20,25 @@
 )]
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bulla::archive::{BundleWriter, Compression};
 use bulla::config::{load_policy, load_trust_stores};
 use bulla::limits::Limits;
 use bulla::notary::SignatureManifestForm;
 use bulla::oci::{Descriptor, IndexDocument, LayoutDocument, MediaType, annotation};
-use bulla::ops::closure::WalkOptions;
-use bulla::ops::collect::{Source, collect};
-use bulla::ops::import::{Admission, Destination, ImportOptions, import};
-use bulla::ops::inspect::inspect;
-use bulla::ops::pack::{inventory, pack};
-use bulla::ops::progress::{NoProgress, Progress};
+use bulla::ops::progress::NoProgress;
 use bulla::ops::seal::{SEAL_REPOSITORY, SealDemand, SealTerms, SubjectSeal};
-use bulla::ops::supply::{GapPolicy, Sources, supply};
-use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, Verification, verify};
+use bulla::ops::verify::{Depth, Judging, RootToVerify, Subject, verify};
 use bulla::parallel::map_in_parallel;
-use bulla::pki::{Certificate, Crl, HashAlgorithm, SignatureScheme};
+use bulla::pki::{Certificate, HashAlgorithm, SignatureScheme};
 use bulla::signer::authority::{Authority, LeafUsage, Request};
 use bulla::signer::tsa::{TimestampAt, TimestampAuthority};
 use bulla::signer::{LocalKey, LocalSigner, SignatureArtifact, Signer as _, SigningOptions, TimestampSource, sign_jws};
 use bulla::store::bundle::BundleStore;
-use bulla::store::layout::{LayoutSink, LayoutStore};
-use bulla::store::{ContentSink, ContentStore, NamedRoot};
+use bulla::store::{ContentStore, NamedRoot};
 use bulla::time::{UnixTime, ValidityPeriod};
 use bulla::trust::Trust;
 use bulla::verification::{Freshness, RevocationReading, Verdict};
@@ -58,29 +51,31 @@ const DAY: Duration = Duration::from_secs(86_400);
 fn main() {
     let count = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(10_000);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let world = World::create();
+    let all = world.goods("all", count, Stamps::None);
+    world.export(&all);
     if let Some(folder) = std::env::args().skip_while(|word| word != "--keep").nth(1) {
-        let world = World::create();
-        world.export(&world.goods("all", count, Stamps::None), &world.folder.path().join("all.tar"));
-        let made = world.folder.keep();
-        std::fs::rename(made, folder).unwrap();
+        std::fs::rename(world.folder.keep(), folder).unwrap();
         return;
     }
-    let with_import = !std::env::args().any(|word| word == "--no-import");
-    let world = World { with_import, ..World::create() };
     println!("{count} signed artifacts, {cores} cores, medians of {RUNS} runs");
-    let (all, tenth) = (world.goods("all", count, Stamps::None), world.goods("tenth", count / 10, Stamps::None));
-    let rounds: Vec<Round> = (0..RUNS).map(|_| world.round(&all, &tenth)).collect();
-    report("without timestamps", count, &rounds.iter().map(|round| &round.all).collect::<Vec<_>>());
+    report_rates("without timestamps", count, &world.rates(&all));
+    let tenth = world.goods("tenth", count / 10, Stamps::None);
     println!("{count} artifacts against {}, one beside the other in each run:", count / 10);
-    for (verb, pick) in VERBS {
-        if verb != "import" || with_import {
-            report_growth(verb, &rounds, pick);
-        }
+    let with_import = !std::env::args().any(|word| word == "--no-import");
+    let verbs: [(&str, Work); 4] =
+        [("export", World::export), ("inspect", World::inspect), ("verify", World::verify), ("import", World::import)];
+    for (verb, work) in verbs.into_iter().filter(|(verb, _)| with_import || *verb != "import") {
+        let pairs: Vec<Pair> = (0..RUNS).map(|_| world.pair(work, &all, &tenth)).collect();
+        report_growth(verb, &pairs);
     }
     let stamped = world.goods("stamped", count, Stamps::Each);
-    let rounds: Vec<Times> = (0..RUNS).map(|_| world.judged(&stamped)).collect();
-    report("with a timestamp each", count, &rounds.iter().collect::<Vec<_>>());
+    world.export(&stamped);
+    report_rates("with a timestamp each", count, &world.rates(&stamped));
 }
+
+/// What the program is put to.
+type Work = fn(&World, &Goods) -> Cost;
 
 /// Wall-clock time, and the time that all cores of this process worked.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,31 +90,17 @@ enum Stamps {
     Each,
 }
 
-/// What each verb cost.
-#[derive(Default)]
-struct Times {
-    export: Cost,
-    inspect: Cost,
+/// What judging every signature cost, and as many bare verifications.
+struct Rate {
     verify: Cost,
-    import: Cost,
-    /// As many bare verifications, measured between the others.
     bare: Cost,
 }
 
-type Pick = fn(&Times) -> Cost;
-
-const VERBS: [(&str, Pick); 4] = [
-    ("export", |times| times.export),
-    ("inspect", |times| times.inspect),
-    ("verify", |times| times.verify),
-    ("import", |times| times.import),
-];
-
 /// All artifacts, and a tenth of them measured around that: a machine whose speed changes by the minute distorts neither
 /// against the other.
-struct Round {
-    all: Times,
-    tenth: Vec<Times>,
+struct Pair {
+    all: Cost,
+    tenth: Cost,
 }
 
 fn cost(work: impl FnOnce()) -> Cost {
@@ -128,11 +109,11 @@ fn cost(work: impl FnOnce()) -> Cost {
     Cost { wall: started.elapsed(), cpu: processor_time().saturating_sub(cpu) }
 }
 
-/// `utime` and `stime` of proc(5), in hundredths of a second.
+/// `utime` and `stime` of proc(5), and those of processes that ended, in hundredths of a second.
 fn processor_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let behind_name = stat.rsplit(')').next().unwrap();
-    let ticks = behind_name.split_whitespace().skip(11).take(2);
+    let ticks = behind_name.split_whitespace().skip(11).take(4);
     Duration::from_millis(10 * ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum::<u64>())
 }
 
@@ -147,9 +128,9 @@ fn median_cost(costs: impl Iterator<Item = Cost> + Clone) -> Cost {
 }
 
 /// Rates of judging beside those of bare verifications.
-fn report(what: &str, count: usize, times: &[&Times]) {
-    let cost = |pick: Pick| median_cost(times.iter().map(|times| pick(times)));
-    let (verify, bare) = (cost(|times| times.verify), cost(|times| times.bare));
+fn report_rates(what: &str, count: usize, rates: &[Rate]) {
+    let verify = median_cost(rates.iter().map(|rate| rate.verify));
+    let bare = median_cost(rates.iter().map(|rate| rate.bare));
     let rate = |time: Duration| f64::from(u32::try_from(count).expect("a count")) / time.as_secs_f64();
     println!("{what}:");
     for (name, cost) in [("verify", verify), ("bare", bare)] {
@@ -161,15 +142,11 @@ fn report(what: &str, count: usize, times: &[&Times]) {
 }
 
 /// How a verb's time grows: the median of the runs' ratios.
-fn report_growth(verb: &str, rounds: &[Round], pick: Pick) {
+fn report_growth(verb: &str, pairs: &[Pair]) {
     let growth = |part: fn(Cost) -> Duration| {
-        let pairs = rounds.iter().map(|round| {
-            let all = part(pick(&round.all)).as_secs_f64();
-            (all, median(round.tenth.iter().map(|times| part(pick(times)).as_secs_f64())))
-        });
-        let pairs: Vec<(f64, f64)> = pairs.collect();
-        let (all, tenth) = (median(pairs.iter().map(|pair| pair.0)), median(pairs.iter().map(|pair| pair.1)));
-        let ratio = median(pairs.iter().map(|(all, tenth)| all / tenth));
+        let pairs = pairs.iter().map(|pair| (part(pair.all).as_secs_f64(), part(pair.tenth).as_secs_f64()));
+        let (all, tenth) = (median(pairs.clone().map(|pair| pair.0)), median(pairs.clone().map(|pair| pair.1)));
+        let ratio = median(pairs.map(|(all, tenth)| all / tenth));
         format!("{all:>7.3} s / {tenth:>6.3} s, {ratio:>5.2} times")
     };
     println!("  {verb:<8} {}   processors {}", growth(|cost| cost.wall), growth(|cost| cost.cpu));
@@ -180,16 +157,14 @@ struct World {
     signer: LocalSigner,
     authority: TimestampAuthority,
     trust: Trust,
-    crls: Vec<Crl>,
     now: UnixTime,
-    with_import: bool,
 }
 
 /// A root and an issuing authority below it, with their CRLs.
 struct Hierarchy {
     root: Authority,
     issuing: Authority,
-    crls: Vec<Crl>,
+    crls: Vec<Vec<u8>>,
 }
 
 impl Hierarchy {
@@ -199,17 +174,16 @@ impl Hierarchy {
         let root = Authority::root(&Request { subject: &subject("root"), validity, crl_url: None }).unwrap();
         let crl_url = Some("http://crl.bulla.example/root.crl");
         let issuing = root.intermediate(&Request { subject: &subject("issuing"), validity, crl_url }).unwrap();
-        let crl = |authority: &Authority| {
-            let der = authority.crl(now.saturating_sub(DAY), now.saturating_add(DAY), 1, &[]).unwrap();
-            Crl::from_der(der).unwrap()
-        };
+        let crl =
+            |authority: &Authority| authority.crl(now.saturating_sub(DAY), now.saturating_add(DAY), 1, &[]).unwrap();
         Self { crls: vec![crl(&root), crl(&issuing)], root, issuing }
     }
 }
 
-/// Signed artifacts in a layout.
+/// Signed artifacts in a layout, and the bundle that is made of it.
 struct Goods {
     layout: PathBuf,
+    bundle: PathBuf,
     count: usize,
 }
 
@@ -245,37 +219,25 @@ impl World {
         let limits = Limits::default();
         let policy = load_policy(folder.path(), &limits).unwrap().document;
         let stores = load_trust_stores(folder.path(), &policy.stores(), &limits).unwrap().stores;
-        let crls = signing.crls.into_iter().chain(stamping.crls).collect();
-        Self { folder, signer, authority, trust: Trust { policy, files: None, stores }, crls, now, with_import: true }
-    }
-
-    /// Verb by verb: the tenth, all, and the tenth again.
-    fn round(&self, all: &Goods, tenth: &Goods) -> Round {
-        let (bundle, small) = (self.folder.path().join("all.tar"), self.folder.path().join("tenth.tar"));
-        let mut round = Round { all: Times::default(), tenth: Vec::new() };
-        round.tenth.resize_with(2 * AROUND, Times::default);
-        let mut verb = |part: fn(&mut Times) -> &mut Cost, work: &dyn Fn(&Goods, &Path)| {
-            let (before, after) = round.tenth.split_at_mut(AROUND);
-            before.iter_mut().for_each(|times| *part(times) = cost(|| work(tenth, &small)));
-            *part(&mut round.all) = cost(|| work(all, &bundle));
-            after.iter_mut().for_each(|times| *part(times) = cost(|| work(tenth, &small)));
-        };
-        verb(|times| &mut times.export, &|goods, bundle| self.export(goods, bundle));
-        verb(|times| &mut times.inspect, &|goods, bundle| self.inspect(bundle, goods.count));
-        verb(|times| &mut times.verify, &|goods, bundle| drop(self.judge(bundle, goods.count)));
-        if self.with_import {
-            verb(|times| &mut times.import, &|goods, bundle| self.import(bundle, goods.count));
+        let crls = folder.path().join("crls");
+        std::fs::create_dir(&crls).unwrap();
+        for (number, crl) in signing.crls.iter().chain(&stamping.crls).enumerate() {
+            std::fs::write(crls.join(format!("{number}.crl")), crl).unwrap();
         }
-        verb(|times| &mut times.bare, &|goods, _| self.bare_verifications(goods.count));
-        round
+        Self { folder, signer, authority, trust: Trust { policy, files: None, stores }, now }
     }
 
-    /// Judging alone, and bare verifications.
-    fn judged(&self, goods: &Goods) -> Times {
-        let (bundle, count) = (self.folder.path().join("all.tar"), goods.count);
-        self.export(goods, &bundle);
-        let verify = cost(|| drop(self.judge(&bundle, count)));
-        Times { verify, bare: cost(|| self.bare_verifications(count)), ..Times::default() }
+    /// The tenth, all, and the tenth again.
+    fn pair(&self, work: Work, all: &Goods, tenth: &Goods) -> Pair {
+        let mut around: Vec<Cost> = (0..AROUND).map(|_| work(self, tenth)).collect();
+        let all = work(self, all);
+        around.extend((0..AROUND).map(|_| work(self, tenth)));
+        Pair { all, tenth: median_cost(around.into_iter()) }
+    }
+
+    fn rates(&self, goods: &Goods) -> Vec<Rate> {
+        let verify = || cost(|| self.judge(&goods.bundle, goods.count));
+        (0..RUNS).map(|_| Rate { verify: verify(), bare: cost(|| self.bare_verifications(goods.count)) }).collect()
     }
 
     /// Small artifacts, each with its own signature, in a layout.
@@ -310,25 +272,47 @@ impl World {
         }
         std::fs::write(layout.join(IndexDocument::NAME), IndexDocument::new(entries).to_bytes().unwrap()).unwrap();
         std::fs::write(layout.join(LayoutDocument::NAME), LayoutDocument::BYTES).unwrap();
-        Goods { layout, count }
+        Goods { layout, bundle: self.folder.path().join(format!("{name}.tar")), count }
     }
 
-    fn export(&self, goods: &Goods, path: &Path) {
-        let limits = Limits::default();
-        let store: Arc<dyn ContentStore> = Arc::new(LayoutStore::open(&goods.layout, &limits).unwrap());
-        let source = |named: NamedRoot| {
-            Some(Source { store: Arc::clone(&store), descriptor: named.descriptor, reference: named.reference? })
-        };
-        let sources: Vec<_> = store.names().unwrap().into_iter().filter_map(source).collect();
-        assert_eq!(sources.len(), goods.count);
-        let collection = collect(sources, &WalkOptions::default(), &limits, &NoProgress).unwrap();
-        let sources = Sources { supplied: &self.crls, live: None };
-        let supplies = supply(&collection, &sources, GapPolicy::Refuse, &limits).unwrap();
-        let inventory = inventory(&collection, &supplies, self.now, "bench").unwrap();
-        let file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
-        let writer = BundleWriter::new(file, &inventory, Compression::None).unwrap();
-        let progress: Arc<dyn Progress> = Arc::new(NoProgress);
-        pack(&collection, &supplies, &inventory, writer, &progress).unwrap();
+    /// Runs the program and holds it to success.
+    fn bulla(&self, arguments: &[&dyn AsRef<OsStr>]) -> Cost {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_bulla"));
+        program.args(arguments.iter().map(|argument| argument.as_ref())).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut ended = None;
+        let cost = cost(|| ended = Some(program.output().unwrap()));
+        let ended = ended.unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        cost
+    }
+
+    fn export(&self, goods: &Goods) -> Cost {
+        let _ = std::fs::remove_file(&goods.bundle);
+        let crls = self.folder.path().join("crls");
+        self.bulla(&[&"export", &"--offline", &"--crl", &crls, &goods.layout, &"-o", &goods.bundle])
+    }
+
+    fn inspect(&self, goods: &Goods) -> Cost {
+        self.bulla(&[&"inspect", &goods.bundle])
+    }
+
+    fn verify(&self, goods: &Goods) -> Cost {
+        let (policy, stores) = self.configuration();
+        self.bulla(&[&"verify", &goods.bundle, &"--policy", &policy, &"--trust-store", &stores])
+    }
+
+    fn import(&self, goods: &Goods) -> Cost {
+        let (policy, stores) = self.configuration();
+        let layout = self.folder.path().join("imported");
+        let to = format!("oci:{}", layout.display());
+        let cost =
+            self.bulla(&[&"import", &goods.bundle, &"--policy", &policy, &"--trust-store", &stores, &"--to", &to]);
+        std::fs::remove_dir_all(&layout).unwrap();
+        cost
+    }
+
+    fn configuration(&self) -> (PathBuf, PathBuf) {
+        (self.folder.path().join("trustpolicy.json"), self.folder.path().join("truststore"))
     }
 
     fn roots(store: &BundleStore) -> Vec<RootToVerify> {
@@ -336,14 +320,7 @@ impl World {
         store.names().unwrap().into_iter().map(root).collect()
     }
 
-    fn inspect(&self, bundle: &Path, count: usize) {
-        let limits = Limits::default();
-        let store = BundleStore::open(bundle, &limits).unwrap();
-        let found = inspect(&store, &Self::roots(&store), &BTreeSet::new(), &limits, &NoProgress).unwrap();
-        assert_eq!(found.len(), count);
-    }
-
-    fn judge(&self, bundle: &Path, count: usize) -> Verification {
+    fn judge(&self, bundle: &Path, count: usize) {
         let limits = Limits::default();
         let store = BundleStore::open(bundle, &limits).unwrap();
         let roots = Self::roots(&store);
@@ -372,29 +349,6 @@ impl World {
             .iter()
             .filter(|root| matches!(root.outcome.as_ref().map(|outcome| &outcome.verdict), Some(Verdict::Trusted(_))));
         assert_eq!(trusted.count(), count, "all are trusted");
-        verified
-    }
-
-    /// As the program does it: judged, and what is trusted goes into a new layout.
-    fn import(&self, bundle: &Path, count: usize) {
-        let limits = Limits::default();
-        let admissions: Vec<Admission> = self
-            .judge(bundle, count)
-            .artifacts
-            .into_iter()
-            .map(|root| match root.outcome.map(|outcome| outcome.verdict) {
-                Some(Verdict::Trusted(artifact)) => Admission::trusted(*artifact, root.root.reference.unwrap()),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        let store = BundleStore::open(bundle, &limits).unwrap();
-        let layout: PathBuf = self.folder.path().join("layout");
-        let sink: Arc<dyn ContentSink> = Arc::new(LayoutSink::open_or_create(&layout).unwrap());
-        let progress: Arc<dyn Progress> = Arc::new(NoProgress);
-        let report =
-            import(&store, &admissions, &Destination::Single(sink), &ImportOptions::default(), &limits, &progress);
-        assert_eq!(report.unwrap().roots.len(), count);
-        std::fs::remove_dir_all(&layout).unwrap();
     }
 
     /// As many verifications of one signature under the signer's key, on all cores.
