@@ -300,6 +300,17 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_that_is_no_lower_case_digit_is_refused_wherever_it_stands() {
+        let good = hex(&(0..32).map(|byte| byte * 7 + 0x1a).collect::<Vec<u8>>());
+        assert_eq!(decode_hex::<32>(&good).map(|bytes| hex(&bytes)), Some(good.clone()));
+        for (place, other) in (0..good.len()).flat_map(|place| (0..=127).map(move |other| (place, char::from(other)))) {
+            let text = format!("{}{other}{}", &good[..place], &good[place + 1..]);
+            let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            assert_eq!(decode_hex::<32>(&text).map(|bytes| hex(&bytes)), digits.then_some(text));
+        }
+    }
+
+    #[test]
     fn refuses_what_is_no_digest() {
         let good = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         for bad in [

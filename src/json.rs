@@ -25,7 +25,7 @@ const ANY_VALUES: usize = 65_536;
 /// gigabyte and not two.
 const BYTES_OF_A_VALUE: usize = 16;
 
-/// Up to so many members of an object are compared with each other; those of more are looked up.
+/// Fewer members of an object than these are compared with each other; from there on they are looked up.
 const FEW: usize = 16;
 
 /// Parses `bytes` as one `T`.
