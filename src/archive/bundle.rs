@@ -5,9 +5,10 @@ use std::io::{Seek, Write};
 
 use serde::Serialize;
 
-use super::check::{EMPTY_CONFIG, InventoryError, KNOWN_FEATURES, check_size, empty_config};
+use super::check::{EMPTY_CONFIG, KNOWN_FEATURES, check_size, empty_config};
 use super::entry::EntryName;
 use super::inventory::{BlobRecord, BundleInventory, RootRecord};
+use super::inventory_error::InventoryError;
 use super::writer::{Compression, EntryWriter, Writer};
 use super::{ArchiveError, DOCKER_MANIFEST, DockerManifest, DockerManifestError, Seal, names};
 use crate::digest::Digest;

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::check::InventoryError;
 use super::docker::DockerManifestError;
+use super::inventory_error::InventoryError;
 use super::seal::SealError;
 use crate::code::{Diagnostic, DiagnosticCode, io_code};
 use crate::digest::Digest;
