@@ -199,7 +199,7 @@ fn write_blobs<W: Write>(
     mut writer: BundleWriter<W>,
     progress: &Arc<dyn Progress>,
 ) -> Result<W, PackError> {
-    let contents = Contents { collection, supplied: supplied(supplies), progress };
+    let contents = Contents::of(collection, supplies, progress);
     contents.write(inventory, &mut writer, |writer, record| match contents.open(record)? {
         Some(content) => Ok(writer.copy(&record.descriptor(), content.in_sequence())?),
         None => Ok(()),
@@ -225,7 +225,7 @@ fn fill_file(
     file: OutputFile,
     progress: &Arc<dyn Progress>,
 ) -> Result<OutputFile, PackError> {
-    let contents = Contents { collection, supplied: supplied(supplies), progress };
+    let contents = Contents::of(collection, supplies, progress);
     let mut writer = BundleWriter::with(file, inventory, companions, Compression::None)?;
     let mut large = Vec::new();
     contents.write(inventory, &mut writer, |writer, record| {
@@ -250,14 +250,20 @@ struct Contents<'a> {
     progress: &'a Arc<dyn Progress>,
 }
 
-impl Contents<'_> {
+impl<'a> Contents<'a> {
+    fn of(collection: &'a Collection, supplies: &'a Supplies, progress: &'a Arc<dyn Progress>) -> Self {
+        let manifests = supplies.evidence_manifests.iter().map(|(descriptor, bytes)| (descriptor.digest, bytes));
+        let pieces = supplies.evidence.iter().map(|(record, bytes)| (record.digest(), bytes));
+        Self { collection, supplied: manifests.chain(pieces).collect(), progress }
+    }
+
     /// Writes the blobs in their order. Those that are not large are read several at a time; what becomes of a large one
     /// is for `large` to say.
-    fn write<'a, W: Write>(
+    fn write<'b, W: Write>(
         &self,
-        inventory: &'a BundleInventory,
+        inventory: &'b BundleInventory,
         writer: &mut BundleWriter<W>,
-        mut large: impl FnMut(&mut BundleWriter<W>, &'a BlobRecord) -> Result<(), PackError>,
+        mut large: impl FnMut(&mut BundleWriter<W>, &'b BlobRecord) -> Result<(), PackError>,
     ) -> Result<(), PackError> {
         let due: Vec<&BlobRecord> = inventory.blobs.iter().filter(|blob| !writer.is_early(&blob.digest)).collect();
         let mut rest = due.as_slice();
@@ -317,11 +323,6 @@ fn write_checked<W: Write>(writer: &mut BundleWriter<W>, digest: &Digest, conten
     let mut entry = writer.blob(digest)?;
     entry.write_all(content).map_err(|source| StoreError::Write { digest: *digest, source })?;
     Ok(entry.finish()?)
-}
-
-fn supplied(supplies: &Supplies) -> BTreeMap<Digest, &Arc<[u8]>> {
-    let manifests = supplies.evidence_manifests.iter().map(|(descriptor, bytes)| (descriptor.digest, bytes));
-    manifests.chain(supplies.evidence.iter().map(|(record, bytes)| (record.digest(), bytes))).collect()
 }
 
 /// Why a bundle cannot be packed.

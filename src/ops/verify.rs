@@ -445,13 +445,12 @@ impl Case<'_> {
     ) -> Vec<(usize, VerifiedRoot)> {
         let Some(Name { root: RootToVerify { descriptor, .. }, .. }) = names.first() else { return Vec::new() };
         let Dossier { closure, signatures, .. } = self.dossier;
-        let scopes: Vec<&Repository> = names.iter().map(|name| &name.scope).collect();
+        let scopes = scopes(names);
         let evaluate = |artifact: &Descriptor, signatures: &[FoundSignature]| {
             evaluate_names(artifact, &scopes, signatures, &judging.trust.policy, terms, memo)
         };
         let all = signatures.get(&descriptor.digest).map(Vec::as_slice).unwrap_or_default();
-        let own = all.get(..terms.limits.judged_signatures).unwrap_or(all);
-        let unjudged = all.len().saturating_sub(own.len());
+        let (own, unjudged) = judged_of(all, terms);
         let mut judged = verified(names, evaluate(descriptor, own), unjudged);
         for (subject, signatures) in signatures.iter().filter(|(subject, _)| **subject != descriptor.digest) {
             let Some(manifest) = closure.manifests.get(subject) else { continue };
@@ -470,11 +469,19 @@ fn judge_file(
     memo: &Memo,
 ) -> Vec<(usize, VerifiedRoot)> {
     let Some(Name { root: RootToVerify { descriptor, .. }, .. }) = names.first() else { return Vec::new() };
-    let scopes: Vec<&Repository> = names.iter().map(|name| &name.scope).collect();
-    let all = file.signatures.as_slice();
-    let signed = all.get(..terms.limits.judged_signatures).unwrap_or(all);
-    let outcomes = evaluate_file(descriptor, &scopes, signed, judging.trust.files.as_ref(), terms, memo);
-    verified(names, outcomes, all.len().saturating_sub(signed.len()))
+    let (signed, unjudged) = judged_of(&file.signatures, terms);
+    let outcomes = evaluate_file(descriptor, &scopes(names), signed, judging.trust.files.as_ref(), terms, memo);
+    verified(names, outcomes, unjudged)
+}
+
+fn scopes<'a>(names: &[&'a Name<'_>]) -> Vec<&'a Repository> {
+    names.iter().map(|name| &name.scope).collect()
+}
+
+/// The signatures that are judged, and how many are not.
+fn judged_of<'a, T>(all: &'a [T], terms: &Terms<'_>) -> (&'a [T], usize) {
+    let judged = all.get(..terms.limits.judged_signatures).unwrap_or(all);
+    (judged, all.len().saturating_sub(judged.len()))
 }
 
 /// Each name with its outcome.
